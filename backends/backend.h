@@ -1,0 +1,110 @@
+// The backend contract.
+//
+//  1. Output bits are a function of (artifact, input) only and equal the reference's: never of batch size, neighbours in
+//     the batch, kernel, instruction set, thread count or array shape.
+//  2. Backend::Prepare packs weights for its machine and returns an Executable that owns all it needs; the graph may be
+//     destroyed afterwards.
+//  3. Executable::Run is thread-safe: any number of calls may be under way at once. It neither keeps nor frees the buffers.
+//  4. Run validates, then calls DoRun; DoRun sees only valid arguments.
+//  5. Errors: INVALID_ARGUMENT wrong count, shape, type or size; DEADLINE_EXCEEDED; CANCELLED; UNAVAILABLE the device is
+//     gone; UNIMPLEMENTED (from Prepare) an operator that the backend lacks. After an error output contents are undefined.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "model/ir/graph.h"
+
+namespace msq {
+
+enum class ElementType : uint8_t {
+  kCode,         // uint8_t
+  kAccumulator,  // int32_t
+};
+
+// A batch of one graph tensor in row-major order, [batch, shape...]; does not own. Input codes are 0..2^bits-1: a larger
+// byte is INVALID_ARGUMENT.
+struct ConstTensorView {
+  ElementType type = ElementType::kCode;
+  int64_t batch = 0;
+  std::span<const std::byte> bytes;
+};
+struct TensorView {
+  ElementType type = ElementType::kCode;
+  int64_t batch = 0;
+  std::span<std::byte> bytes;
+};
+
+struct RunStatistics {
+  std::optional<int64_t> cycles;
+  std::optional<int64_t> dsp_busy_cycles;
+  std::optional<int64_t> lut_busy_cycles;
+  std::optional<int64_t> bytes_moved;
+  std::optional<double> joules;
+};
+
+struct RunContext {
+  absl::Time deadline = absl::InfiniteFuture();
+  const std::atomic<bool>* cancelled = nullptr;  // may be null
+  RunStatistics statistics;                      // out
+};
+
+struct Capabilities {
+  int64_t preferred_batch = 1;    // batch sizes that are multiples of this waste nothing
+  bool reports_cycles = false;
+  std::string device;             // for logs and metrics: "cpu avx512vnni", "fpga z020"
+};
+
+// What an executable takes and gives, by position.
+struct TensorSpec {
+  std::string name;
+  ir::TensorType type;
+};
+
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  // Runs a batch: one view per graph input and output, in order, all with the same batch >= 1.
+  absl::Status Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, RunContext& context) const;
+
+  const std::vector<TensorSpec>& inputs() const { return inputs_; }
+  const std::vector<TensorSpec>& outputs() const { return outputs_; }
+
+ protected:
+  explicit Executable(const ir::Graph& graph);
+
+  // Arguments are valid and the deadline has not passed at the call. Long runs look at context.cancelled between steps.
+  virtual absl::Status DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                             RunContext& context) const = 0;
+
+ private:
+  std::vector<TensorSpec> inputs_;
+  std::vector<TensorSpec> outputs_;
+};
+
+struct PrepareOptions {
+  int threads = 1;  // that one Run may use, the caller's included
+};
+
+// Thread-safe. Lives as long as any executable it made.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;  // "cpu", "fpga"
+  virtual Capabilities capabilities() const = 0;
+
+  // Precondition: ir::Verify(graph) is OK.
+  virtual absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph,
+                                                              const PrepareOptions& options) const = 0;
+};
+
+}  // namespace msq

@@ -1,0 +1,44 @@
+// The one owning byte buffer of the project: 64-byte aligned, so that a vector load never splits a cache line.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace msq {
+
+// Move-only. Contents start as zeros.
+class AlignedBuffer {
+ public:
+  static constexpr size_t kAlignment = 64;
+
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(size_t size) : size_(size) {
+    const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
+    if (rounded == 0) return;
+    data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
+    if (data_ == nullptr) throw std::bad_alloc();
+    std::memset(data_.get(), 0, rounded);
+  }
+
+  size_t size() const { return size_; }
+  template <typename T>
+  T* as() {
+    return reinterpret_cast<T*>(data_.get());
+  }
+  template <typename T>
+  const T* as() const {
+    return reinterpret_cast<const T*>(data_.get());
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  size_t size_ = 0;
+};
+
+}  // namespace msq

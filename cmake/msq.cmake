@@ -1,0 +1,55 @@
+# The four ways to declare a target: msq_library, msq_binary, msq_test, msq_bench. Sources are listed, never globbed.
+
+set(MSQ_SANITIZE "" CACHE STRING "Sanitizers to compile with, as -fsanitize= takes them")
+
+add_library(msq_options INTERFACE)
+target_compile_features(msq_options INTERFACE cxx_std_20)
+target_include_directories(msq_options INTERFACE ${PROJECT_SOURCE_DIR})
+# No contraction: the few float operations at the edge give the same bits on every machine.
+target_compile_options(msq_options INTERFACE -Wall -Wextra -Werror -ffp-contract=off)
+if(MSQ_SANITIZE)
+  target_compile_options(msq_options INTERFACE -fsanitize=${MSQ_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(msq_options INTERFACE -fsanitize=${MSQ_SANITIZE})
+endif()
+
+# msq_library(NAME [SRCS ...] [DEPS ...]): a static library, or an interface library when it has headers only.
+function(msq_library name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  if(ARG_SRCS)
+    add_library(${name} STATIC ${ARG_SRCS})
+    target_link_libraries(${name} PUBLIC msq_options ${ARG_DEPS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE msq_options ${ARG_DEPS})
+  endif()
+endfunction()
+
+# msq_binary(NAME SRCS ... DEPS ...): a program in build/<preset>/bin.
+function(msq_binary name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE msq_options ${ARG_DEPS})
+endfunction()
+
+# msq_test(NAME SRCS ... DEPS ... [LABEL fast|slow] [TIMEOUT s] [ENV K=V ...]): a GoogleTest program, one ctest entry.
+function(msq_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SRCS;DEPS;ENV" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE msq_options ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL fast)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+endfunction()
+
+# msq_bench(NAME SRCS ... DEPS ...): a Google Benchmark program; scripts/bench runs it.
+function(msq_bench name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE msq_options ${ARG_DEPS} benchmark::benchmark)
+endfunction()
