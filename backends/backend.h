@@ -1,13 +1,15 @@
 // The backend contract.
 //
-//  1. Output bits are a function of (artifact, input) only and equal the reference's: never of batch size, neighbours in
-//     the batch, kernel, instruction set, thread count or array shape.
+//  1. Output bits are a function of (artifact, input) only and equal the reference's: never of batch size, neighbours
+//     in the batch, kernel, instruction set, thread count or array shape.
 //  2. Backend::Prepare packs weights for its machine and returns an Executable that owns all it needs; the graph may be
 //     destroyed afterwards.
-//  3. Executable::Run is thread-safe: any number of calls may be under way at once. It neither keeps nor frees the buffers.
+//  3. Executable::Run is thread-safe: any number of calls may be under way at once. It neither keeps nor frees the
+//     buffers.
 //  4. Run validates, then calls DoRun; DoRun sees only valid arguments.
-//  5. Errors: INVALID_ARGUMENT wrong count, shape, type or size; DEADLINE_EXCEEDED; CANCELLED; UNAVAILABLE the device is
-//     gone; UNIMPLEMENTED (from Prepare) an operator that the backend lacks. After an error output contents are undefined.
+//  5. Errors: INVALID_ARGUMENT wrong count, shape, type or size; DEADLINE_EXCEEDED; CANCELLED; UNAVAILABLE the device
+//     is gone; UNIMPLEMENTED (from Prepare) an operator that the backend lacks. After an error output contents are
+//     undefined.
 #pragma once
 
 #include <atomic>
@@ -30,8 +32,8 @@ enum class ElementType : uint8_t {
   kAccumulator,  // int32_t
 };
 
-// A batch of one graph tensor in row-major order, [batch, shape...]; does not own. Input codes are 0..2^bits-1: a larger
-// byte is INVALID_ARGUMENT.
+// A batch of one graph tensor in row-major order, [batch, shape...]; does not own. Input codes are 0..2^bits-1: a
+// larger byte is INVALID_ARGUMENT.
 struct ConstTensorView {
   ElementType type = ElementType::kCode;
   int64_t batch = 0;
@@ -58,9 +60,9 @@ struct RunContext {
 };
 
 struct Capabilities {
-  int64_t preferred_batch = 1;    // batch sizes that are multiples of this waste nothing
+  int64_t preferred_batch = 1;  // batch sizes that are multiples of this waste nothing
   bool reports_cycles = false;
-  std::string device;             // for logs and metrics: "cpu avx512vnni", "fpga z020"
+  std::string device;  // for logs and metrics: "cpu avx512vnni", "fpga z020"
 };
 
 // What an executable takes and gives, by position.
@@ -74,7 +76,8 @@ class Executable {
   virtual ~Executable() = default;
 
   // Runs a batch: one view per graph input and output, in order, all with the same batch >= 1.
-  absl::Status Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs, RunContext& context) const;
+  absl::Status Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                   RunContext& context) const;
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
   const std::vector<TensorSpec>& outputs() const { return outputs_; }

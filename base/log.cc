@@ -26,13 +26,14 @@ const char* LevelName(LogLevel level) {
 
 }  // namespace
 
-void SetMinimumLogLevel(LogLevel level) { minimum_level = level; }
+void SetMinimumLogLevel(LogLevel level) {
+  minimum_level = level;
+}
 
 void LogLine(LogLevel level, std::string_view message) {
   if (level < minimum_level) return;
-  const std::string line =
-      absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), " ", LevelName(level), " ",
-                   absl::string_view(message.data(), message.size()), "\n");
+  const std::string line = absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), " ",
+                                        LevelName(level), " ", absl::string_view(message.data(), message.size()), "\n");
   std::fwrite(line.data(), 1, line.size(), stderr);  // one call: stdio's lock keeps the line whole
 }
 

@@ -22,7 +22,8 @@ template <typename... Parts>
 absl::Status WithContext(const absl::Status& status, const Parts&... parts) {
   if (status.ok()) return status;
   absl::Status result(status.code(), absl::StrCat(parts..., ": ", status.message()));
-  status.ForEachPayload([&result](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
+  status.ForEachPayload(
+      [&result](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
   return result;
 }
 
@@ -58,16 +59,16 @@ absl::Status FailedPrecondition(const Parts&... parts) {
 #define MSQ_CONCAT_(a, b) MSQ_CONCAT_INNER_(a, b)
 
 // Returns from the enclosing function when `expr` is not OK.
-#define MSQ_RETURN_IF_ERROR(expr)                                  \
-  do {                                                             \
-    if (absl::Status msq_status_ = (expr); !msq_status_.ok()) {    \
-      return msq_status_;                                          \
-    }                                                              \
+#define MSQ_RETURN_IF_ERROR(expr)                               \
+  do {                                                          \
+    if (absl::Status msq_status_ = (expr); !msq_status_.ok()) { \
+      return msq_status_;                                       \
+    }                                                           \
   } while (false)
 
 // MSQ_ASSIGN_OR_RETURN(auto value, Compute()): declares or assigns the value, or returns the error.
 #define MSQ_ASSIGN_OR_RETURN(lhs, expr) MSQ_ASSIGN_OR_RETURN_IMPL_(MSQ_CONCAT_(msq_statusor_, __LINE__), lhs, expr)
-#define MSQ_ASSIGN_OR_RETURN_IMPL_(statusor, lhs, expr) \
-  auto statusor = (expr);                               \
+#define MSQ_ASSIGN_OR_RETURN_IMPL_(statusor, lhs, expr)    \
+  auto statusor = (expr);                                  \
   if (!statusor.ok()) return std::move(statusor).status(); \
   lhs = std::move(statusor).value()

@@ -103,7 +103,11 @@ ThreadPool::ThreadPool(int threads) {
   impl_ = std::make_unique<Impl>(threads);
 }
 ThreadPool::~ThreadPool() = default;
-int ThreadPool::threads() const { return impl_->threads(); }
-void ThreadPool::ParallelFor(int64_t count, const std::function<void(int64_t)>& fn) { impl_->Run(count, fn); }
+int ThreadPool::threads() const {
+  return impl_->threads();
+}
+void ThreadPool::ParallelFor(int64_t count, const std::function<void(int64_t)>& fn) {
+  impl_->Run(count, fn);
+}
 
 }  // namespace msq

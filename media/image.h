@@ -18,8 +18,8 @@ struct Image {
   std::vector<uint8_t> pixels;
 };
 
-// `channels` is 1 or 3: colour is converted to luma or the other way round; alpha is blended onto black. INVALID_ARGUMENT
-// says what is wrong with the bytes. Pictures over 64 megapixels are refused. Never aborts.
+// `channels` is 1 or 3: colour is converted to luma or the other way round; alpha is blended onto black.
+// INVALID_ARGUMENT says what is wrong with the bytes. Pictures over 64 megapixels are refused. Never aborts.
 absl::StatusOr<Image> DecodeImage(std::string_view bytes, int channels);
 
 // The same from a file: also NOT_FOUND. The message names the file.

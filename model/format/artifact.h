@@ -17,8 +17,8 @@ inline constexpr size_t kHeaderBytes = 24;
 // The bytes of an artifact; the same model gives the same bytes. INVALID_ARGUMENT when the model does not verify.
 absl::StatusOr<std::string> Serialize(const ir::Model& model);
 
-// Parses and verifies untrusted bytes. DATA_LOSS when the bytes are not an intact artifact, INVALID_ARGUMENT when they are
-// but describe an impossible graph; the message names the field. Never aborts.
+// Parses and verifies untrusted bytes. DATA_LOSS when the bytes are not an intact artifact, INVALID_ARGUMENT when they
+// are but describe an impossible graph; the message names the field. Never aborts.
 absl::StatusOr<ir::Model> Parse(std::string_view bytes);
 
 // The same from and to files: also NOT_FOUND, and DATA_LOSS when reading fails. Write replaces the file atomically.

@@ -1,5 +1,5 @@
-// The graph of a quantized network: tensors, nodes in execution order, inputs and outputs. The batch dimension is implicit:
-// every shape here is that of one sample, and any batch size runs through the same graph.
+// The graph of a quantized network: tensors, nodes in execution order, inputs and outputs. The batch dimension is
+// implicit: every shape here is that of one sample, and any batch size runs through the same graph.
 #pragma once
 
 #include <cstdint>

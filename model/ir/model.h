@@ -9,8 +9,8 @@
 
 namespace msq::ir {
 
-// How a request's values become input codes. The graph's own input shape is [C,H,W] (or [K]); the wire may carry an image
-// as NHWC. Real value fed to the network = (value / value_range - mean[c]) / std[c].
+// How a request's values become input codes. The graph's own input shape is [C,H,W] (or [K]); the wire may carry an
+// image as NHWC. Real value fed to the network = (value / value_range - mean[c]) / std[c].
 struct InputDescription {
   enum class Layout : uint8_t { kAsGraph = 0, kNhwc = 1 };
   Layout layout = Layout::kAsGraph;  // shape that clients see: the graph's [C,H,W], or [H,W,C]

@@ -15,14 +15,14 @@ namespace msq::ir {
 
 using numerics::Scheme;
 
-// A GEMM-shaped weight matrix: one row per output channel, each with its own scheme. `values` holds the decoded integers
-// row by row; a value has exactly one code in its row's scheme, so nothing is lost against the packed form.
+// A GEMM-shaped weight matrix: one row per output channel, each with its own scheme. `values` holds the decoded
+// integers row by row; a value has exactly one code in its row's scheme, so nothing is lost against the packed form.
 struct Weights {
   int64_t rows = 0;
-  int64_t row_length = 0;                         // Conv: (channels/groups) * kernel_h * kernel_w, in that order
-  std::vector<Scheme> schemes;                    // [rows]
-  std::vector<int8_t> values;                     // [rows * row_length]
-  std::vector<float> alphas;                      // [rows], real weight = alpha * value / FullScale(scheme); for reports
+  int64_t row_length = 0;       // Conv: (channels/groups) * kernel_h * kernel_w, in that order
+  std::vector<Scheme> schemes;  // [rows]
+  std::vector<int8_t> values;   // [rows * row_length]
+  std::vector<float> alphas;    // [rows], real weight = alpha * value / FullScale(scheme); for reports
   std::vector<std::array<int8_t, 16>> codebooks;  // referenced by codebook4 rows
   std::vector<int32_t> codebook_of_row;           // [rows] when any row is codebook4, else empty
 };
@@ -57,8 +57,8 @@ struct Window {
   std::array<int64_t, 2> dilations = {1, 1};   // height, width
 };
 
-// [C,H,W] -> [rows,H',W']. Padding pads with the input's zero point (N2). An optional second input of the output's shape
-// is added by the requantizer (N11).
+// [C,H,W] -> [rows,H',W']. Padding pads with the input's zero point (N2). An optional second input of the output's
+// shape is added by the requantizer (N11).
 struct Conv {
   Window window;
   int64_t groups = 1;  // channels = depthwise
@@ -88,8 +88,8 @@ struct MaxPool {
 };
 
 // [C,H,W] -> [C,H',W'], acc = sum of codes. With count_include_pad, padding contributes the zero point and there is one
-// requantizer entry; without, the entry is chosen by the number n of taps inside the image: entry n-1 of kernel_h*kernel_w.
-// Dilation is 1.
+// requantizer entry; without, the entry is chosen by the number n of taps inside the image: entry n-1 of
+// kernel_h*kernel_w. Dilation is 1.
 struct AveragePool {
   Window window;
   bool count_include_pad = false;
@@ -141,8 +141,8 @@ struct Recurrent {
   int cell_fraction_bits = 12;       // binary point of the 16-bit cell state (QFX)
 };
 
-using Op = std::variant<Conv, Dense, Add, Rescale, MaxPool, AveragePool, GlobalAveragePool, Concat, ResizeNearest, Reshape,
-                        Pad, Slice, Recurrent>;
+using Op = std::variant<Conv, Dense, Add, Rescale, MaxPool, AveragePool, GlobalAveragePool, Concat, ResizeNearest,
+                        Reshape, Pad, Slice, Recurrent>;
 
 // "Conv", "Dense", ...
 std::string_view OpName(const Op& op);

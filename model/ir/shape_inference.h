@@ -16,8 +16,8 @@ inline constexpr int kMaxRank = 4;
 // INVALID_ARGUMENT when a shape is empty of elements, too large or of too many dimensions.
 absl::Status CheckShape(const Shape& shape);
 
-// The output's shape, or INVALID_ARGUMENT naming the attribute or the input that does not fit. Reshape has no rule of its
-// own (its output shape is its attribute): `declared` is checked to hold as many elements and returned.
+// The output's shape, or INVALID_ARGUMENT naming the attribute or the input that does not fit. Reshape has no rule of
+// its own (its output shape is its attribute): `declared` is checked to hold as many elements and returned.
 absl::StatusOr<Shape> InferShape(const Op& op, std::span<const Shape> inputs, const Shape& declared);
 
 }  // namespace msq::ir

@@ -1,5 +1,6 @@
-// The float edge: real numbers to input codes, output integers to FP32. The only floating-point arithmetic that a served
-// answer depends on; compiled without contraction, so its bits are the same on every machine. docs/numerics.md, N13, N14.
+// The float edge: real numbers to input codes, output integers to FP32. The only floating-point arithmetic that a
+// served answer depends on; compiled without contraction, so its bits are the same on every machine. docs/numerics.md,
+// N13, N14.
 #pragma once
 
 #include <cmath>
@@ -24,6 +25,8 @@ inline float DequantizeCode(uint8_t code, float scale, int zero_point) {
 }
 
 // N14: a raw output accumulator (|acc| < 2^24, exact in FP32) times its row's scale.
-inline float DequantizeAccumulator(int32_t acc, float scale) { return static_cast<float>(acc) * scale; }
+inline float DequantizeAccumulator(int32_t acc, float scale) {
+  return static_cast<float>(acc) * scale;
+}
 
 }  // namespace msq::numerics

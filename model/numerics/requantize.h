@@ -7,10 +7,10 @@
 namespace msq::numerics {
 
 // Field widths of the accelerator's requantizer (N8). The verifier holds every artifact to them.
-inline constexpr int kAccumulatorBits = 24;           // signed: |acc| < 2^23
-inline constexpr int kMultiplierBits = 17;            // unsigned
-inline constexpr int kAddendBits = 47;                // signed: |B| < 2^46
-inline constexpr int kMaxShift = 46;                  // S in 0..46
+inline constexpr int kAccumulatorBits = 24;  // signed: |acc| < 2^23
+inline constexpr int kMultiplierBits = 17;   // unsigned
+inline constexpr int kAddendBits = 47;       // signed: |B| < 2^46
+inline constexpr int kMaxShift = 46;         // S in 0..46
 inline constexpr int64_t kAccumulatorLimit = int64_t{1} << (kAccumulatorBits - 1);
 inline constexpr int64_t kMultiplierLimit = int64_t{1} << kMultiplierBits;
 inline constexpr int64_t kAddendLimit = int64_t{1} << (kAddendBits - 1);
@@ -18,7 +18,9 @@ inline constexpr int64_t kAddendLimit = int64_t{1} << (kAddendBits - 1);
 // The widest sum, |acc*M| + |skip*N| + |B| < 2^40 + 2^25 + 2^46, fits the 48-bit adder (N9).
 static_assert(kAccumulatorLimit * kMultiplierLimit + 255 * kMultiplierLimit + kAddendLimit < (int64_t{1} << 47));
 
-constexpr int32_t MaxCode(int bits) { return (int32_t{1} << bits) - 1; }
+constexpr int32_t MaxCode(int bits) {
+  return (int32_t{1} << bits) - 1;
+}
 
 // clamp(sum >> shift, 0, 2^bits - 1) with an arithmetic shift: floor. Round half up comes from the half that is folded
 // into the addend (N10).

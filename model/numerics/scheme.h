@@ -21,7 +21,9 @@ enum class Scheme : uint8_t {
 constexpr int kSchemeCount = 5;
 
 // Codes are 4 bits wide for every scheme but fixed8.
-constexpr int CodeBits(Scheme scheme) { return scheme == Scheme::kFixed8 ? 8 : 4; }
+constexpr int CodeBits(Scheme scheme) {
+  return scheme == Scheme::kFixed8 ? 8 : 4;
+}
 
 // The integer that stands for alpha, so that real = alpha * value / FullScale (N3). A codebook is its own scale.
 constexpr int FullScale(Scheme scheme) {

@@ -1,5 +1,5 @@
-// The oracle: executes a graph by the definition of each operator, one sample at a time, never optimised. Every backend's
-// bits are compared with it. Linked by tests and tools, never by the daemon.
+// The oracle: executes a graph by the definition of each operator, one sample at a time, never optimised. Every
+// backend's bits are compared with it. Linked by tests and tools, never by the daemon.
 #pragma once
 
 #include <cstdint>
