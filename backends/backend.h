@@ -1,16 +1,14 @@
 // The backend contract.
 //
 //  1. Output bits are a function of (artifact, input) only and equal the reference's: never of batch size, neighbours
-//  in
-//     the batch, kernel, instruction set, thread count or array shape.
+//     in the batch, kernel, instruction set, thread count or array shape.
 //  2. Backend::Prepare packs weights for its machine and returns an Executable that owns all it needs; the graph may be
 //     destroyed afterwards.
 //  3. Executable::Run is thread-safe: any number of calls may be under way at once. It neither keeps nor frees the
-//  buffers.
+//     buffers.
 //  4. Run validates, then calls DoRun; DoRun sees only valid arguments.
 //  5. Errors: INVALID_ARGUMENT wrong count, shape, type or size; DEADLINE_EXCEEDED; CANCELLED; UNAVAILABLE the device
-//  is
-//     gone; UNIMPLEMENTED (from Prepare) an operator that the backend lacks. After an error output contents are
+//     is gone; UNIMPLEMENTED (from Prepare) an operator that the backend lacks. After an error output contents are
 //     undefined.
 #pragma once
 

@@ -19,13 +19,17 @@ struct Image {
 };
 
 // `channels` is 1 or 3: colour is converted to luma or the other way round; alpha is blended onto black.
-// INVALID_ARGUMENT says what is wrong with the bytes. Pictures over 64 megapixels are refused. Never aborts.
+// INVALID_ARGUMENT says what is wrong with the bytes; a damaged JPEG is refused, not guessed at. Pictures over 64
+// megapixels are refused. Never aborts.
 absl::StatusOr<Image> DecodeImage(std::string_view bytes, int channels);
 
 // The same from a file: also NOT_FOUND. The message names the file.
 absl::StatusOr<Image> ReadImage(const std::string& path, int channels);
 
-// Bilinear with a support that grows when shrinking (antialiased).
+// The same picture with 1 or 3 channels: luma is 0.299 R + 0.587 G + 0.114 B, as JPEG has it.
+Image WithChannels(Image image, int channels);
+
+// Bilinear with a support that grows when shrinking (antialiased). Precondition: no size is 0.
 Image Resize(const Image& image, int width, int height);
 
 // The usual evaluation crop: unchanged when the size is right already; else the picture is scaled so that it covers

@@ -157,9 +157,12 @@ TEST(Reference, RunsAWholeModelAndDependsOnItsInput) {
 TEST(Reference, RefusesInputsThatAreNoCodes) {
   const ir::Graph graph = testing::SampleModel().graph;
   EXPECT_EQ(reference::Run(graph, {}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(reference::Run(graph, std::vector<Values>{Values(191, 0)}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(reference::Run(graph, std::vector<Values>{Values(192, 256)}).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(reference::Run(graph, std::vector<Values>{Values(192, -1)}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(reference::Run(graph, std::vector<Values>{Values(191, 0)}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(reference::Run(graph, std::vector<Values>{Values(192, 256)}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(reference::Run(graph, std::vector<Values>{Values(192, -1)}).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace
