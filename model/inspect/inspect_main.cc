@@ -1,0 +1,124 @@
+// msq-inspect: prints an artifact, verifies it (reading does), or compares two of them.
+#include <cstdio>
+#include <sstream>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/status.h"
+#include "model/format/artifact.h"
+#include "model/ir/printer.h"
+
+namespace msq {
+namespace {
+
+struct Totals {
+  int64_t weights = 0;
+  int64_t macs = 0;
+  std::array<int64_t, numerics::kSchemeCount> rows = {};
+};
+
+Totals Sum(const ir::Graph& graph) {
+  Totals totals;
+  for (const ir::Node& node : graph.nodes) {
+    totals.macs += ir::MacCount(graph, node);
+    const ir::Weights* weights = ir::WeightsOf(node.op);
+    if (weights == nullptr) continue;
+    totals.weights += weights->rows * weights->row_length;
+    const auto rows = ir::RowsByScheme(*weights);
+    for (size_t i = 0; i < rows.size(); ++i) totals.rows[i] += rows[i];
+  }
+  return totals;
+}
+
+nlohmann::json ToJson(const ir::Model& model) {
+  const Totals totals = Sum(model.graph);
+  nlohmann::json nodes = nlohmann::json::array();
+  for (const ir::Node& node : model.graph.nodes) {
+    const ir::TensorType& type = model.graph.tensors[static_cast<size_t>(node.output)].type;
+    nlohmann::json entry = {{"name", node.name},
+                            {"op", std::string(ir::OpName(node.op))},
+                            {"shape", type.shape},
+                            {"macs", ir::MacCount(model.graph, node)}};
+    if (const ir::Weights* weights = ir::WeightsOf(node.op)) entry["rows_by_scheme"] = ir::RowsByScheme(*weights);
+    nodes.push_back(std::move(entry));
+  }
+  return {{"name", model.graph.name},
+          {"producer", model.provenance.producer},
+          {"source", model.provenance.source},
+          {"source_sha256", model.provenance.source_sha256},
+          {"settings", model.provenance.settings},
+          {"weights", totals.weights},
+          {"macs", totals.macs},
+          {"rows_by_scheme", totals.rows},
+          {"nodes", std::move(nodes)}};
+}
+
+void PrintText(const ir::Model& model) {
+  const Totals totals = Sum(model.graph);
+  std::printf("%s: %lld weights, %.1f M multiply-accumulates a sample, verified\n", model.graph.name.c_str(),
+              static_cast<long long>(totals.weights), static_cast<double>(totals.macs) / 1e6);
+  std::printf("made by %s from '%s' (sha256 %s)\n", model.provenance.producer.c_str(), model.provenance.source.c_str(),
+              model.provenance.source_sha256.c_str());
+  for (const auto& [key, value] : model.provenance.settings) std::printf("  %s = %s\n", key.c_str(), value.c_str());
+  std::fputs(ir::Print(model.graph).c_str(), stdout);
+}
+
+// Prints the lines that differ, node by node; returns whether there was any.
+bool PrintDifference(const ir::Graph& a, const ir::Graph& b) {
+  std::istringstream left(ir::Print(a)), right(ir::Print(b));
+  std::string l, r;
+  bool differs = false;
+  for (bool more = true; more;) {
+    const bool has_left = static_cast<bool>(std::getline(left, l)),
+               has_right = static_cast<bool>(std::getline(right, r));
+    more = has_left || has_right;
+    if (has_left == has_right && (!has_left || l == r)) continue;
+    differs = true;
+    if (has_left) std::printf("- %s\n", l.c_str());
+    if (has_right) std::printf("+ %s\n", r.c_str());
+  }
+  return differs;
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "msq-inspect: %s\n", std::string(Message(status)).c_str());
+  return 1;
+}
+
+int Run(const std::string& path, const std::string& other, bool json) {
+  const auto model = format::ReadFile(path);
+  if (!model.ok()) return Fail(model.status());
+  if (!other.empty()) {
+    const auto second = format::ReadFile(other);
+    if (!second.ok()) return Fail(second.status());
+    return PrintDifference(model->graph, second->graph) ? 3 : 0;
+  }
+  if (json) {
+    std::printf("%s\n", ToJson(*model).dump(2).c_str());
+  } else {
+    PrintText(*model);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace msq
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Prints and verifies a .msq artifact, or compares the graphs of two. Exit status: 0, 1 unreadable, 3 they "
+      "differ.");
+  std::string path, other;
+  bool json = false;
+  app.add_option("ARTIFACT", path, "the .msq file")->required();
+  app.add_option("--diff", other, "another .msq file: print the nodes that differ");
+  app.add_flag("--json", json, "machine-readable output");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return msq::Run(path, other, json);
+}
