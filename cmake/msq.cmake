@@ -47,7 +47,7 @@ function(msq_test name)
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
 endfunction()
 
-# msq_bench(NAME SRCS ... DEPS ...): a Google Benchmark program; scripts/bench runs it.
+# msq_bench(NAME SRCS ... DEPS ...): a Google Benchmark program in build/<preset>/bin.
 function(msq_bench name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})

@@ -1,3 +1,4 @@
+// Tests Resize and FitTo of media/image.h.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
