@@ -23,6 +23,7 @@ INCLUDES = {
     "model/ir": ["model/numerics", "base"],
     "model/format": ["model/ir", "model/numerics", "proto", "base"],
     "model/reference": ["model/ir", "model/numerics", "base"],
+    "model/inspect": ["model/reference", "model/format", "model/ir", "model/numerics", "base"],
     "model/testing": ["model/ir", "model/numerics", "base"],
     "quantizer": ["model/numerics", "model/ir", "model/format", "model/reference", "media", "base"],
     "backends": ["model/numerics", "model/ir", "base"],
