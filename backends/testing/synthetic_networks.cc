@@ -1,0 +1,161 @@
+#include "backends/testing/synthetic_networks.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/ir/shape_inference.h"
+#include "model/testing/sample_model.h"
+
+namespace msq::testing {
+namespace {
+
+using ir::Scheme;
+using ir::TensorId;
+
+class NetworkBuilder {
+ public:
+  NetworkBuilder(std::string name, ir::Shape input) {
+    graph_.name = std::move(name);
+    last_ = AddTensor(std::move(input), 8);
+    graph_.inputs = {last_};
+  }
+
+  TensorId last() const { return last_; }
+  int64_t channels() const { return Shape(last_)[0]; }
+
+  // 4-bit output. Spreads typical sums over the codes; a skip operand counts one for one.
+  TensorId Conv(int64_t rows, int64_t kernel, int64_t stride, int64_t groups = 1, TensorId skip = -1) {
+    ir::Conv op;
+    op.window.kernel = {kernel, kernel};
+    op.window.strides = {stride, stride};
+    op.window.pads.fill(kernel / 2);
+    op.groups = groups;
+    const int64_t row_length = channels() / groups * kernel * kernel;
+    op.weights = PatternWeights(rows, row_length, {Scheme::kSp2, Scheme::kFixed4, Scheme::kSp2}, ++seed_);
+    const double typical = std::sqrt(static_cast<double>(row_length)) * 4 * (Bits() == 8 ? 128 : 8);
+    ir::Requantizer requantizer = UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2);
+    if (skip >= 0) AddSkip(&requantizer);
+    op.epilogue = std::move(requantizer);
+    std::vector<TensorId> inputs = {last_};
+    if (skip >= 0) inputs.push_back(skip);
+    return Node(std::move(op), std::move(inputs));
+  }
+
+  TensorId MaxPool(int64_t kernel, int64_t stride) {
+    ir::MaxPool op;
+    op.window = {{kernel, kernel}, {stride, stride}, {kernel / 2, kernel / 2, kernel / 2, kernel / 2}, {1, 1}};
+    return Node(std::move(op), {last_});
+  }
+
+  // Pool, flatten, classify.
+  ir::Graph Finish(int64_t classes) && {
+    const int64_t pixels = Shape(last_)[1] * Shape(last_)[2];
+    Node(ir::GlobalAveragePool{UniformRequantizer(1, 1.0 / static_cast<double>(pixels + 1), 0)}, {last_});
+    const int64_t features = channels();
+    last_ = AddNode(ir::Reshape{}, {last_}, AddTensor({features}, 4));
+    ir::TensorType type;
+    type.kind = ir::TensorType::Kind::kAccumulator;
+    type.shape = {classes};
+    type.row_scales.assign(static_cast<size_t>(classes), 0.01f);
+    graph_.tensors.push_back({"logits", std::move(type)});
+    ir::Dense op{PatternWeights(classes, features, {Scheme::kFixed8}, ++seed_), ir::RawOutput{}};
+    std::get<ir::RawOutput>(op.epilogue).biases.assign(static_cast<size_t>(classes), 7);
+    last_ = AddNode(std::move(op), {last_}, static_cast<TensorId>(graph_.tensors.size() - 1));
+    graph_.outputs = {last_};
+    return std::move(graph_);
+  }
+
+  // Continues from an earlier tensor.
+  void Rewind(TensorId id) { last_ = id; }
+
+ private:
+  const ir::Shape& Shape(TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type.shape; }
+  int Bits() const { return graph_.tensors[static_cast<size_t>(last_)].type.bits; }
+
+  static void AddSkip(ir::Requantizer* requantizer) {
+    for (size_t i = 0; i < requantizer->multipliers.size(); ++i) {
+      const int excess = std::max(0, requantizer->shifts[i] - 16);
+      requantizer->multipliers[i] = std::max(uint32_t{1}, requantizer->multipliers[i] >> excess);
+      requantizer->addends[i] >>= excess;
+      requantizer->shifts[i] = static_cast<uint8_t>(requantizer->shifts[i] - excess);
+      requantizer->skip_multipliers.push_back(uint32_t{1} << requantizer->shifts[i]);
+    }
+  }
+
+  TensorId AddTensor(ir::Shape shape, int bits) {
+    ir::TensorType type;
+    type.shape = std::move(shape);
+    type.bits = bits;
+    graph_.tensors.push_back({absl::StrCat("t", graph_.tensors.size()), std::move(type)});
+    return static_cast<TensorId>(graph_.tensors.size() - 1);
+  }
+
+  TensorId AddNode(ir::Op op, std::vector<TensorId> inputs, TensorId output) {
+    graph_.nodes.push_back({absl::StrCat("n", graph_.nodes.size()), std::move(op), std::move(inputs), output});
+    return output;
+  }
+
+  TensorId Node(ir::Op op, std::vector<TensorId> inputs) {
+    std::vector<ir::Shape> shapes;
+    for (TensorId id : inputs) shapes.push_back(Shape(id));
+    const TensorId output = AddTensor(*ir::InferShape(op, shapes, {}), 4);
+    return last_ = AddNode(std::move(op), std::move(inputs), output);
+  }
+
+  ir::Graph graph_;
+  TensorId last_ = -1;
+  uint32_t seed_ = 0;
+};
+
+void BasicBlock(NetworkBuilder* b, int64_t channels, int64_t stride) {
+  const TensorId in = b->last();
+  TensorId skip = in;
+  if (stride != 1 || b->channels() != channels) {
+    skip = b->Conv(channels, 1, stride);
+    b->Rewind(in);
+  }
+  b->Conv(channels, 3, stride);
+  b->Conv(channels, 3, 1, 1, skip);
+}
+
+}  // namespace
+
+ir::Graph ResNetCifar(int n) {
+  NetworkBuilder b(absl::StrCat("resnet", 6 * n + 2, "_cifar"), {3, 32, 32});
+  b.Conv(16, 3, 1);
+  for (int64_t channels : {16, 32, 64}) {
+    for (int block = 0; block < n; ++block) BasicBlock(&b, channels, channels > 16 && block == 0 ? 2 : 1);
+  }
+  return std::move(b).Finish(10);
+}
+
+ir::Graph ResNet18() {
+  NetworkBuilder b("resnet18", {3, 224, 224});
+  b.Conv(64, 7, 2);
+  b.MaxPool(3, 2);
+  for (int64_t channels : {64, 128, 256, 512}) {
+    for (int block = 0; block < 2; ++block) BasicBlock(&b, channels, channels > 64 && block == 0 ? 2 : 1);
+  }
+  return std::move(b).Finish(1000);
+}
+
+ir::Graph MobileNetLike() {
+  NetworkBuilder b("mobilenet_like", {3, 32, 32});
+  b.Conv(16, 3, 2);
+  for (int64_t stride : {1, 2, 1}) {
+    const TensorId in = b.last();
+    const int64_t channels = b.channels(), hidden = 4 * channels;
+    b.Conv(hidden, 1, 1);
+    b.Conv(hidden, 3, stride, hidden);
+    if (stride == 1) {
+      b.Conv(channels, 1, 1, 1, in);
+    } else {
+      b.Conv(24, 1, 1);
+    }
+  }
+  return std::move(b).Finish(10);
+}
+
+}  // namespace msq::testing

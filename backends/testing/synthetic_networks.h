@@ -1,0 +1,17 @@
+// Graphs with the shapes of well-known networks and invented weights, for speed measurements and conformance.
+#pragma once
+
+#include "model/ir/graph.h"
+
+namespace msq::testing {
+
+// The CIFAR-10 residual network of 6n+2 layers; n = 3 is ResNet-20. Input [3,32,32], 8-bit; output [10], raw.
+ir::Graph ResNetCifar(int n);
+
+// ResNet-18 for ImageNet. Input [3,224,224], 8-bit; output [1000], raw.
+ir::Graph ResNet18();
+
+// Inverted residual blocks: 1x1, depthwise 3x3, 1x1. Input [3,32,32], 8-bit; output [10], raw.
+ir::Graph MobileNetLike();
+
+}  // namespace msq::testing
