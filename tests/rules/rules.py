@@ -134,6 +134,8 @@ def include_directions(tree):
                 message = f'"{target}" is no file of ours, named from the root'
             elif target.startswith("tests/") and not path.startswith("tests/"):
                 message = "only tests/ includes tests/"
+            elif "/testing/" in target and not is_test(path):
+                message = "only tests include testing/"
             elif path.startswith("tests/") or may_include(path, room, target):
                 continue
             else:

@@ -41,6 +41,11 @@ class RulesTest(unittest.TestCase):
         files = {"model/reference/x.h": header(), "server/x_test.cc": '#include "model/reference/x.h"\n'}
         self.expect(rules.include_directions, files)
 
+    def test_include_directions_keep_test_doubles_in_tests(self):
+        files = {"backends/testing/x.h": header()}
+        self.expect(rules.include_directions, files | {"backends/x_test.cc": '#include "backends/testing/x.h"\n'})
+        self.expect(rules.include_directions, files | {"backends/x.cc": '#include "backends/testing/x.h"\n'}, "backends/x.cc:1")
+
     def test_include_directions_know_every_folder_and_file(self):
         self.expect(rules.include_directions, {"attic/x.cc": "int x;\n"}, "attic/x.cc:1")
         self.expect(rules.include_directions, {"base/x.cc": '#include "base/gone.h"\n'}, "base/x.cc:1")
