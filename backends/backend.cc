@@ -18,7 +18,9 @@ std::vector<TensorSpec> Specs(const ir::Graph& graph, const std::vector<ir::Tens
   return specs;
 }
 
-const char* TypeName(ElementType type) { return type == ElementType::kCode ? "codes" : "accumulators"; }
+const char* TypeName(ElementType type) {
+  return type == ElementType::kCode ? "codes" : "accumulators";
+}
 
 ElementType TypeOf(const ir::TensorType& type) {
   return type.kind == ir::TensorType::Kind::kCode ? ElementType::kCode : ElementType::kAccumulator;
@@ -30,7 +32,8 @@ absl::Status CheckView(const TensorSpec& spec, ElementType type, int64_t batch, 
     return InvalidArgument("holds ", TypeName(type), ", expected ", TypeName(TypeOf(spec.type)));
   }
   if (batch < 1) return InvalidArgument("batch ", batch, " is not positive");
-  if (batch != expected_batch) return InvalidArgument("batch ", batch, " differs from the first input's ", expected_batch);
+  if (batch != expected_batch)
+    return InvalidArgument("batch ", batch, " differs from the first input's ", expected_batch);
   const auto sample_bytes = static_cast<size_t>(spec.type.ByteSize());
   if (size % sample_bytes != 0 || size / sample_bytes != static_cast<size_t>(batch)) {
     return InvalidArgument("has ", size, " bytes, expected batch ", batch, " * ", sample_bytes, " of shape ",
@@ -43,7 +46,8 @@ absl::Status CheckCodes(const ir::TensorType& type, std::span<const std::byte> b
   const auto high = static_cast<std::byte>(numerics::MaxCode(type.bits));
   const auto bad = std::find_if(bytes.begin(), bytes.end(), [high](std::byte b) { return b > high; });
   if (bad == bytes.end()) return absl::OkStatus();
-  return InvalidArgument("byte ", bad - bytes.begin(), " holds ", static_cast<int>(*bad), ", no ", type.bits, "-bit code");
+  return InvalidArgument("byte ", bad - bytes.begin(), " holds ", static_cast<int>(*bad), ", no ", type.bits,
+                         "-bit code");
 }
 
 absl::Status CheckCount(const char* what, size_t count, size_t expected) {
@@ -53,7 +57,8 @@ absl::Status CheckCount(const char* what, size_t count, size_t expected) {
 
 }  // namespace
 
-Executable::Executable(const ir::Graph& graph) : inputs_(Specs(graph, graph.inputs)), outputs_(Specs(graph, graph.outputs)) {}
+Executable::Executable(const ir::Graph& graph)
+    : inputs_(Specs(graph, graph.inputs)), outputs_(Specs(graph, graph.outputs)) {}
 
 absl::Status Executable::Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
                              RunContext& context) const {

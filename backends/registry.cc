@@ -19,7 +19,8 @@ absl::StatusOr<const Backend*> BackendRegistry::Find(std::string_view name) cons
   }
   std::vector<std::string> known;
   for (std::string_view other : names()) known.emplace_back(other);
-  return NotFound("no backend '", std::string(name), "'; there are: ", known.empty() ? "none" : absl::StrJoin(known, ", "));
+  return NotFound("no backend '", std::string(name),
+                  "'; there are: ", known.empty() ? "none" : absl::StrJoin(known, ", "));
 }
 
 std::vector<std::string_view> BackendRegistry::names() const {

@@ -77,7 +77,9 @@ Strides::Strides(const ir::Shape& shape) {
   }
 }
 
-BoxCopy FromRowMajor(const ir::Shape& shape, int64_t element_bytes) { return BetweenOrders(shape, element_bytes); }
+BoxCopy FromRowMajor(const ir::Shape& shape, int64_t element_bytes) {
+  return BetweenOrders(shape, element_bytes);
+}
 
 BoxCopy ToRowMajor(const ir::Shape& shape, int64_t element_bytes) {
   BoxCopy box = BetweenOrders(shape, element_bytes);

@@ -91,7 +91,8 @@ std::unique_ptr<Step> MakeConcat(const std::vector<CopyOperand>& inputs, const C
   return std::make_unique<CopyStep>(std::move(moves), output, std::nullopt);
 }
 
-std::unique_ptr<Step> MakeResizeNearest(const ir::ResizeNearest& op, const CopyOperand& input, const CopyOperand& output) {
+std::unique_ptr<Step> MakeResizeNearest(const ir::ResizeNearest& op, const CopyOperand& input,
+                                        const CopyOperand& output) {
   const Strides in(input.shape), out(output.shape);
   // height, copies of a row, width, copies of a pixel, channels
   const BoxCopy box = {
@@ -106,7 +107,8 @@ std::unique_ptr<Step> MakeReshape(const CopyOperand& input, const CopyOperand& o
   return std::make_unique<ReshapeStep>(input, output);
 }
 
-std::unique_ptr<Step> MakePad(const ir::Pad& op, const CopyOperand& input, const CopyOperand& output, uint8_t zero_point) {
+std::unique_ptr<Step> MakePad(const ir::Pad& op, const CopyOperand& input, const CopyOperand& output,
+                              uint8_t zero_point) {
   const Strides out(output.shape);
   Move move{input.buffer, MakeBox(input.shape, Strides(input.shape), out)};
   for (size_t i = 0; i < op.before.size(); ++i) move.box.out_offset += op.before[i] * out.values[i];

@@ -16,9 +16,11 @@ struct CopyOperand {
 };
 
 std::unique_ptr<Step> MakeConcat(const std::vector<CopyOperand>& inputs, const CopyOperand& output, int64_t axis);
-std::unique_ptr<Step> MakeResizeNearest(const ir::ResizeNearest& op, const CopyOperand& input, const CopyOperand& output);
+std::unique_ptr<Step> MakeResizeNearest(const ir::ResizeNearest& op, const CopyOperand& input,
+                                        const CopyOperand& output);
 std::unique_ptr<Step> MakeReshape(const CopyOperand& input, const CopyOperand& output);
-std::unique_ptr<Step> MakePad(const ir::Pad& op, const CopyOperand& input, const CopyOperand& output, uint8_t zero_point);
+std::unique_ptr<Step> MakePad(const ir::Pad& op, const CopyOperand& input, const CopyOperand& output,
+                              uint8_t zero_point);
 std::unique_ptr<Step> MakeSlice(const ir::Slice& op, const CopyOperand& input, const CopyOperand& output);
 
 }  // namespace msq::cpu

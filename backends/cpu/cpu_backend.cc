@@ -24,7 +24,8 @@ class CpuBackend final : public Backend {
     return capabilities;
   }
 
-  absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph, const PrepareOptions& options) const override {
+  absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph,
+                                                      const PrepareOptions& options) const override {
     if (options.threads < 1) return InvalidArgument("threads ", options.threads, " is not positive");
     try {
       MSQ_ASSIGN_OR_RETURN(Plan plan, MakePlan(graph, kernels_));

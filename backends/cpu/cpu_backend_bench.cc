@@ -32,17 +32,18 @@ void RunNetwork(benchmark::State& state, ir::Graph (*network)(), const char* ker
   state.SetItemsProcessed(state.iterations() * batch);
 }
 
-ir::Graph ResNet20() { return testing::ResNetCifar(3); }
+ir::Graph ResNet20() {
+  return testing::ResNetCifar(3);
+}
 
 void RegisterAll() {
   const std::pair<std::string, ir::Graph (*)()> networks[] = {{"resnet20", ResNet20}, {"resnet18", testing::ResNet18}};
   for (const auto& [name, network] : networks) {
     for (const KernelTable* kernels : Kernels()) {
       if (!kernels->supported()) continue;
-      benchmark::RegisterBenchmark((name + "/" + kernels->name).c_str(),
-                                   [network = network, kernels](benchmark::State& state) {
-                                     RunNetwork(state, network, kernels->name);
-                                   })
+      benchmark::RegisterBenchmark(
+          (name + "/" + kernels->name).c_str(),
+          [network = network, kernels](benchmark::State& state) { RunNetwork(state, network, kernels->name); })
           ->ArgNames({"threads", "batch"})
           ->ArgsProduct({{1, 2}, {1, 8}})
           ->Unit(benchmark::kMillisecond)

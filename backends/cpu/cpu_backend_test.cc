@@ -21,7 +21,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string MessageOf(const absl::Status& status) { return std::string(Message(status)); }
+std::string MessageOf(const absl::Status& status) {
+  return std::string(Message(status));
+}
 
 class ForceKernel {
  public:
@@ -87,7 +89,8 @@ TEST(CpuBackendTest, RefusesImpossibleThreads) {
 // Runs of a network with one 8-bit input and one raw output.
 class Runner {
  public:
-  explicit Runner(const ir::Graph& graph, int threads) : executable_(*(*CreateCpuBackend())->Prepare(graph, {threads})) {
+  explicit Runner(const ir::Graph& graph, int threads)
+      : executable_(*(*CreateCpuBackend())->Prepare(graph, {threads})) {
     input_bytes_ = static_cast<size_t>(executable_->inputs()[0].type.ByteSize());
     output_bytes_ = static_cast<size_t>(executable_->outputs()[0].type.ByteSize());
   }

@@ -31,7 +31,8 @@ class GemmStep final : public Step {
            const ir::Epilogue& epilogue)
       : kernels_(kernels),
         operands_(operands),
-        weights_(PackWeights(weights, operands.groups, operands.geometry.taps(), numerics::MaxCode(operands.input_bits))),
+        weights_(
+            PackWeights(weights, operands.groups, operands.geometry.taps(), numerics::MaxCode(operands.input_bits))),
         epilogue_(epilogue, operands.groups, numerics::MaxCode(operands.output_bits)),
         gemm_(weights_.wide ? kernels.gemm_wide : kernels.gemm),
         group_channels_(operands.geometry.in.channels / operands.groups),
@@ -51,11 +52,12 @@ class GemmStep final : public Step {
     frame.ForEach(operands_.groups * tiles * shares, [&](int64_t job, uint8_t* scratch) {
       const int64_t share = job % shares, row = job / shares % tiles * tile;
       const int64_t begin = steps * share / shares, end = steps * (share + 1) / shares;
-      RunTile(frame, {.group = job / shares / tiles,
-                      .row = row,
-                      .row_count = std::min(tile, rows - row),
-                      .block = begin * kernels_.gemm_blocks,
-                      .block_end = std::min(end * kernels_.gemm_blocks, weights_.blocks_per_group)},
+      RunTile(frame,
+              {.group = job / shares / tiles,
+               .row = row,
+               .row_count = std::min(tile, rows - row),
+               .block = begin * kernels_.gemm_blocks,
+               .block_end = std::min(end * kernels_.gemm_blocks, weights_.blocks_per_group)},
               scratch);
     });
   }

@@ -21,8 +21,12 @@ struct Geometry {
 
   int64_t taps() const { return window.kernel[0] * window.kernel[1]; }
   // The input row (column) under tap t of output row (column) o; outside the image where there is padding.
-  int64_t InputY(int64_t o, int64_t t) const { return o * window.strides[0] - window.pads[0] + t * window.dilations[0]; }
-  int64_t InputX(int64_t o, int64_t t) const { return o * window.strides[1] - window.pads[1] + t * window.dilations[1]; }
+  int64_t InputY(int64_t o, int64_t t) const {
+    return o * window.strides[0] - window.pads[0] + t * window.dilations[0];
+  }
+  int64_t InputX(int64_t o, int64_t t) const {
+    return o * window.strides[1] - window.pads[1] + t * window.dilations[1];
+  }
 };
 
 }  // namespace msq::cpu

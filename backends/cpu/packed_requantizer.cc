@@ -60,7 +60,9 @@ UniformRequantizer::UniformRequantizer(const ir::Requantizer& requantizer, int64
   Fill(kNegativeAddend, requantizer.leaky->addends[i]);
 }
 
-void UniformRequantizer::Fill(Field field, int64_t value) { std::fill_n(values_[field], kColumnBlock, value); }
+void UniformRequantizer::Fill(Field field, int64_t value) {
+  std::fill_n(values_[field], kColumnBlock, value);
+}
 
 RequantizeConstants UniformRequantizer::constants() const {
   return {.multipliers = values_[kMultiplier],

@@ -18,7 +18,9 @@ bool HasWidePair(const int8_t* packed, int64_t size, int64_t max_code) {
 
 }  // namespace
 
-int64_t PackedWeights::block_bytes() const { return depth_groups * kDepthGroup * kColumnBlock; }
+int64_t PackedWeights::block_bytes() const {
+  return depth_groups * kDepthGroup * kColumnBlock;
+}
 
 PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t taps, int64_t max_code) {
   const int64_t channels = weights.row_length / taps;

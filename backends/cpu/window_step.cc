@@ -181,7 +181,9 @@ class AveragePoolStep final : public WindowStep {
 
  private:
   void Begin(const Frame&, const Tile& tile, int32_t* acc) const override { ClearAccumulators(tile, acc); }
-  void Accumulate(const Frame&, const Tile&, int64_t, WindowParams params) const override { kernels_.window_sum(params); }
+  void Accumulate(const Frame&, const Tile&, int64_t, WindowParams params) const override {
+    kernels_.window_sum(params);
+  }
 
   // Pixels with one entry in common go to the requantizer together.
   void Finish(const Frame& frame, const Tile& tile, const int32_t* acc) const override {

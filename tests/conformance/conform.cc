@@ -52,7 +52,8 @@ class Batch {
 
   int32_t Output(size_t output, int64_t index) const {
     const std::vector<std::byte>& bytes = outputs_[output];
-    if (output_views_[output].type == ElementType::kCode) return static_cast<int32_t>(bytes[static_cast<size_t>(index)]);
+    if (output_views_[output].type == ElementType::kCode)
+      return static_cast<int32_t>(bytes[static_cast<size_t>(index)]);
     int32_t value;
     std::memcpy(&value, bytes.data() + 4 * index, 4);
     return value;
@@ -166,8 +167,8 @@ class Checker {
 
 }  // namespace
 
-::testing::AssertionResult ConformOnGraph(const ir::Graph& graph, std::span<const Sample> samples, const std::string& replay,
-                                        std::span<const Engine> engines) {
+::testing::AssertionResult ConformOnGraph(const ir::Graph& graph, std::span<const Sample> samples,
+                                          const std::string& replay, std::span<const Engine> engines) {
   const int64_t before = values_compared;
   Checker checker(graph, samples);
   if (const absl::Status status = checker.ComputeExpected(); !status.ok()) {
@@ -201,6 +202,8 @@ std::vector<Sample> RandomSamples(const ir::Graph& graph, int64_t count, uint64_
   return samples;
 }
 
-int64_t ValuesCompared() { return values_compared; }
+int64_t ValuesCompared() {
+  return values_compared;
+}
 
 }  // namespace msq::conformance

@@ -21,8 +21,8 @@ inline constexpr int64_t kMaxBatch = 9;
 // Runs each sample through the reference and, in batches of 1..min(kMaxBatch, samples), through every engine, and compares
 // all outputs bit for bit. A failure names engine, batch, node, shape, index and both values, and ends with `replay`, a
 // command that repeats it. Precondition: ir::Verify(graph) is OK and `samples` is not empty.
-::testing::AssertionResult ConformOnGraph(const ir::Graph& graph, std::span<const Sample> samples, const std::string& replay,
-                                        std::span<const Engine> engines = Engines());
+::testing::AssertionResult ConformOnGraph(const ir::Graph& graph, std::span<const Sample> samples,
+                                          const std::string& replay, std::span<const Engine> engines = Engines());
 
 // Samples for a graph: the first all zeros, the second all maximum codes, the others random.
 std::vector<Sample> RandomSamples(const ir::Graph& graph, int64_t count, uint64_t seed);

@@ -65,9 +65,15 @@ void CheckNetwork(const ir::Graph& graph, int64_t samples) {
   EXPECT_TRUE(ConformOnGraph(graph, RandomSamples(graph, samples, 1), "this test"));
 }
 
-TEST(ConformanceTest, SampleModel) { CheckNetwork(testing::SampleModel().graph, kMaxBatch); }
-TEST(ConformanceTest, ResNetCifar) { CheckNetwork(testing::ResNetCifar(1), 3); }
-TEST(ConformanceTest, MobileNetLike) { CheckNetwork(testing::MobileNetLike(), 3); }
+TEST(ConformanceTest, SampleModel) {
+  CheckNetwork(testing::SampleModel().graph, kMaxBatch);
+}
+TEST(ConformanceTest, ResNetCifar) {
+  CheckNetwork(testing::ResNetCifar(1), 3);
+}
+TEST(ConformanceTest, MobileNetLike) {
+  CheckNetwork(testing::MobileNetLike(), 3);
+}
 
 // The checker must be able to fail: an engine with one constant changed is caught, and the report says where.
 TEST(ConformanceTest, CatchesAWrongBit) {
@@ -86,7 +92,8 @@ TEST(ConformanceTest, CatchesAWrongBit) {
   const auto result = ConformOnGraph(graph, RandomSamples(graph, 2, 1), "replay me", std::vector{wrong});
   ASSERT_FALSE(result);
   const std::string message = result.message();
-  for (const char* part : {"batch 1", "first wrong: tensor 1 [8,8,8] of Conv node 'conv'", "expected", "got", "replay me"}) {
+  for (const char* part :
+       {"batch 1", "first wrong: tensor 1 [8,8,8] of Conv node 'conv'", "expected", "got", "replay me"}) {
     EXPECT_NE(message.find(part), std::string::npos) << part << " is missing in: " << message;
   }
 }

@@ -9,14 +9,50 @@ namespace msq::conformance {
 namespace {
 
 constexpr const char* kFeatures[] = {
-    "Conv",         "Dense",           "Add",           "Rescale",         "MaxPool",       "AveragePool",
-    "GlobalAveragePool", "Concat",     "ResizeNearest", "Reshape",         "Pad",           "Slice",
-    "scheme 0",     "scheme 1",        "scheme 2",      "scheme 3",        "scheme 4",      "mixed schemes",
-    "stride",       "padding",         "asymmetric padding", "dilation",   "groups",        "depthwise",
-    "pointwise",    "kernel not square", "conv skip",   "dense skip",      "leaky",         "raw conv",
-    "raw dense",    "4-bit input",     "8-bit input",   "padding with a zero point", "average without padding",
-    "average with padding", "rescale per channel", "reshape between images", "reads its input twice", "several inputs",
-    "several outputs", "input is output", "read output", "wide pair",
+    "Conv",
+    "Dense",
+    "Add",
+    "Rescale",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Concat",
+    "ResizeNearest",
+    "Reshape",
+    "Pad",
+    "Slice",
+    "scheme 0",
+    "scheme 1",
+    "scheme 2",
+    "scheme 3",
+    "scheme 4",
+    "mixed schemes",
+    "stride",
+    "padding",
+    "asymmetric padding",
+    "dilation",
+    "groups",
+    "depthwise",
+    "pointwise",
+    "kernel not square",
+    "conv skip",
+    "dense skip",
+    "leaky",
+    "raw conv",
+    "raw dense",
+    "4-bit input",
+    "8-bit input",
+    "padding with a zero point",
+    "average without padding",
+    "average with padding",
+    "rescale per channel",
+    "reshape between images",
+    "reads its input twice",
+    "several inputs",
+    "several outputs",
+    "input is output",
+    "read output",
+    "wide pair",
 };
 
 class Counter {
@@ -96,11 +132,13 @@ class Counter {
 
   void CountWeights(const ir::Weights& weights, const ir::Epilogue& epilogue) {
     for (ir::Scheme scheme : weights.schemes) Count(absl::StrCat("scheme ", static_cast<int>(scheme)));
-    CountIf("mixed schemes", std::count(weights.schemes.begin(), weights.schemes.end(), weights.schemes[0]) != weights.rows);
+    CountIf("mixed schemes",
+            std::count(weights.schemes.begin(), weights.schemes.end(), weights.schemes[0]) != weights.rows);
     const auto* requantizer = std::get_if<ir::Requantizer>(&epilogue);
     CountIf("leaky", requantizer != nullptr && requantizer->leaky.has_value());
     // Two products of 255 and a weight near 127: more than 16 bits.
-    const auto large = std::count_if(weights.values.begin(), weights.values.end(), [](int8_t v) { return v > 100 || v < -100; });
+    const auto large =
+        std::count_if(weights.values.begin(), weights.values.end(), [](int8_t v) { return v > 100 || v < -100; });
     CountIf("wide pair", In().bits == 8 && large > 1);
   }
 
@@ -117,6 +155,8 @@ FeatureCounts AllFeatures() {
   return counts;
 }
 
-void CountFeatures(const ir::Graph& graph, FeatureCounts* counts) { Counter(graph, counts).Run(); }
+void CountFeatures(const ir::Graph& graph, FeatureCounts* counts) {
+  Counter(graph, counts).Run();
+}
 
 }  // namespace msq::conformance

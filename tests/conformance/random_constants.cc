@@ -80,11 +80,13 @@ Entry BoundaryEntry(Random* random) {
 
 void AddLeakyEntry(Random* random, const Entry& entry, int64_t limit, ir::Requantizer::Leaky* leaky) {
   const int64_t near = std::min(limit, numerics::kAccumulatorLimit);
-  const int64_t threshold = random->Chance(85) ? random->Uniform(-near / 2, near / 2)
-                                               : random->OneOf({-numerics::kAccumulatorLimit, 0, numerics::kAccumulatorLimit});
+  const int64_t threshold = random->Chance(85)
+                                ? random->Uniform(-near / 2, near / 2)
+                                : random->OneOf({-numerics::kAccumulatorLimit, 0, numerics::kAccumulatorLimit});
   leaky->thresholds.push_back(static_cast<int32_t>(threshold));
   leaky->multipliers.push_back(static_cast<uint32_t>(random->Chance(10) ? 0 : random->Uniform(0, entry.multiplier)));
-  leaky->addends.push_back(random->Chance(50) ? entry.addend : random->Uniform(-std::abs(entry.addend), std::abs(entry.addend)));
+  leaky->addends.push_back(random->Chance(50) ? entry.addend
+                                              : random->Uniform(-std::abs(entry.addend), std::abs(entry.addend)));
 }
 
 }  // namespace
@@ -115,12 +117,14 @@ ir::Weights RandomWeights(Random* random, int64_t rows, int64_t row_length, int 
   return weights;
 }
 
-ir::Requantizer RandomRequantizer(Random* random, const std::vector<int64_t>& limits, int output_bits, bool skip, bool leaky) {
+ir::Requantizer RandomRequantizer(Random* random, const std::vector<int64_t>& limits, int output_bits, bool skip,
+                                  bool leaky) {
   ir::Requantizer requantizer;
   if (leaky) requantizer.leaky.emplace();
   for (int64_t limit : limits) {
-    const Entry entry = random->Chance(85) ? SpreadEntry(random, std::max<int64_t>(1, limit), numerics::MaxCode(output_bits))
-                                           : BoundaryEntry(random);
+    const Entry entry = random->Chance(85)
+                            ? SpreadEntry(random, std::max<int64_t>(1, limit), numerics::MaxCode(output_bits))
+                            : BoundaryEntry(random);
     requantizer.multipliers.push_back(static_cast<uint32_t>(entry.multiplier));
     requantizer.addends.push_back(entry.addend);
     requantizer.shifts.push_back(static_cast<uint8_t>(entry.shift));

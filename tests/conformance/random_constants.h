@@ -13,7 +13,8 @@ namespace msq::conformance {
 ir::Weights RandomWeights(Random* random, int64_t rows, int64_t row_length, int input_bits);
 
 // One entry per limit. Most spread accumulators of -limit..limit over all codes; some stand at the edges of their ranges.
-ir::Requantizer RandomRequantizer(Random* random, const std::vector<int64_t>& limits, int output_bits, bool skip, bool leaky);
+ir::Requantizer RandomRequantizer(Random* random, const std::vector<int64_t>& limits, int output_bits, bool skip,
+                                  bool leaky);
 
 ir::RawOutput RandomRawOutput(Random* random, int64_t rows);
 

@@ -143,6 +143,8 @@ class Generator {
 
 }  // namespace
 
-ir::Graph RandomGraph(uint64_t seed) { return Generator(seed).Run(); }
+ir::Graph RandomGraph(uint64_t seed) {
+  return Generator(seed).Run();
+}
 
 }  // namespace msq::conformance

@@ -30,7 +30,8 @@ ir::Window RandomWindow(Random* random, const TensorType& input, bool pool, bool
       window.pads[axis] = random->Chance(60) ? std::min(most, span / 2) : random->Uniform(0, most);
       window.pads[axis + 2] = random->Chance(60) ? window.pads[axis] : random->Uniform(0, most);
     }
-    if (length + window.pads[axis] + window.pads[axis + 2] < span) window.pads[axis + 2] = std::min(span - 1, span - length);
+    if (length + window.pads[axis] + window.pads[axis + 2] < span)
+      window.pads[axis + 2] = std::min(span - 1, span - length);
   }
   return window;
 }
@@ -73,7 +74,8 @@ void DraftConv(Random* random, const TensorType& input, Draft* draft) {
     conv.groups = random->Uniform(2, 4);
     rows = conv.groups * random->Uniform(1, 18);
   }
-  const int64_t row_length = std::max<int64_t>(1, channels / conv.groups) * conv.window.kernel[0] * conv.window.kernel[1];
+  const int64_t row_length =
+      std::max<int64_t>(1, channels / conv.groups) * conv.window.kernel[0] * conv.window.kernel[1];
   conv.weights = RandomWeights(random, rows, row_length, input.bits);
   conv.epilogue = RandomEpilogue(random, input, conv.weights, draft);
   draft->op = std::move(conv);
@@ -121,7 +123,8 @@ void DraftPad(Random* random, const TensorType& input, Draft* draft) {
 ir::Shape RandomReshape(Random* random, const ir::Shape& shape) {
   if (random->Chance(50)) return {ir::ElementCount(shape)};
   ir::Shape result = shape;
-  for (size_t i = result.size(); i > 1; --i) std::swap(result[i - 1], result[static_cast<size_t>(random->Uniform(0, i - 1))]);
+  for (size_t i = result.size(); i > 1; --i)
+    std::swap(result[i - 1], result[static_cast<size_t>(random->Uniform(0, i - 1))]);
   const auto split = static_cast<size_t>(random->Uniform(0, std::ssize(result) - 1));
   const int64_t divisor = random->OneOf({1, 2, 3});
   if (result.size() < 4 && result[split] % divisor == 0) {
@@ -141,8 +144,8 @@ void DraftOnImage(Random* random, const TensorType& input, Draft* draft) {
     case 1:
       return DraftAveragePool(random, input, draft);
     case 2:
-      draft->op = ir::GlobalAveragePool{RandomRequantizer(random, {pixels * numerics::MaxCode(input.bits)}, draft->out.bits,
-                                                          false, random->Chance(10))};
+      draft->op = ir::GlobalAveragePool{RandomRequantizer(random, {pixels * numerics::MaxCode(input.bits)},
+                                                          draft->out.bits, false, random->Chance(10))};
       return;
     case 3:
       draft->out = input;
@@ -192,7 +195,8 @@ TensorType RandomCodes(Random* random) {
 
 ir::Shape RandomShape(Random* random, int64_t max_elements) {
   if (random->Chance(12)) return {random->OneOf({1, 2, 3, 7, 16, 31, 64, 127, 257})};
-  if (random->Chance(5)) return {random->Uniform(1, 9), random->Uniform(1, 9), random->Uniform(1, 5), random->Uniform(1, 5)};
+  if (random->Chance(5))
+    return {random->Uniform(1, 9), random->Uniform(1, 9), random->Uniform(1, 5), random->Uniform(1, 5)};
   for (;;) {
     const int64_t channels = random->OneOf({1, 2, 3, 3, 4, 5, 7, 8, 13, 16, 16, 17, 31, 32, 33, 61, 64});
     const int64_t height = random->OneOf({1, 2, 3, 5, 7, 8, 11, 13, 16, 23});

@@ -15,7 +15,9 @@ inline constexpr int64_t kDepthGroup = 4;
 inline constexpr int64_t kReadSlack = 64;
 
 // Always inlined: a copy compiled for one instruction set must not end up serving the others.
-[[gnu::always_inline]] constexpr int64_t RoundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+[[gnu::always_inline]] constexpr int64_t RoundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 // acc[r][c] = sum over d of rows[r][d] * weights[c][d], d < depth_groups * kDepthGroup. Rows may run on past their end into
 // whatever follows: weights are zero there.
@@ -60,8 +62,8 @@ struct RequantizeParams {
   int64_t row_count;
   int64_t columns;
   RequantizeConstants constants;  // padded to kColumnBlock
-  int64_t constant_step;          // constants to advance by per block: kColumnBlock, or 0 when one block serves all columns
-  const uint8_t* skip;            // with skip_multipliers
+  int64_t constant_step;  // constants to advance by per block: kColumnBlock, or 0 when one block serves all columns
+  const uint8_t* skip;    // with skip_multipliers
   int64_t skip_stride;
   uint8_t* out;
   int64_t out_stride;
@@ -74,7 +76,7 @@ struct KernelTable {
   bool (*supported)();  // by this machine
   int64_t gemm_rows;
   int64_t gemm_blocks;
-  void (*gemm)(const GemmParams&) noexcept;       // needs |w0| + |w1| <= kNarrowPairLimit / max code, see packed_weights.h
+  void (*gemm)(const GemmParams&) noexcept;  // needs |w0| + |w1| <= kNarrowPairLimit / max code, see packed_weights.h
   void (*gemm_wide)(const GemmParams&) noexcept;  // any codes and weights
   void (*depthwise)(const WindowParams&) noexcept;
   void (*window_max)(const WindowParams&) noexcept;

@@ -9,7 +9,9 @@ namespace {
 
 constexpr int kGemmRows = 4;
 
-__m256i Load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+__m256i Load(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
 
 // Four products a 32-bit lane, two at a time in 16 bits: exact while pairs keep to kNarrowPairLimit.
 __m256i DotNarrow(__m256i acc, __m256i codes, __m256i weights) {
@@ -55,8 +57,12 @@ template <bool kWide>
 constexpr void (*kGemmTiles[kGemmRows])(const GemmParams&) noexcept = {GemmTile<1, kWide>, GemmTile<2, kWide>,
                                                                        GemmTile<3, kWide>, GemmTile<4, kWide>};
 
-void gemm_u8s8_avx2(const GemmParams& p) noexcept { kGemmTiles<false>[p.row_count - 1](p); }
-void gemm_u8s8_wide_avx2(const GemmParams& p) noexcept { kGemmTiles<true>[p.row_count - 1](p); }
+void gemm_u8s8_avx2(const GemmParams& p) noexcept {
+  kGemmTiles<false>[p.row_count - 1](p);
+}
+void gemm_u8s8_wide_avx2(const GemmParams& p) noexcept {
+  kGemmTiles<true>[p.row_count - 1](p);
+}
 
 __m256i LoadCodes(const uint8_t* p) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
@@ -123,7 +129,9 @@ void window_sum_u8_avx2(const WindowParams& p) noexcept {
   }
 }
 
-__m256i LoadWide(const int32_t* p) { return _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+__m256i LoadWide(const int32_t* p) {
+  return _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
 __m256i LoadWide(const uint8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, 4);
@@ -154,7 +162,8 @@ __m128i PackLanes(__m256i v0, __m256i v1, __m256i v2, __m256i v3) {
   const __m256i bytes = _mm256_or_si256(_mm256_or_si256(v0, _mm256_slli_epi64(v1, 8)),
                                         _mm256_or_si256(_mm256_slli_epi64(v2, 16), _mm256_slli_epi64(v3, 24)));
   const __m256i low = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
-  return _mm_shuffle_epi8(_mm256_castsi256_si128(low), _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  return _mm_shuffle_epi8(_mm256_castsi256_si128(low),
+                          _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
 }
 
 template <bool kSkip, bool kLeaky, typename In>
@@ -182,8 +191,12 @@ void Requantize(const RequantizeParams& p, const In* in) noexcept {
   RequantizeRows<false, false>(p, in);
 }
 
-void requantize_s32_avx2(const RequantizeParams& p) noexcept { Requantize(p, p.acc); }
-void requantize_u8_avx2(const RequantizeParams& p) noexcept { Requantize(p, p.codes); }
+void requantize_s32_avx2(const RequantizeParams& p) noexcept {
+  Requantize(p, p.acc);
+}
+void requantize_u8_avx2(const RequantizeParams& p) noexcept {
+  Requantize(p, p.codes);
+}
 
 }  // namespace
 

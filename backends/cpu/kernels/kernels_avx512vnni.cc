@@ -172,7 +172,8 @@ void RequantizeRows(const RequantizeParams& p, const In* in) noexcept {
       const In* row = in + r * p.in_stride + c;
       const uint8_t* skip_row = kSkip ? skip + r * p.skip_stride : nullptr;
       const __m128i a = RequantizeLanes<kSkip, kLeaky>(LoadWide(row), low, skip_row, max_code);
-      const __m128i b = RequantizeLanes<kSkip, kLeaky>(LoadWide(row + 8), high, kSkip ? skip_row + 8 : nullptr, max_code);
+      const __m128i b =
+          RequantizeLanes<kSkip, kLeaky>(LoadWide(row + 8), high, kSkip ? skip_row + 8 : nullptr, max_code);
       _mm_mask_storeu_epi8(p.out + r * p.out_stride + c, tail, _mm_unpacklo_epi64(a, b));
     }
   }
@@ -185,8 +186,12 @@ void Requantize(const RequantizeParams& p, const In* in) noexcept {
   RequantizeRows<false, false>(p, in);
 }
 
-void requantize_s32_avx512vnni(const RequantizeParams& p) noexcept { Requantize(p, p.acc); }
-void requantize_u8_avx512vnni(const RequantizeParams& p) noexcept { Requantize(p, p.codes); }
+void requantize_s32_avx512vnni(const RequantizeParams& p) noexcept {
+  Requantize(p, p.acc);
+}
+void requantize_u8_avx512vnni(const RequantizeParams& p) noexcept {
+  Requantize(p, p.codes);
+}
 
 }  // namespace
 

@@ -6,7 +6,9 @@
 namespace msq::cpu {
 namespace {
 
-bool Supported() { return true; }
+bool Supported() {
+  return true;
+}
 
 void gemm_u8s8_scalar(const GemmParams& p) noexcept {
   const int64_t acc_stride = p.block_count * kColumnBlock;
@@ -65,8 +67,8 @@ void RequantizeRows(const RequantizeParams& p, const In* in) noexcept {
       const int64_t i = p.constant_step == 0 ? c % kColumnBlock : c;
       const int64_t acc = in[r * p.in_stride + c];
       const bool negative = k.thresholds != nullptr && acc < k.thresholds[i];
-      int64_t sum = negative ? acc * k.negative_multipliers[i] + k.negative_addends[i]
-                             : acc * k.multipliers[i] + k.addends[i];
+      int64_t sum =
+          negative ? acc * k.negative_multipliers[i] + k.negative_addends[i] : acc * k.multipliers[i] + k.addends[i];
       if (k.skip_multipliers != nullptr) sum += p.skip[r * p.skip_stride + c] * k.skip_multipliers[i];
       const int64_t shifted = sum >> k.shifts[i];
       p.out[r * p.out_stride + c] = static_cast<uint8_t>(std::clamp<int64_t>(shifted, 0, p.max_code));
@@ -74,8 +76,12 @@ void RequantizeRows(const RequantizeParams& p, const In* in) noexcept {
   }
 }
 
-void requantize_s32_scalar(const RequantizeParams& p) noexcept { RequantizeRows(p, p.acc); }
-void requantize_u8_scalar(const RequantizeParams& p) noexcept { RequantizeRows(p, p.codes); }
+void requantize_s32_scalar(const RequantizeParams& p) noexcept {
+  RequantizeRows(p, p.acc);
+}
+void requantize_u8_scalar(const RequantizeParams& p) noexcept {
+  RequantizeRows(p, p.codes);
+}
 
 }  // namespace
 

@@ -64,7 +64,8 @@ void ExpectSameGemm(void (*gemm)(const GemmParams&) noexcept, GemmParams params,
   params.acc = actual.as<int32_t>();
   gemm(params);
   ASSERT_EQ(std::memcmp(actual.as<uint8_t>(), expected.as<uint8_t>(), size * 4), 0) << what;
-  for (int64_t i = 0; i < kGuard; ++i) ASSERT_EQ(actual.as<uint8_t>()[size * 4 + static_cast<size_t>(i)], kGuardByte) << what;
+  for (int64_t i = 0; i < kGuard; ++i)
+    ASSERT_EQ(actual.as<uint8_t>()[size * 4 + static_cast<size_t>(i)], kGuardByte) << what;
 }
 
 TEST_P(KernelsTest, GemmIsExactForEveryTileSize) {
@@ -107,8 +108,8 @@ TEST_P(KernelsTest, WindowsAreExact) {
         // Three outputs that start from something and are added to.
         std::vector<int32_t> depthwise(static_cast<size_t>(pixels * padded), 1000), sum = depthwise;
         std::vector<uint8_t> max(static_cast<size_t>((pixels - 1) * (channels + 3) + channels + kGuard), kGuardByte);
-        WindowParams params = {pointers.data(),  pixels,           taps,       channels,    weights.as<int8_t>(),
-                               depthwise.data(), max.data(), channels + 3};
+        WindowParams params = {pointers.data(),      pixels,           taps,       channels,
+                               weights.as<int8_t>(), depthwise.data(), max.data(), channels + 3};
         k.depthwise(params);
         params.acc = sum.data();
         k.window_sum(params);
@@ -132,15 +133,18 @@ class RequantizeTest : public KernelsTest {
  protected:
   // Constants over their whole ranges, limits included, half of them; half such that results are not all clamped.
   void Constants(int64_t count) {
-    for (auto* v : {&multipliers_, &addends_, &shifts_, &skips_, &thresholds_, &negative_multipliers_, &negative_addends_}) {
+    for (auto* v :
+         {&multipliers_, &addends_, &shifts_, &skips_, &thresholds_, &negative_multipliers_, &negative_addends_}) {
       v->assign(static_cast<size_t>(count), 0);
     }
     for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
       const bool edge = i % 2 == 0;
       shifts_[i] = edge ? std::vector<int64_t>{0, 1, 31, 32, 33, 45, 46}[i / 2 % 7] : Uniform(28, 38);
-      multipliers_[i] = edge ? (i % 4 == 0 ? 1 : numerics::kMultiplierLimit - 1) : Uniform(1, numerics::kMultiplierLimit - 1);
-      addends_[i] = edge ? std::vector<int64_t>{numerics::kAddendLimit - 1, 1 - numerics::kAddendLimit, 0, -1}[i / 2 % 4]
-                         : Uniform(-1, 15) << shifts_[i];
+      multipliers_[i] =
+          edge ? (i % 4 == 0 ? 1 : numerics::kMultiplierLimit - 1) : Uniform(1, numerics::kMultiplierLimit - 1);
+      addends_[i] = edge
+                        ? std::vector<int64_t>{numerics::kAddendLimit - 1, 1 - numerics::kAddendLimit, 0, -1}[i / 2 % 4]
+                        : Uniform(-1, 15) << shifts_[i];
       skips_[i] = edge ? numerics::kMultiplierLimit - 1 : Uniform(1, numerics::kMultiplierLimit - 1);
       thresholds_[i] = edge ? 0 : Uniform(-1000, 1000);
       negative_multipliers_[i] = Uniform(0, multipliers_[i]);
@@ -167,9 +171,11 @@ TEST_P(RequantizeTest, IsExactForEveryFormAndWidth) {
   for (int64_t columns : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 61, 64}) {
     for (Form form : {Form::kPlain, Form::kSkip, Form::kLeaky}) {
       for (int64_t step : {int64_t{0}, kColumnBlock}) {
-        const int64_t rows = 6, padded = RoundUp(columns, kColumnBlock), in_stride = padded + 16, out_stride = columns + 2;
+        const int64_t rows = 6, padded = RoundUp(columns, kColumnBlock), in_stride = padded + 16,
+                      out_stride = columns + 2;
         Constants(padded);
-        AlignedBuffer acc(static_cast<size_t>(rows * in_stride * 4)), codes(static_cast<size_t>(rows * in_stride + kReadSlack));
+        AlignedBuffer acc(static_cast<size_t>(rows * in_stride * 4)),
+            codes(static_cast<size_t>(rows * in_stride + kReadSlack));
         AlignedBuffer skip(static_cast<size_t>(rows * in_stride + kReadSlack));
         Fill(acc.as<int32_t>(), rows * in_stride, -kHigh, kHigh, 0);
         Fill(acc.as<int32_t>(), in_stride, -kHigh, kHigh, 2);
@@ -178,8 +184,8 @@ TEST_P(RequantizeTest, IsExactForEveryFormAndWidth) {
         Fill(skip.as<uint8_t>(), rows * in_stride, 0, 255, 0);
         const auto run = [&](void (*kernel)(const RequantizeParams&) noexcept, int64_t max_code) {
           std::vector<uint8_t> out(static_cast<size_t>((rows - 1) * out_stride + columns + kGuard), kGuardByte);
-          kernel({acc.as<int32_t>(), codes.as<uint8_t>(), in_stride, rows, columns, Pointers(form), step, skip.as<uint8_t>(),
-                  in_stride, out.data(), out_stride, max_code});
+          kernel({acc.as<int32_t>(), codes.as<uint8_t>(), in_stride, rows, columns, Pointers(form), step,
+                  skip.as<uint8_t>(), in_stride, out.data(), out_stride, max_code});
           return out;
         };
         for (int64_t max_code : {15, 255}) {
@@ -209,18 +215,21 @@ TEST_P(RequantizeTest, AgreesWithTheSpecification) {
         const auto m = static_cast<uint32_t>(multipliers_[i]);
         const auto s = static_cast<int>(shifts_[i]);
         const uint8_t expected =
-            form == Form::kPlain ? numerics::Requantize(a, m, addends_[i], s, 4)
-            : form == Form::kSkip
-                ? numerics::RequantizeWithSkip(a, m, skip.as<uint8_t>()[i], static_cast<uint32_t>(skips_[i]), addends_[i], s, 4)
-                : numerics::RequantizeLeaky(a, static_cast<int32_t>(thresholds_[i]), m, addends_[i],
-                                            static_cast<uint32_t>(negative_multipliers_[i]), negative_addends_[i], s, 4);
+            form == Form::kPlain  ? numerics::Requantize(a, m, addends_[i], s, 4)
+            : form == Form::kSkip ? numerics::RequantizeWithSkip(a, m, skip.as<uint8_t>()[i],
+                                                                 static_cast<uint32_t>(skips_[i]), addends_[i], s, 4)
+                                  : numerics::RequantizeLeaky(a, static_cast<int32_t>(thresholds_[i]), m, addends_[i],
+                                                              static_cast<uint32_t>(negative_multipliers_[i]),
+                                                              negative_addends_[i], s, 4);
         EXPECT_EQ(out.as<uint8_t>()[i], expected) << "column " << i << " acc " << a;
       }
     }
   }
 }
 
-std::string RowName(const ::testing::TestParamInfo<const KernelTable*>& info) { return info.param->name; }
+std::string RowName(const ::testing::TestParamInfo<const KernelTable*>& info) {
+  return info.param->name;
+}
 INSTANTIATE_TEST_SUITE_P(Rows, KernelsTest, ::testing::ValuesIn(Kernels().begin(), Kernels().end()), RowName);
 INSTANTIATE_TEST_SUITE_P(Rows, RequantizeTest, ::testing::ValuesIn(Kernels().begin(), Kernels().end()), RowName);
 
