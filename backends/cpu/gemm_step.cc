@@ -122,17 +122,29 @@ class GemmStep final : public Step {
       const uint8_t* first = frame.Sample(operands_.input, sample) + pixel * channels + tile.group * group_channels_;
       return {first, pixels == 1 ? operands_.input.bytes : channels};
     }
-    for (int64_t row = 0; row < tile.row_count; ++row) {
-      const int64_t s = (tile.row + row) / pixels, p = (tile.row + row) % pixels;
-      Gather(frame.Sample(operands_.input, s) + tile.group * group_channels_, p, scratch + row * patch_bytes_);
-    }
+    GatherTile(frame, tile, scratch);
     return {scratch, patch_bytes_};
   }
 
+  // Steps from pixel to pixel: two divisions a pixel would cost as much as the copying.
+  void GatherTile(const Frame& frame, const Tile& tile, uint8_t* scratch) const {
+    const Image& image = operands_.geometry.out;
+    int64_t sample = tile.row / image.pixels();
+    int64_t y = tile.row % image.pixels() / image.width, x = tile.row % image.width;
+    for (int64_t row = 0; row < tile.row_count; ++row) {
+      Gather(frame.Sample(operands_.input, sample) + tile.group * group_channels_, y, x, scratch + row * patch_bytes_);
+      if (++x < image.width) continue;
+      x = 0;
+      if (++y < image.height) continue;
+      y = 0;
+      ++sample;
+    }
+  }
+
   // Kernel rows of an ungrouped, undilated window are runs of neighbouring bytes.
-  void Gather(const uint8_t* image, int64_t pixel, uint8_t* out) const {
+  void Gather(const uint8_t* image, int64_t y, int64_t x, uint8_t* out) const {
     const Geometry& g = operands_.geometry;
-    const int64_t y = pixel / g.out.width, x = pixel % g.out.width, kernel_width = g.window.kernel[1];
+    const int64_t kernel_width = g.window.kernel[1];
     const bool runs = g.window.dilations[1] == 1 && operands_.groups == 1;
     const int64_t left = g.InputX(x, 0);
     const int64_t begin = std::clamp<int64_t>(-left, 0, kernel_width);
