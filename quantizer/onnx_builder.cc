@@ -146,21 +146,21 @@ const onnx::AttributeProto* OnnxNode::Find(std::string_view name) const {
 absl::StatusOr<int64_t> OnnxNode::Int(std::string_view name, int64_t otherwise) const {
   const onnx::AttributeProto* attribute = Find(name);
   if (attribute == nullptr) return otherwise;
-  if (!attribute->has_i()) return Invalid("attribute '", name, "' is not an integer");
+  if (!attribute->has_i()) return Invalid("attribute '", std::string(name), "' is not an integer");
   return attribute->i();
 }
 
 absl::StatusOr<float> OnnxNode::Float(std::string_view name, float otherwise) const {
   const onnx::AttributeProto* attribute = Find(name);
   if (attribute == nullptr) return otherwise;
-  if (!attribute->has_f()) return Invalid("attribute '", name, "' is not a float");
+  if (!attribute->has_f()) return Invalid("attribute '", std::string(name), "' is not a float");
   return attribute->f();
 }
 
 absl::StatusOr<std::string> OnnxNode::String(std::string_view name, std::string_view otherwise) const {
   const onnx::AttributeProto* attribute = Find(name);
   if (attribute == nullptr) return std::string(otherwise);
-  if (!attribute->has_s()) return Invalid("attribute '", name, "' is not a string");
+  if (!attribute->has_s()) return Invalid("attribute '", std::string(name), "' is not a string");
   return attribute->s();
 }
 

@@ -103,13 +103,13 @@ absl::StatusOr<HostTensor> DecodeTensor(const onnx::TensorProto& proto) {
   }
   if (proto.has_segment()) return InvalidArgument(label, " is split into segments, which are not read");
   auto count = CountElements(proto);
-  if (!count.ok()) return InvalidArgument(label, " ", Message(count.status()));
+  if (!count.ok()) return InvalidArgument(label, " ", count.status().message());
   HostTensor tensor;
   tensor.dims.assign(proto.dims().begin(), proto.dims().end());
   tensor.is_float = proto.data_type() == onnx::TensorProto::FLOAT || proto.data_type() == onnx::TensorProto::DOUBLE ||
                     proto.data_type() == onnx::TensorProto::FLOAT16;
   if (absl::Status status = ReadElements(proto, *count, tensor); !status.ok()) {
-    return InvalidArgument(label, " ", Message(status));
+    return InvalidArgument(label, " ", status.message());
   }
   return tensor;
 }

@@ -1,0 +1,17 @@
+// The samples that calibration runs on: a folder of pictures, or an .npy/.npz batch, as the network's real inputs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "quantizer/float_executor.h"
+#include "quantizer/options.h"
+
+namespace msq::quantizer {
+
+// At most `options.calibration_samples` samples, spread evenly over the set, each of graph.shape(graph.input). uint8 arrays
+// and pictures are pixels and are normalised by mean and stddev; float arrays are taken as they are.
+absl::StatusOr<std::vector<FloatTensor>> LoadCalibration(const FloatGraph& graph, const QuantizeOptions& options);
+
+}  // namespace msq::quantizer
