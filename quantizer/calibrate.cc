@@ -51,8 +51,8 @@ class Walk {
     count_ = std::min<int64_t>(static_cast<int64_t>(samples.size()), fit);
     result_.samples = static_cast<int>(count_);
     if (count_ < static_cast<int64_t>(samples.size())) {
-      result_.notes.push_back(absl::StrCat("weights were calibrated on ", count_, " of the ", samples.size(),
-                                           " samples, to bound memory"));
+      result_.notes.push_back(
+          absl::StrCat("weights were calibrated on ", count_, " of the ", samples.size(), " samples, to bound memory"));
     }
     float_.assign(graph_.values.size(), std::vector<FloatTensor>(static_cast<size_t>(count_)));
     quantized_ = float_;
@@ -144,8 +144,7 @@ class Walk {
       }
     }
     int widened = 0;
-    layer.weights =
-        QuantizeWeights(linear, schemes, statistics, (1 << input.bits) - 1, min_alpha, pool_, &widened);
+    layer.weights = QuantizeWeights(linear, schemes, statistics, (1 << input.bits) - 1, min_alpha, pool_, &widened);
     if (widened > 0) {
       result_.notes.push_back(absl::StrCat("'", node.name, "': ", widened, " of ", linear.rows,
                                            " rows use a wider alpha, to keep sums below 2^23 (N8)"));
@@ -220,7 +219,8 @@ class Walk {
     int same = 0;
     for (int64_t s = 0; s < count_; ++s) {
       const FloatTensor &f = float_[output][s], &q = quantized_[output][s];
-      same += std::max_element(f.begin(), f.end()) - f.begin() == std::max_element(q.begin(), q.end()) - q.begin() ? 1 : 0;
+      same +=
+          std::max_element(f.begin(), f.end()) - f.begin() == std::max_element(q.begin(), q.end()) - q.begin() ? 1 : 0;
     }
     result_.agreement = static_cast<double>(same) / static_cast<double>(count_);
   }

@@ -23,11 +23,11 @@ struct QuantizedLayer {
 };
 
 struct Calibration {
-  std::vector<CodeRange> ranges;         // by group
-  std::vector<double> saturation;        // by value: share of float values outside the range
-  std::vector<QuantizedLayer> layers;    // by node; empty for nodes without weights
-  double agreement = 0;                  // share of samples whose largest output is the float network's
-  int samples = 0;                       // used in the second walk
+  std::vector<CodeRange> ranges;       // by group
+  std::vector<double> saturation;      // by value: share of float values outside the range
+  std::vector<QuantizedLayer> layers;  // by node; empty for nodes without weights
+  double agreement = 0;                // share of samples whose largest output is the float network's
+  int samples = 0;                     // used in the second walk
   std::vector<std::string> notes;
 };
 

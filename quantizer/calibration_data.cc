@@ -15,7 +15,7 @@ namespace {
 
 // Value of pixel `p` (0..255) of channel c.
 float Normalise(const QuantizeOptions& options, float p, int64_t c) {
-  if (options.mean.empty()) return p;
+  if (options.mean.empty()) return p / 255.0f;
   const auto pick = [c](const std::vector<float>& v) { return v[v.size() == 1 ? 0 : static_cast<size_t>(c)]; };
   return (p / 255.0f - pick(options.mean)) / pick(options.stddev);
 }
@@ -28,10 +28,11 @@ std::vector<int64_t> Spread(int64_t count, int64_t wanted) {
   return picks;
 }
 
-absl::StatusOr<std::vector<FloatTensor>> LoadFolder(const FloatGraph& graph, const QuantizeOptions& options) {
+absl::StatusOr<CalibrationSet> LoadFolder(const FloatGraph& graph, const QuantizeOptions& options) {
   const ir::Shape& shape = graph.shape(graph.input);
   if (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3)) {
-    return InvalidArgument("--calibration: pictures cannot feed an input of shape ", ir::ToString(shape), "; give an .npz");
+    return InvalidArgument("--calibration: pictures cannot feed an input of shape ", ir::ToString(shape),
+                           "; give an .npz");
   }
   std::vector<std::string> files;
   std::error_code error;
@@ -43,7 +44,8 @@ absl::StatusOr<std::vector<FloatTensor>> LoadFolder(const FloatGraph& graph, con
   if (error) return NotFound("--calibration: cannot list '", options.calibration_path, "': ", error.message());
   if (files.empty()) return NotFound("--calibration: no .png, .jpg or .jpeg in '", options.calibration_path, "'");
   std::sort(files.begin(), files.end());
-  std::vector<FloatTensor> samples;
+  CalibrationSet set;
+  set.pixels = true;
   for (int64_t pick : Spread(static_cast<int64_t>(files.size()), options.calibration_samples)) {
     MSQ_ASSIGN_OR_RETURN(const media::Image image, media::ReadImage(files[pick], static_cast<int>(shape[0])));
     const media::Image fit = media::FitTo(image, static_cast<int>(shape[2]), static_cast<int>(shape[1]));
@@ -53,9 +55,9 @@ absl::StatusOr<std::vector<FloatTensor>> LoadFolder(const FloatGraph& graph, con
         sample.push_back(Normalise(options, fit.pixels[i * shape[0] + c], c));
       }
     }
-    samples.push_back(std::move(sample));
+    set.samples.push_back(std::move(sample));
   }
-  return samples;
+  return set;
 }
 
 absl::StatusOr<media::Array> ReadArray(const std::string& path) {
@@ -66,7 +68,7 @@ absl::StatusOr<media::Array> ReadArray(const std::string& path) {
   return std::move(images == members.end() ? members.begin()->second : images->second);
 }
 
-absl::StatusOr<std::vector<FloatTensor>> LoadArray(const FloatGraph& graph, const QuantizeOptions& options) {
+absl::StatusOr<CalibrationSet> LoadArray(const FloatGraph& graph, const QuantizeOptions& options) {
   const ir::Shape& shape = graph.shape(graph.input);
   MSQ_ASSIGN_OR_RETURN(const media::Array array, ReadArray(options.calibration_path));
   const int64_t per_sample = ir::ElementCount(shape);
@@ -79,7 +81,8 @@ absl::StatusOr<std::vector<FloatTensor>> LoadArray(const FloatGraph& graph, cons
   const ir::Shape sample_shape(array.shape.begin() + 1, array.shape.end());
   const bool channels_last =
       shape.size() == 3 && sample_shape == ir::Shape{shape[1], shape[2], shape[0]} && (pixels || sample_shape != shape);
-  std::vector<FloatTensor> samples;
+  CalibrationSet set;
+  set.pixels = pixels;
   const int64_t plane = shape.size() == 3 ? shape[1] * shape[2] : 1, channels = per_sample / plane;
   for (int64_t pick : Spread(count, options.calibration_samples)) {
     FloatTensor sample(static_cast<size_t>(per_sample));
@@ -88,14 +91,14 @@ absl::StatusOr<std::vector<FloatTensor>> LoadArray(const FloatGraph& graph, cons
       const float value = array.FloatAt(pick * per_sample + at);
       sample[i] = pixels ? Normalise(options, value, c) : value;
     }
-    samples.push_back(std::move(sample));
+    set.samples.push_back(std::move(sample));
   }
-  return samples;
+  return set;
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<FloatTensor>> LoadCalibration(const FloatGraph& graph, const QuantizeOptions& options) {
+absl::StatusOr<CalibrationSet> LoadCalibration(const FloatGraph& graph, const QuantizeOptions& options) {
   std::error_code error;
   const bool folder = std::filesystem::is_directory(options.calibration_path, error);
   return folder ? LoadFolder(graph, options) : LoadArray(graph, options);

@@ -10,8 +10,14 @@
 
 namespace msq::quantizer {
 
+struct CalibrationSet {
+  std::vector<FloatTensor> samples;
+  bool pixels =
+      false;  // pictures or uint8: real = (pixel / 255 - mean) / std, mean 0 and std 1 when the user gave none
+};
+
 // At most `options.calibration_samples` samples, spread evenly over the set, each of graph.shape(graph.input). uint8 arrays
 // and pictures are pixels and are normalised by mean and stddev; float arrays are taken as they are.
-absl::StatusOr<std::vector<FloatTensor>> LoadCalibration(const FloatGraph& graph, const QuantizeOptions& options);
+absl::StatusOr<CalibrationSet> LoadCalibration(const FloatGraph& graph, const QuantizeOptions& options);
 
 }  // namespace msq::quantizer

@@ -190,7 +190,9 @@ struct Runner {
     for (int64_t before : op.before) starts.push_back(-before);
     return Move(in_shape(), *in[0], out_shape(), starts, std::vector<int64_t>(starts.size(), 1));
   }
-  FloatTensor operator()(const ir::Slice& op) const { return Move(in_shape(), *in[0], out_shape(), op.starts, op.steps); }
+  FloatTensor operator()(const ir::Slice& op) const {
+    return Move(in_shape(), *in[0], out_shape(), op.starts, op.steps);
+  }
 };
 
 }  // namespace

@@ -19,9 +19,9 @@ using ValueId = int32_t;  // index into FloatGraph::values
 
 // Relu, Clip and leaky Relu in one form: y = v >= 0 ? min(v, high) : max(slope * v, low). The default does nothing.
 struct Activation {
-  float slope = 1.0f;                                    // >= 0
-  float low = -std::numeric_limits<float>::infinity();   // <= 0
-  float high = std::numeric_limits<float>::infinity();   // >= 0
+  float slope = 1.0f;                                   // >= 0
+  float low = -std::numeric_limits<float>::infinity();  // <= 0
+  float high = std::numeric_limits<float>::infinity();  // >= 0
 
   bool is_identity() const { return slope == 1.0f && !has_bounds(); }
   bool has_bounds() const { return low > -std::numeric_limits<float>::infinity() || has_high(); }
@@ -59,8 +59,8 @@ struct Sum {
   Activation activation;
 };
 
-using FloatOp = std::variant<Linear, Affine, Sum, Activation, ir::MaxPool, ir::AveragePool, ir::GlobalAveragePool, ir::Concat,
-                             ir::ResizeNearest, ir::Reshape, ir::Pad, ir::Slice>;
+using FloatOp = std::variant<Linear, Affine, Sum, Activation, ir::MaxPool, ir::AveragePool, ir::GlobalAveragePool,
+                             ir::Concat, ir::ResizeNearest, ir::Reshape, ir::Pad, ir::Slice>;
 
 // What a message calls the operator: "Conv", "Dense", "Add", ...
 std::string OpName(const FloatOp& op);

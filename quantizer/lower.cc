@@ -16,9 +16,13 @@ using numerics::kAddendLimit;
 using numerics::kMaxShift;
 using numerics::kMultiplierLimit;
 
-double Scaled(double value, int shift) { return std::ldexp(value, shift); }
+double Scaled(double value, int shift) {
+  return std::ldexp(value, shift);
+}
 
-bool FitsMultiplier(double gain, int shift) { return std::llround(Scaled(gain, shift)) < kMultiplierLimit; }
+bool FitsMultiplier(double gain, int shift) {
+  return std::llround(Scaled(gain, shift)) < kMultiplierLimit;
+}
 
 // Addends at `shift`, or false when one does not fit.
 bool FillAddends(const RequantizeGains& g, int shift, RequantizeEntry& e) {
@@ -49,12 +53,13 @@ absl::StatusOr<RequantizeEntry> MakeEntry(const RequantizeGains& g) {
     RequantizeEntry e;
     e.shift = static_cast<uint8_t>(shift);
     e.multiplier = static_cast<uint32_t>(std::max(1LL, std::llround(Scaled(g.gain, shift))));
-    if (g.skip_gain > 0) e.skip_multiplier = static_cast<uint32_t>(std::max(1LL, std::llround(Scaled(g.skip_gain, shift))));
+    if (g.skip_gain > 0)
+      e.skip_multiplier = static_cast<uint32_t>(std::max(1LL, std::llround(Scaled(g.skip_gain, shift))));
     if (g.leaky) e.low_multiplier = static_cast<uint32_t>(std::llround(Scaled(g.low_gain, shift)));
     if (!FillAddends(g, shift, e)) continue;
     const double threshold = std::ceil(static_cast<double>(g.offset) - g.bias);
-    e.threshold = static_cast<int32_t>(std::clamp(threshold, -static_cast<double>(kAccumulatorLimit),
-                                                  static_cast<double>(kAccumulatorLimit)));
+    e.threshold = static_cast<int32_t>(
+        std::clamp(threshold, -static_cast<double>(kAccumulatorLimit), static_cast<double>(kAccumulatorLimit)));
     return e;
   }
   return FailedPrecondition("an addend does not fit 47 bits at any shift; the bias ", g.bias,

@@ -13,13 +13,13 @@ absl::StatusOr<ir::Graph> Lower(const FloatGraph& graph, const Plan& plan, const
 // output codes; below threshold (leaky) `low_gain` replaces `gain` and nothing else changes.
 struct RequantizeGains {
   double gain = 0;
-  double shift = 0;       // output codes, zero point included
-  int64_t offset = 0;     // integer part of the accumulator that stands for real 0: input zero point * sum of weights
-  double bias = 0;        // real bias in accumulator units: gain and low_gain apply to acc - offset + bias
-  double skip_gain = 0;   // 0: no second operand
+  double shift = 0;      // output codes, zero point included
+  int64_t offset = 0;    // integer part of the accumulator that stands for real 0: input zero point * sum of weights
+  double bias = 0;       // real bias in accumulator units: gain and low_gain apply to acc - offset + bias
+  double skip_gain = 0;  // 0: no second operand
   int skip_zero_point = 0;
   bool leaky = false;
-  double low_gain = 0;    // leaky only, >= 0
+  double low_gain = 0;  // leaky only, >= 0
 };
 struct RequantizeEntry {
   uint32_t multiplier = 1, skip_multiplier = 0, low_multiplier = 0;

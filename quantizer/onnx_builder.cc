@@ -53,7 +53,8 @@ std::vector<int64_t> FlattenedOrder(const View& view) {
 
 absl::StatusOr<int64_t> NormalizeAxis(const OnnxNode& node, int64_t axis, int64_t rank) {
   const int64_t normalized = axis < 0 ? axis + rank : axis;
-  if (normalized < 0 || normalized >= rank) return node.Invalid("axis ", axis, " does not exist in ", rank, " dimensions");
+  if (normalized < 0 || normalized >= rank)
+    return node.Invalid("axis ", axis, " does not exist in ", rank, " dimensions");
   return normalized;
 }
 
@@ -98,7 +99,9 @@ std::string OnnxNode::name() const {
   return proto_.output_size() > 0 ? proto_.output(0) : proto_.op_type();
 }
 
-std::string OnnxNode::Label() const { return absl::StrCat("node '", name(), "' (", op(), ", opset ", opset(), ")"); }
+std::string OnnxNode::Label() const {
+  return absl::StrCat("node '", name(), "' (", op(), ", opset ", opset(), ")");
+}
 
 absl::StatusOr<const HostTensor*> OnnxNode::Constant(int index) const {
   if (!HasInput(index)) return Invalid("input ", index, " is missing");
@@ -122,7 +125,8 @@ absl::StatusOr<View> OnnxNode::Input(int index) const {
   const View* view = builder_.FindView(proto_.input(index));
   if (view != nullptr) return *view;
   if (builder_.FindConstant(proto_.input(index)) != nullptr) {
-    return Unsupported("input ", index, " ('", proto_.input(index), "') is a constant where a computed value is expected; ",
+    return Unsupported("input ", index, " ('", proto_.input(index),
+                       "') is a constant where a computed value is expected; ",
                        "simplify the model first (for example with onnxsim)");
   }
   return Invalid("input ", index, " ('", proto_.input(index), "') is not defined before this node");
@@ -131,7 +135,8 @@ absl::StatusOr<View> OnnxNode::Input(int index) const {
 absl::StatusOr<View> OnnxNode::PlainInput(int index) const {
   MSQ_ASSIGN_OR_RETURN(View view, Input(index));
   if (!view.is_plain()) {
-    return Unsupported("input ", index, " is transposed in a way that cannot be folded away; export the network in NCHW");
+    return Unsupported("input ", index,
+                       " is transposed in a way that cannot be folded away; export the network in NCHW");
   }
   return view;
 }

@@ -20,7 +20,8 @@ absl::StatusOr<int> ReadOpset(const onnx::ModelProto& model) {
     if (!set.domain().empty() && set.domain() != "ai.onnx") continue;
     if (set.version() < kOldestOpset || set.version() > kNewestOpset) {
       return Unimplemented("the model uses ONNX opset ", set.version(), "; opsets ", kOldestOpset, " to ", kNewestOpset,
-                           " are read: export with opset_version=", kNewestOpset, ", or convert with onnx.version_converter");
+                           " are read: export with opset_version=", kNewestOpset,
+                           ", or convert with onnx.version_converter");
     }
     return static_cast<int>(set.version());
   }
@@ -53,15 +54,18 @@ absl::StatusOr<NetworkInput> ReadInput(const onnx::GraphProto& graph, const Onnx
     int64_t dim = dims[i].has_dim_value() ? dims[i].dim_value() : 0;
     if (i == 0 && dim <= 0) dim = 1;
     if (dim < 1 || dim > ir::kMaxDimension) {
-      return InvalidArgument("input '", input.name, "' has no fixed size in dimension ", i, " ('", dims[i].dim_param(), "', ", dim,
-                             "); export the network with a fixed input size (only the batch, dimension 0, may be free)");
+      return InvalidArgument(
+          "input '", input.name, "' has no fixed size in dimension ", i, " ('", dims[i].dim_param(), "', ", dim,
+          "); export the network with a fixed input size (only the batch, dimension 0, may be free)");
     }
     input.dims.push_back(dim);
   }
   if (input.dims.size() < 2) {
-    return InvalidArgument("input '", input.name, "' has ", input.dims.size(), " dimensions; the first must be the batch");
+    return InvalidArgument("input '", input.name, "' has ", input.dims.size(),
+                           " dimensions; the first must be the batch");
   }
-  MSQ_RETURN_IF_ERROR(WithContext(ir::CheckShape({input.dims.begin() + 1, input.dims.end()}), "input '", input.name, "'"));
+  MSQ_RETURN_IF_ERROR(
+      WithContext(ir::CheckShape({input.dims.begin() + 1, input.dims.end()}), "input '", input.name, "'"));
   return input;
 }
 
@@ -111,8 +115,9 @@ bool IsFinalScore(const OnnxNode& node, const onnx::GraphProto& graph) {
 
 absl::Status StripFinalScore(OnnxNode& node) {
   MSQ_ASSIGN_OR_RETURN(const View view, node.Input(0));
-  node.builder().graph().notes.push_back(absl::StrCat(
-      node.op(), " '", node.name(), "' at the end is left out: the output holds the scores before it, in the same order"));
+  node.builder().graph().notes.push_back(
+      absl::StrCat(node.op(), " '", node.name(),
+                   "' at the end is left out: the output holds the scores before it, in the same order"));
   return node.FinishView(view);
 }
 
@@ -131,7 +136,8 @@ absl::Status ImportNode(OnnxNode& node, const onnx::GraphProto& graph) {
   bool constant = true;
   for (int i = 0; i < node.proto().input_size(); ++i) constant = constant && (!node.HasInput(i) || node.IsConstant(i));
   if (constant || node.op() == "Shape") {
-    if (const OnnxHandler* handler = FindHandler(ConstantHandlers(), node.op()); handler != nullptr) return (*handler)(node);
+    if (const OnnxHandler* handler = FindHandler(ConstantHandlers(), node.op()); handler != nullptr)
+      return (*handler)(node);
   }
   for (const auto* handlers : {&LayerHandlers(), &ElementwiseHandlers(), &ShapeHandlers()}) {
     if (const OnnxHandler* handler = FindHandler(*handlers, node.op()); handler != nullptr) return (*handler)(node);
@@ -177,8 +183,10 @@ absl::StatusOr<FloatGraph> ImportOnnx(std::string_view bytes) {
   if (!model.has_graph()) return InvalidArgument("not an ONNX model, or damaged: it holds no graph; export it again");
   const onnx::GraphProto& proto = model.graph();
   MSQ_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
-  if (proto.node_size() > kMaxNodes) return InvalidArgument("the graph has ", proto.node_size(), " nodes, more than ", kMaxNodes);
-  if (proto.sparse_initializer_size() > 0) return Unimplemented("sparse initializers are not read; store the weights densely");
+  if (proto.node_size() > kMaxNodes)
+    return InvalidArgument("the graph has ", proto.node_size(), " nodes, more than ", kMaxNodes);
+  if (proto.sparse_initializer_size() > 0)
+    return Unimplemented("sparse initializers are not read; store the weights densely");
   FloatGraph graph;
   graph.name = proto.name();
   OnnxBuilder builder(graph, opset);

@@ -187,7 +187,8 @@ absl::Status FoldCast(OnnxNode& node) {
   MSQ_ASSIGN_OR_RETURN(const int64_t to, node.Int("to", onnx::TensorProto::FLOAT));
   HostTensor result;
   result.dims = source->dims;
-  result.is_float = to == onnx::TensorProto::FLOAT || to == onnx::TensorProto::DOUBLE || to == onnx::TensorProto::FLOAT16;
+  result.is_float =
+      to == onnx::TensorProto::FLOAT || to == onnx::TensorProto::DOUBLE || to == onnx::TensorProto::FLOAT16;
   for (int64_t i = 0; i < source->size(); ++i) {
     const float value = source->FloatAt(i);
     if (result.is_float) {
@@ -234,7 +235,8 @@ absl::Status FoldSlice(OnnxNode& node) {
   }
   const auto pick = [&](int64_t flat) {
     int64_t index = 0;
-    for (size_t i = rank; i-- > 0; flat /= dims[i]) index += (ranges.starts[i] + flat % dims[i] * ranges.steps[i]) * strides[i];
+    for (size_t i = rank; i-- > 0; flat /= dims[i])
+      index += (ranges.starts[i] + flat % dims[i] * ranges.steps[i]) * strides[i];
     return index;
   };
   return node.FinishConstant(Rearrange(*source, dims, count, pick));
@@ -250,7 +252,9 @@ absl::Status FoldGather(OnnxNode& node) {
   for (int64_t index : indices->ints) {
     if (index < -source->size() || index >= source->size()) return node.Invalid("index ", index, " is out of range");
   }
-  const auto pick = [&](int64_t i) { return indices->ints[i] < 0 ? indices->ints[i] + source->size() : indices->ints[i]; };
+  const auto pick = [&](int64_t i) {
+    return indices->ints[i] < 0 ? indices->ints[i] + source->size() : indices->ints[i];
+  };
   return node.FinishConstant(Rearrange(*source, indices->dims, indices->size(), pick));
 }
 
@@ -307,7 +311,8 @@ absl::Status FoldConstantOfShape(OnnxNode& node) {
   int64_t count = 1;
   if (dims.size() > 8) return node.Unsupported("makes ", dims.size(), " dimensions");
   for (int64_t dim : dims) {
-    if (dim < 0 || dim > 65536 || (count *= dim) > 65536) return node.Unsupported("makes a constant of more than 65536 elements");
+    if (dim < 0 || dim > 65536 || (count *= dim) > 65536)
+      return node.Unsupported("makes a constant of more than 65536 elements");
   }
   return node.FinishConstant(Rearrange(fill, dims, count, [](int64_t) { return 0; }));
 }
@@ -336,10 +341,12 @@ absl::Status FoldShape(OnnxNode& node) {
 
 const std::map<std::string_view, OnnxHandler>& ConstantHandlers() {
   static const std::map<std::string_view, OnnxHandler> handlers = {
-      {"Constant", FoldConstant}, {"ConstantOfShape", FoldConstantOfShape}, {"Shape", FoldShape},
-      {"Gather", FoldGather},     {"Concat", FoldConcat},                   {"Slice", FoldSlice},
-      {"Transpose", FoldTranspose}, {"Reshape", FoldReshape},               {"Squeeze", FoldSqueeze},
-      {"Unsqueeze", FoldUnsqueeze}, {"Cast", FoldCast},                     {"Identity", FoldIdentity},
+      {"Constant", FoldConstant},   {"ConstantOfShape", FoldConstantOfShape},
+      {"Shape", FoldShape},         {"Gather", FoldGather},
+      {"Concat", FoldConcat},       {"Slice", FoldSlice},
+      {"Transpose", FoldTranspose}, {"Reshape", FoldReshape},
+      {"Squeeze", FoldSqueeze},     {"Unsqueeze", FoldUnsqueeze},
+      {"Cast", FoldCast},           {"Identity", FoldIdentity},
   };
   return handlers;
 }

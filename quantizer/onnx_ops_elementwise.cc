@@ -105,7 +105,8 @@ absl::Status FinishWithConstant(OnnxNode& node, const View& view, const HostTens
     } else {
       affine.scale[c] = 1.0f / values[c];
     }
-    if (!std::isfinite(affine.scale[c]) || !std::isfinite(affine.shift[c])) return node.Invalid("its constant is not finite");
+    if (!std::isfinite(affine.scale[c]) || !std::isfinite(affine.shift[c]))
+      return node.Invalid("its constant is not finite");
   }
   return FinishSameShape(node, view, std::move(affine));
 }
@@ -145,7 +146,8 @@ absl::Status FoldBinary(OnnxNode& node, const HostTensor& a, const HostTensor& b
 }
 
 absl::Status ImportBinary(OnnxNode& node) {
-  if (node.proto().input_size() != 2) return node.Unsupported("has ", node.proto().input_size(), " operands; 2 are executed");
+  if (node.proto().input_size() != 2)
+    return node.Unsupported("has ", node.proto().input_size(), " operands; 2 are executed");
   if (node.IsConstant(0) && node.IsConstant(1)) {
     MSQ_ASSIGN_OR_RETURN(const HostTensor* a, node.Constant(0));
     MSQ_ASSIGN_OR_RETURN(const HostTensor* b, node.Constant(1));
@@ -160,8 +162,9 @@ absl::Status ImportBinary(OnnxNode& node) {
   MSQ_ASSIGN_OR_RETURN(const View a, node.Input(0));
   MSQ_ASSIGN_OR_RETURN(const View b, node.Input(1));
   if (node.op() != "Add" && node.op() != "Sum") {
-    return node.Unsupported("combines two computed values; only Add does that. Gates such as squeeze-and-excitation or ",
-                            "swish have no 4-bit form here: train the network without them");
+    return node.Unsupported(
+        "combines two computed values; only Add does that. Gates such as squeeze-and-excitation or ",
+        "swish have no 4-bit form here: train the network without them");
   }
   const FloatGraph& graph = node.builder().graph();
   if (graph.shape(a.id) != graph.shape(b.id) || a.perm != b.perm || a.flattened_perm != b.flattened_perm) {
@@ -178,8 +181,9 @@ absl::Status ImportBinary(OnnxNode& node) {
 
 const std::map<std::string_view, OnnxHandler>& ElementwiseHandlers() {
   static const std::map<std::string_view, OnnxHandler> handlers = {
-      {"Relu", ImportRelu}, {"LeakyRelu", ImportLeakyRelu}, {"PRelu", ImportPRelu}, {"Clip", ImportClip},
-      {"Add", ImportBinary}, {"Sum", ImportBinary}, {"Sub", ImportBinary}, {"Mul", ImportBinary}, {"Div", ImportBinary},
+      {"Relu", ImportRelu},  {"LeakyRelu", ImportLeakyRelu}, {"PRelu", ImportPRelu},
+      {"Clip", ImportClip},  {"Add", ImportBinary},          {"Sum", ImportBinary},
+      {"Sub", ImportBinary}, {"Mul", ImportBinary},          {"Div", ImportBinary},
   };
   return handlers;
 }

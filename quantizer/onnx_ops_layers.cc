@@ -127,8 +127,8 @@ absl::Status ImportConv(OnnxNode& node) {
   conv.row_length = weights->dims[1] * weights->dims[2] * weights->dims[3];
   if (conv.groups < 1 || conv.rows < 1 || conv.row_length < 1 || conv.rows % conv.groups != 0 ||
       input[0] % conv.groups != 0 || input[0] / conv.groups != weights->dims[1]) {
-    return node.Invalid("its weights [", conv.rows, ",", weights->dims[1], ",...] do not fit ", input[0], " channels in ",
-                        conv.groups, " groups");
+    return node.Invalid("its weights [", conv.rows, ",", weights->dims[1], ",...] do not fit ", input[0],
+                        " channels in ", conv.groups, " groups");
   }
   MSQ_ASSIGN_OR_RETURN(const WindowShape shape, ReadWindow(node, input, {weights->dims[2], weights->dims[3]}));
   if (shape.window.kernel[0] != weights->dims[2] || shape.window.kernel[1] != weights->dims[3]) {
@@ -219,7 +219,8 @@ absl::Status ImportBatchNormalization(OnnxNode& node) {
     const float gain = parameters[0]->floats[c] / std::sqrt(parameters[3]->floats[c] + epsilon);
     affine.scale.push_back(gain);
     affine.shift.push_back(parameters[1]->floats[c] - parameters[2]->floats[c] * gain);
-    if (!std::isfinite(gain) || !std::isfinite(affine.shift.back())) return node.Invalid("channel ", c, " is not finite");
+    if (!std::isfinite(gain) || !std::isfinite(affine.shift.back()))
+      return node.Invalid("channel ", c, " is not finite");
   }
   const ValueId id = node.builder().Emit(node.name(), std::move(affine), {view.id}, shape);
   View result = view;

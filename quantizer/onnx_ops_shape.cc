@@ -87,7 +87,8 @@ absl::Status ImportConcat(OnnxNode& node) {
   MSQ_ASSIGN_OR_RETURN(int64_t axis, node.Int("axis", 1));
   MSQ_ASSIGN_OR_RETURN(axis, NormalizeAxis(node, axis, first.perm.size()));
   const int own_axis = first.perm[axis] - 1;
-  if (own_axis < 0 || first.is_flattened()) return node.Unsupported("joins along the batch or after a channels-last flatten");
+  if (own_axis < 0 || first.is_flattened())
+    return node.Unsupported("joins along the batch or after a channels-last flatten");
   const FloatGraph& graph = node.builder().graph();
   ir::Shape shape = graph.shape(first.id);
   std::vector<ValueId> inputs = {first.id};
@@ -232,7 +233,8 @@ absl::StatusOr<std::vector<double>> ReadScales(OnnxNode& node, const Dims& dims)
       }
     }
   }
-  if (scales.size() != dims.size()) return node.Invalid("has ", scales.size(), " scales for ", dims.size(), " dimensions");
+  if (scales.size() != dims.size())
+    return node.Invalid("has ", scales.size(), " scales for ", dims.size(), " dimensions");
   return scales;
 }
 
@@ -263,7 +265,8 @@ absl::Status ImportResize(OnnxNode& node) {
   for (size_t i = 0; i < scales.size(); ++i) {
     const int own = view.perm[i] - 1;
     if (scales[i] != std::floor(scales[i]) || scales[i] < 1 || scales[i] > 64 || (own < 1 && scales[i] != 1)) {
-      return node.Unsupported("scale ", scales[i], " of dimension ", i, "; whole factors of height and width are executed");
+      return node.Unsupported("scale ", scales[i], " of dimension ", i,
+                              "; whole factors of height and width are executed");
     }
     if (own >= 1) resize.factors[own - 1] = static_cast<int64_t>(scales[i]);
   }
@@ -317,11 +320,11 @@ absl::Status ImportCast(OnnxNode& node) {
 
 const std::map<std::string_view, OnnxHandler>& ShapeHandlers() {
   static const std::map<std::string_view, OnnxHandler> handlers = {
-      {"Reshape", ImportReshape},     {"Flatten", ImportFlatten},   {"Squeeze", ImportSqueeze},
+      {"Reshape", ImportReshape},     {"Flatten", ImportFlatten},     {"Squeeze", ImportSqueeze},
       {"Unsqueeze", ImportUnsqueeze}, {"Transpose", ImportTranspose}, {"Concat", ImportConcat},
-      {"Slice", ImportSlice},         {"Split", ImportSplit},       {"Pad", ImportPad},
-      {"Resize", ImportResize},       {"Upsample", ImportResize},   {"ReduceMean", ImportReduceMean},
-      {"Identity", ImportIdentity},   {"Dropout", ImportIdentity},  {"Cast", ImportCast},
+      {"Slice", ImportSlice},         {"Split", ImportSplit},         {"Pad", ImportPad},
+      {"Resize", ImportResize},       {"Upsample", ImportResize},     {"ReduceMean", ImportReduceMean},
+      {"Identity", ImportIdentity},   {"Dropout", ImportIdentity},    {"Cast", ImportCast},
   };
   return handlers;
 }

@@ -89,7 +89,8 @@ absl::Status ReadElements(const onnx::TensorProto& proto, int64_t count, HostTen
     case onnx::TensorProto::BOOL:
       return raw ? ReadRaw<int8_t>(bytes, count, out.ints) : ReadField(proto.int32_data(), count, out.ints);
     default:
-      return InvalidArgument("has element type ", proto.data_type(), ", which is not read; export with float32 weights");
+      return InvalidArgument("has element type ", proto.data_type(),
+                             ", which is not read; export with float32 weights");
   }
 }
 
@@ -98,7 +99,8 @@ absl::Status ReadElements(const onnx::TensorProto& proto, int64_t count, HostTen
 absl::StatusOr<HostTensor> DecodeTensor(const onnx::TensorProto& proto) {
   const std::string label = absl::StrCat("tensor '", proto.name(), "'");
   if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    return InvalidArgument(label, " keeps its data in another file; save the model as one file "
+    return InvalidArgument(label,
+                           " keeps its data in another file; save the model as one file "
                            "(onnx.save_model(model, path, save_as_external_data=False))");
   }
   if (proto.has_segment()) return InvalidArgument(label, " is split into segments, which are not read");

@@ -38,7 +38,8 @@ bool IsNamed(const FloatNode& node, const std::string& name) {
   return linear != nullptr && std::find(linear->aliases.begin(), linear->aliases.end(), name) != linear->aliases.end();
 }
 
-absl::Status UnknownLayer(const FloatGraph& graph, const std::string& option, const std::string& name, bool only_weights) {
+absl::Status UnknownLayer(const FloatGraph& graph, const std::string& option, const std::string& name,
+                          bool only_weights) {
   std::vector<std::string> candidates;
   for (const FloatNode& node : graph.nodes) {
     if (!only_weights || std::holds_alternative<Linear>(node.op)) candidates.push_back(node.name);
@@ -46,7 +47,8 @@ absl::Status UnknownLayer(const FloatGraph& graph, const std::string& option, co
   return InvalidArgument(option, ": there is no layer '", name, "'; the layers are ", absl::StrJoin(candidates, ", "));
 }
 
-absl::StatusOr<std::vector<bool>> ChooseWeights8(const FloatGraph& graph, const QuantizeOptions& options, const Reach& reach) {
+absl::StatusOr<std::vector<bool>> ChooseWeights8(const FloatGraph& graph, const QuantizeOptions& options,
+                                                 const Reach& reach) {
   std::vector<bool> result(graph.nodes.size(), false);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const FloatNode& node = graph.nodes[i];
@@ -126,8 +128,8 @@ absl::StatusOr<Plan> MakePlan(const FloatGraph& graph, const QuantizeOptions& op
   plan.raw.assign(graph.values.size(), false);
   for (const FloatNode& node : graph.nodes) {
     const auto* linear = std::get_if<Linear>(&node.op);
-    plan.raw[node.output] = linear != nullptr && node.inputs.size() == 1 && linear->activation.is_identity() && !linear->post &&
-                            graph.is_output(node.output) && graph.UseCount(node.output) == 1;
+    plan.raw[node.output] = linear != nullptr && node.inputs.size() == 1 && linear->activation.is_identity() &&
+                            !linear->post && graph.is_output(node.output) && graph.UseCount(node.output) == 1;
   }
   return plan;
 }

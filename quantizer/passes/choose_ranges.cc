@@ -86,7 +86,8 @@ void ChooseRanges(const FloatGraph& graph, const Plan& plan, const QuantizeOptio
   const std::vector<Observed> observed = Collect(graph, samples, pool);
   const size_t count = graph.values.size();
   std::vector<Observed> groups(count);
-  std::vector<Bounds> bounds(count, Bounds{std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()});
+  std::vector<Bounds> bounds(count,
+                             Bounds{std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()});
   const auto join = [&](ValueId value, Bounds bound) {
     const int g = plan.group[value];
     groups[g].low = std::min(groups[g].low, observed[value].low);

@@ -9,7 +9,8 @@ namespace {
 
 // Where `producer` keeps an activation that `next` may join, or nullptr.
 Activation* Slot(FloatNode& producer, const Activation& next) {
-  if (auto* linear = std::get_if<Linear>(&producer.op); linear != nullptr) return linear->post ? nullptr : &linear->activation;
+  if (auto* linear = std::get_if<Linear>(&producer.op); linear != nullptr)
+    return linear->post ? nullptr : &linear->activation;
   if (auto* sum = std::get_if<Sum>(&producer.op); sum != nullptr) return next.is_leaky() ? nullptr : &sum->activation;
   return std::get_if<Activation>(&producer.op);
 }

@@ -49,7 +49,8 @@ Elimination Eliminate(const MatrixXf& covariance) {
   if (!std::isfinite(mean) || mean <= 0) return result;
   std::vector<int64_t> order(static_cast<size_t>(k));
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return covariance(a, a) > covariance(b, b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return covariance(a, a) > covariance(b, b); });
   MatrixXf ordered(k, k);
   for (Eigen::Index i = 0; i < k; ++i) {
     for (Eigen::Index j = 0; j < k; ++j) ordered(i, j) = covariance(order[i], order[j]);

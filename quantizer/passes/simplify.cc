@@ -19,7 +19,8 @@ int FlattenOf(const FloatGraph& graph, ValueId value) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const FloatNode& node = graph.nodes[i];
     if (node.inputs[0] != value) continue;
-    return std::holds_alternative<ir::Reshape>(node.op) && graph.shape(node.output).size() == 1 ? static_cast<int>(i) : -1;
+    return std::holds_alternative<ir::Reshape>(node.op) && graph.shape(node.output).size() == 1 ? static_cast<int>(i)
+                                                                                                : -1;
   }
   return -1;
 }
@@ -29,8 +30,8 @@ void ConvOverPixelToDense(FloatGraph& graph) {
     auto* linear = std::get_if<Linear>(&graph.nodes[i].op);
     if (linear == nullptr || linear->dense || linear->groups != 1 || graph.nodes[i].inputs.size() != 1) continue;
     const ir::Shape input = graph.shape(graph.nodes[i].inputs[0]);
-    if (input[1] != 1 || input[2] != 1 || linear->row_length != input[0] || graph.shape(graph.nodes[i].output)[1] != 1 ||
-        graph.shape(graph.nodes[i].output)[2] != 1) {
+    if (input[1] != 1 || input[2] != 1 || linear->row_length != input[0] ||
+        graph.shape(graph.nodes[i].output)[1] != 1 || graph.shape(graph.nodes[i].output)[2] != 1) {
       continue;
     }
     const int flatten = FlattenOf(graph, graph.nodes[i].output);
@@ -73,7 +74,8 @@ Origin OriginOf(const FloatGraph& graph, ValueId value) {
     }
     if (const auto* sum = std::get_if<Sum>(&node.op)) return {false, true, sum->activation};
     if (const auto* activation = std::get_if<Activation>(&node.op)) return {false, false, *activation};
-    if (std::holds_alternative<ir::AveragePool>(node.op) || std::holds_alternative<ir::GlobalAveragePool>(node.op)) return {};
+    if (std::holds_alternative<ir::AveragePool>(node.op) || std::holds_alternative<ir::GlobalAveragePool>(node.op))
+      return {};
     value = node.inputs[0];
   }
   return {true, false, {}};
