@@ -20,7 +20,7 @@ from torch.nn import functional
 import render
 
 SEED = 20240617
-STD = 64.0  # the network's input is coverage / 64; the server divides too (--mean 0 --std 64)
+INK_SCALE = 255 * 0.25  # the network's input is coverage / 255 / 0.25; msqd does that too (--mean 0 --std 0.25)
 ACTIVATION_LIMIT = 4.0
 
 FONT_ROOT = "/usr/share/fonts"
@@ -108,7 +108,7 @@ def to_input(images):
 def predict(network, images):
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(batch / STD).argmax(1) for batch in to_input(images).split(512)]).numpy()
+        return torch.cat([network(batch / INK_SCALE).argmax(1) for batch in to_input(images).split(512)]).numpy()
 
 
 def accuracy(predictions, labels):
@@ -133,7 +133,7 @@ def train(network, images, labels, steps, batch_size, rng):
             order, position = rng.permutation(len(images)), 0
         picked = order[position : position + batch_size]
         position += batch_size
-        batch = augment(to_input(images[picked]), rng) / STD
+        batch = augment(to_input(images[picked]), rng) / INK_SCALE
         loss = loss_of(network(batch), torch.from_numpy(labels[picked]))
         optimizer.zero_grad()
         loss.backward()
