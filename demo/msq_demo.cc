@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
+#include <CLI/CLI.hpp>
+
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -49,9 +50,9 @@ absl::Status Run(const Options& options) {
   }
   std::cout << HalfBlockPicture(line, kPictureColumns) << "\n" << std::flush;
 
-  MSQ_ASSIGN_OR_RETURN(const auto reader, Reader::Connect(options.url, options.model));
-  MSQ_ASSIGN_OR_RETURN(const std::vector<Guess> guesses, reader->Read(cells));
-  MSQ_ASSIGN_OR_RETURN(const absl::Duration latency, MedianLatency(*reader, cells));
+  MSQ_ASSIGN_OR_RETURN(Reader reader, Reader::Connect(options.url, options.model));
+  MSQ_ASSIGN_OR_RETURN(const std::vector<Guess> guesses, reader.Read(cells));
+  MSQ_ASSIGN_OR_RETURN(const absl::Duration latency, MedianLatency(reader, cells));
 
   const Reading reading = Compare(options.text, guesses);
   std::cout << reading.report

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "clients/cpp/client.h"
 #include "demo/reading.h"
 #include "demo/render.h"
+#include "proto/inference.pb.h"
 
 namespace msq::demo {
 
@@ -16,18 +18,16 @@ namespace msq::demo {
 class Reader {
  public:
   // Asks the server for the model's input and output and checks them.
-  static absl::StatusOr<std::unique_ptr<Reader>> Connect(const std::string& url, const std::string& model);
-  ~Reader();
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+  static absl::StatusOr<Reader> Connect(const std::string& url, const std::string& model);
 
   // One request for the whole batch; one guess a cell, in order.
   absl::StatusOr<std::vector<Guess>> Read(std::span<const Cell> cells);
 
  private:
-  class Impl;
-  explicit Reader(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  Reader(std::unique_ptr<client::Client> client, inference::ModelInferRequest request);
+
+  std::unique_ptr<client::Client> client_;
+  inference::ModelInferRequest request_;  // lacks the batch size and the cells
 };
 
 }  // namespace msq::demo
