@@ -31,7 +31,7 @@ INCLUDES = {
     "backends/fpga": ["backends", "model/numerics", "model/ir", "base"],
     "server": ["backends", "backends/cpu", "backends/fpga", "proto", "model/numerics", "model/ir", "model/format", "base"],
     "clients": ["proto", "base", "media"],
-    "demo": ["clients", "media", "base"],
+    "demo": ["clients", "proto", "media", "base"],
 }
 # What test files (and benchmarks) of any room may include besides.
 TEST_INCLUDES = ["model/numerics", "model/ir", "model/format", "model/reference", "model/testing", "base"]
