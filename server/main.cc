@@ -1,0 +1,68 @@
+// msqd: serves the MSQ networks of a model repository over gRPC until SIGTERM or SIGINT.
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "backends/cpu/cpu_backend.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "server/server.h"
+
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "msqd: %s\n", std::string(msq::Message(status)).c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  msq::server::ServerOptions options;
+  int drain_grace_seconds = 30, drain_delay_seconds = 0;
+  CLI::App app("Serves 4-bit MSQ networks over the Open Inference Protocol v2");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model-repository", options.model_repository, "folder of <model>/<version>/model.msq")->required();
+  app.add_option("--grpc-address", options.grpc_address, "HOST:PORT; port 0 picks a free one");
+  app.add_option("--metrics-address", options.metrics_address, "HOST:PORT of /metrics");
+  app.add_option("--server-name", options.server_name, "name in ServerMetadata");
+  app.add_option("--threads", options.threads, "threads that one inference may use; 0: the machine's");
+  app.add_option("--workers", options.workers, "inferences at a time");
+  app.add_option("--queue-capacity", options.queue_capacity, "requests that may wait");
+  app.add_option("--max-message-bytes", options.max_message_bytes, "largest request and answer");
+  app.add_option("--drain-grace-seconds", drain_grace_seconds, "at shutdown, time for requests under way")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--drain-delay-seconds", drain_delay_seconds, "at shutdown, time to serve on while not ready")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--strict-readiness", options.strict_readiness, "ready only when every model is");
+  CLI11_PARSE(app, argc, argv);
+
+  // gRPC's own log lines would stand beside ours when a port is in use; GRPC_VERBOSITY brings them back.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t stop_signals;  // blocked before any thread starts, so that only sigwait below takes them
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGTERM);
+  sigaddset(&stop_signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+
+  msq::BackendRegistry backends;
+  auto cpu = msq::cpu::CreateCpuBackend();
+  if (!cpu.ok()) return Fail(cpu.status());
+  if (absl::Status status = backends.Register(*std::move(cpu)); !status.ok()) return Fail(status);
+  auto server = msq::server::Server::Create(options, std::move(backends));
+  if (!server.ok()) return Fail(server.status());
+  std::printf("ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(), (*server)->metrics_address().c_str());
+  std::fflush(stdout);
+
+  int number = 0;
+  sigwait(&stop_signals, &number);
+  msq::LogInfo("signal ", number, ": draining");
+  (*server)->Shutdown(absl::Seconds(drain_delay_seconds), absl::Seconds(drain_grace_seconds));
+  return 0;
+}

@@ -1,0 +1,145 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include "absl/time/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "proto/health.pb.h"
+#include "server/grpc_service.h"
+#include "server/metrics_endpoint.h"
+
+namespace msq::server {
+namespace {
+
+absl::Status CheckOptions(const ServerOptions& options) {
+  if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
+  if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
+  if (options.queue_capacity < 1) return InvalidArgument("queue capacity must be positive");
+  if (options.max_message_bytes < 1024 || options.max_message_bytes > std::numeric_limits<int32_t>::max()) {
+    return InvalidArgument("max message bytes must be in 1024..", std::numeric_limits<int32_t>::max());
+  }
+  for (const std::string& address : {options.grpc_address, options.metrics_address}) {
+    const size_t colon = address.rfind(':');
+    const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
+    const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits || colon == 0 || std::stoi(port) > 65535) {
+      return InvalidArgument("address '", address, "' is not HOST:PORT");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string WithPort(const std::string& address, int port) {
+  return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(const ServerOptions& options, BackendRegistry backends) : options_(options), backends_(std::move(backends)) {}
+  ~Impl() { Shutdown(absl::ZeroDuration(), absl::ZeroDuration()); }
+
+  absl::Status Start() {
+    MSQ_RETURN_IF_ERROR(CheckOptions(options_));
+    metrics_.SetBuildInfo(MSQ_VERSION);
+    for (std::string_view name : backends_.names()) {
+      MSQ_ASSIGN_OR_RETURN(const Backend* backend, backends_.Find(name));
+      metrics_.AddBackend(std::string(name), backend->capabilities().device);
+      LogInfo("backend ", std::string(name), " runs on ", backend->capabilities().device);
+    }
+    PrepareOptions prepare;
+    prepare.threads = options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
+    MSQ_ASSIGN_OR_RETURN(repository_, ModelRepository::Open(options_.model_repository, backends_, prepare, &metrics_));
+    MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, metrics_));
+    InferenceEngine::Options engine;
+    engine.workers = options_.workers;
+    engine.queue_capacity = static_cast<size_t>(options_.queue_capacity);
+    engine.max_response_bytes = options_.max_message_bytes;
+    engine_ = std::make_unique<InferenceEngine>(*repository_, &metrics_, engine);
+    service_ = std::make_unique<GrpcService>(
+        *repository_, engine_.get(),
+        GrpcService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
+    return StartGrpc();
+  }
+
+  std::string grpc_address() const { return WithPort(options_.grpc_address, grpc_port_); }
+  std::string metrics_address() const { return WithPort(options_.metrics_address, endpoint_->port()); }
+
+  void Shutdown(absl::Duration delay, absl::Duration grace) {
+    if (grpc_ == nullptr || stopped_.exchange(true)) return;
+    service_->StartDraining();
+    grpc_->GetHealthCheckService()->Shutdown();  // NOT_SERVING, for good
+    absl::SleepFor(delay);
+    grpc_->Shutdown(absl::ToChronoTime(absl::Now() + grace));  // returns when every call is answered
+    LogInfo("drained: ", engine_->accepted(), " requests accepted, ", engine_->answered(), " answered");
+  }
+
+ private:
+  absl::Status StartGrpc() {
+    // gRPC's health service brings no descriptor; naming ours keeps it in the program for reflection.
+    grpc::health::v1::HealthCheckRequest::descriptor();
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else two daemons would silently share the port
+    builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+    builder.SetMaxSendMessageSize(-1);
+    builder.AddListeningPort(options_.grpc_address, grpc::InsecureServerCredentials(), &grpc_port_);
+    builder.RegisterService(service_.get());
+    grpc_ = builder.BuildAndStart();
+    if (grpc_ == nullptr) {
+      return Unavailable("cannot listen on grpc address ", options_.grpc_address,
+                         ": the port is in use or the address is not this machine's");
+    }
+    grpc::HealthCheckServiceInterface* health = grpc_->GetHealthCheckService();
+    health->SetServingStatus("", service_->Ready());
+    health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), service_->Ready());
+    for (const ModelRepository::Entry& entry : repository_->entries()) {
+      const bool ready = !repository_->ReadyVersions(entry.name).empty();
+      health->SetServingStatus("model:" + entry.name, ready);
+    }
+    return absl::OkStatus();
+  }
+
+  const ServerOptions options_;
+  BackendRegistry backends_;
+  Metrics metrics_;
+  std::unique_ptr<ModelRepository> repository_;
+  std::unique_ptr<MetricsEndpoint> endpoint_;
+  std::unique_ptr<InferenceEngine> engine_;
+  std::unique_ptr<GrpcService> service_;
+  std::unique_ptr<grpc::Server> grpc_;
+  int grpc_port_ = 0;
+  std::atomic<bool> stopped_{false};
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options, BackendRegistry backends) {
+  auto impl = std::make_unique<Impl>(options, std::move(backends));
+  MSQ_RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::string Server::grpc_address() const {
+  return impl_->grpc_address();
+}
+std::string Server::metrics_address() const {
+  return impl_->metrics_address();
+}
+void Server::Shutdown(absl::Duration delay, absl::Duration grace) {
+  impl_->Shutdown(delay, grace);
+}
+
+}  // namespace msq::server

@@ -1,0 +1,148 @@
+#include "server/tensor_codec.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <numeric>
+
+#include "model/numerics/edge.h"
+
+namespace msq::server {
+namespace {
+
+float LoadFloat(const char* bytes, int64_t index) {
+  float value;
+  std::memcpy(&value, bytes + index * 4, 4);
+  return value;
+}
+
+void AppendUint32(uint32_t value, std::string* out) {
+  for (int shift = 0; shift < 32; shift += 8) out->push_back(static_cast<char>(value >> shift));
+}
+
+}  // namespace
+
+InputCodec::InputCodec(const ir::TensorType& type, const ir::InputDescription& description)
+    : scale_(type.scale),
+      zero_point_(type.zero_point),
+      bits_(type.bits),
+      value_range_(description.is_image() ? description.value_range : 1.0f) {
+  const bool interleaved = description.layout == ir::InputDescription::Layout::kNhwc;
+  planes_ = interleaved || description.is_image() ? type.shape[0] : 1;
+  plane_size_ = ir::ElementCount(type.shape) / planes_;
+  pixel_stride_ = interleaved ? planes_ : 1;
+  plane_stride_ = interleaved ? 1 : plane_size_;
+  channels_.resize(static_cast<size_t>(planes_));
+  for (size_t c = 0; c < channels_.size(); ++c) {
+    Channel& channel = channels_[c];
+    if (description.is_image()) {
+      channel.mean = description.mean[c];
+      channel.stddev = description.stddev[c];
+    }
+    std::array<float, 256> bytes;
+    std::iota(bytes.begin(), bytes.end(), 0.0f);
+    EncodePlane(bytes.data(), 256, value_range_, channel, channel.table);
+  }
+}
+
+// numerics::QuantizeReal without its call of floor: the sum is clamped first, so that truncation to int is exact.
+void InputCodec::EncodePlane(const float* values, int64_t count, float range, const Channel& channel,
+                             uint8_t* codes) const {
+  const float low = static_cast<float>(-zero_point_);
+  const float high = static_cast<float>(numerics::MaxCode(bits_) - zero_point_);
+  const float mean = channel.mean, stddev = channel.stddev, scale = scale_;
+  const int zero_point = zero_point_;
+  for (int64_t i = 0; i < count; ++i) {
+    const float real = (values[i] / range - mean) / stddev;
+    const float steps = real / scale + 0.5f;
+    const float number = steps == steps ? steps : 0.0f;  // NaN becomes zero_point
+    const float clamped = number < low ? low : number > high ? high : number;
+    const int truncated = static_cast<int>(clamped);
+    const int floored = truncated - (static_cast<float>(truncated) > clamped ? 1 : 0);
+    codes[i] = static_cast<uint8_t>(floored + zero_point);
+  }
+}
+
+void InputCodec::EncodeUint8(std::string_view values, std::span<uint8_t> codes) const {
+  const auto* wire = reinterpret_cast<const uint8_t*>(values.data());
+  const int64_t sample = planes_ * plane_size_;
+  for (int64_t start = 0; start < static_cast<int64_t>(codes.size()); start += sample) {
+    for (int64_t c = 0; c < planes_; ++c) {
+      const uint8_t* in = wire + start + c * plane_stride_;
+      const uint8_t* table = channels_[static_cast<size_t>(c)].table;
+      uint8_t* out = codes.data() + start + c * plane_size_;
+      for (int64_t i = 0; i < plane_size_; ++i) out[i] = table[in[i * pixel_stride_]];
+    }
+  }
+}
+
+void InputCodec::EncodeFloat(std::string_view values, bool normalized, std::span<uint8_t> codes) const {
+  static constexpr int64_t kBlock = 512;  // a plane's values side by side, so that EncodePlane runs on vectors
+  std::array<float, kBlock> block;
+  const Channel plain{};
+  const float range = normalized ? 1.0f : value_range_;
+  const int64_t sample = planes_ * plane_size_;
+  for (int64_t start = 0; start < static_cast<int64_t>(codes.size()); start += sample) {
+    for (int64_t c = 0; c < planes_; ++c) {
+      const Channel& channel = normalized ? plain : channels_[static_cast<size_t>(c)];
+      const int64_t in = start + c * plane_stride_;
+      uint8_t* out = codes.data() + start + c * plane_size_;
+      for (int64_t done = 0; done < plane_size_; done += kBlock) {
+        const int64_t count = std::min(kBlock, plane_size_ - done);
+        for (int64_t i = 0; i < count; ++i) block[i] = LoadFloat(values.data(), in + (done + i) * pixel_stride_);
+        EncodePlane(block.data(), count, range, channel, out + done);
+      }
+    }
+  }
+}
+
+std::string DecodeToFloat(const ir::TensorType& type, std::span<const std::byte> integers, int64_t batch) {
+  const int64_t sample = ir::ElementCount(type.shape);
+  std::string result(static_cast<size_t>(batch * sample) * 4, '\0');
+  char* out = result.data();
+  if (type.kind == ir::TensorType::Kind::kCode) {
+    std::array<float, 256> table;
+    for (int code = 0; code < 256; ++code) {
+      table[code] = numerics::DequantizeCode(static_cast<uint8_t>(code), type.scale, type.zero_point);
+    }
+    for (int64_t i = 0; i < batch * sample; ++i) {
+      std::memcpy(out + i * 4, &table[std::to_integer<uint8_t>(integers[i])], 4);
+    }
+    return result;
+  }
+  const int64_t row_size = sample / type.shape[0];
+  for (int64_t i = 0; i < batch * sample; i += row_size) {
+    const float scale = type.row_scales[static_cast<size_t>(i % sample / row_size)];
+    for (int64_t j = i; j < i + row_size; ++j) {
+      int32_t accumulator;
+      std::memcpy(&accumulator, integers.data() + j * 4, 4);
+      const float value = numerics::DequantizeAccumulator(accumulator, scale);
+      std::memcpy(out + j * 4, &value, 4);
+    }
+  }
+  return result;
+}
+
+std::string EncodeClasses(std::string_view values, int64_t batch, int64_t k, std::span<const std::string> labels) {
+  const int64_t classes = static_cast<int64_t>(values.size()) / 4 / batch;
+  std::vector<int64_t> order(static_cast<size_t>(classes));
+  std::string result;
+  for (int64_t item = 0; item < batch; ++item) {
+    const char* sample = values.data() + item * classes * 4;
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + k, order.end(), [sample](int64_t a, int64_t b) {
+      const float va = LoadFloat(sample, a), vb = LoadFloat(sample, b);
+      return va != vb ? va > vb : a < b;
+    });
+    for (int64_t rank = 0; rank < k; ++rank) {
+      const int64_t index = order[static_cast<size_t>(rank)];
+      std::string text = std::to_string(LoadFloat(sample, index)) + ":" + std::to_string(index);
+      if (index < static_cast<int64_t>(labels.size())) text += ":" + labels[static_cast<size_t>(index)];
+      AppendUint32(static_cast<uint32_t>(text.size()), &result);
+      result += text;
+    }
+  }
+  return result;
+}
+
+}  // namespace msq::server

@@ -1,0 +1,108 @@
+#include "server/testing/fake_backend.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "model/reference/interpreter.h"
+
+namespace msq::server::testing {
+namespace {
+
+class FakeExecutable final : public Executable {
+ public:
+  FakeExecutable(const ir::Graph& graph, std::shared_ptr<FakeControl> control)
+      : Executable(graph), graph_(graph), control_(std::move(control)) {}
+
+ protected:
+  absl::Status DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                     RunContext&) const override {
+    MSQ_RETURN_IF_ERROR(control_->BeforeRun());
+    for (int64_t item = 0; item < inputs[0].batch; ++item) {
+      std::vector<reference::Values> values;
+      for (const ConstTensorView& input : inputs) {
+        const size_t size = input.bytes.size() / static_cast<size_t>(input.batch);
+        const auto* codes = reinterpret_cast<const uint8_t*>(input.bytes.data()) + size * static_cast<size_t>(item);
+        values.emplace_back(codes, codes + size);
+      }
+      MSQ_ASSIGN_OR_RETURN(const std::vector<reference::Values> results, reference::Run(graph_, values));
+      for (size_t i = 0; i < results.size(); ++i) Store(results[i], item, outputs[i]);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static void Store(const reference::Values& values, int64_t item, const TensorView& output) {
+    const size_t width = output.type == ElementType::kCode ? 1 : 4;
+    std::byte* out = output.bytes.data() + static_cast<size_t>(item) * values.size() * width;
+    for (int32_t value : values) {
+      std::memcpy(out, &value, width);  // little-endian: the low byte is the code
+      out += width;
+    }
+  }
+
+  const ir::Graph graph_;
+  const std::shared_ptr<FakeControl> control_;
+};
+
+class FakeBackend final : public Backend {
+ public:
+  explicit FakeBackend(std::shared_ptr<FakeControl> control) : control_(std::move(control)) {}
+  std::string_view name() const override { return "cpu"; }
+  Capabilities capabilities() const override {
+    Capabilities capabilities;
+    capabilities.device = "fake";
+    return capabilities;
+  }
+  absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph, const PrepareOptions&) const override {
+    return std::unique_ptr<Executable>(new FakeExecutable(graph, control_));
+  }
+
+ private:
+  const std::shared_ptr<FakeControl> control_;
+};
+
+}  // namespace
+
+void FakeControl::Hold() {
+  std::lock_guard lock(mutex_);
+  holding_ = true;
+}
+
+void FakeControl::Release() {
+  std::lock_guard lock(mutex_);
+  holding_ = false;
+  changed_.notify_all();
+}
+
+void FakeControl::AwaitHeld(int count) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return held_ >= count; });
+}
+
+void FakeControl::FailWith(absl::Status status) {
+  std::lock_guard lock(mutex_);
+  failure_ = std::move(status);
+}
+
+absl::Status FakeControl::BeforeRun() {
+  std::unique_lock lock(mutex_);
+  ++runs_;
+  ++held_;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !holding_; });
+  --held_;
+  return failure_;
+}
+
+int FakeControl::runs() const {
+  std::lock_guard lock(mutex_);
+  return runs_;
+}
+
+std::unique_ptr<Backend> CreateFakeBackend(std::shared_ptr<FakeControl> control) {
+  return std::make_unique<FakeBackend>(std::move(control));
+}
+
+}  // namespace msq::server::testing

@@ -1,0 +1,38 @@
+// A backend for tests of the daemon: answers with the reference's bits, and can be held or made to fail.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "backends/backend.h"
+
+namespace msq::server::testing {
+
+// What the test decides, shared by a fake backend and its executables. Thread-safe.
+class FakeControl {
+ public:
+  // Runs that begin while held wait until released.
+  void Hold();
+  void Release();
+  // Waits until `count` runs are held.
+  void AwaitHeld(int count);
+  // Every later run answers this; OK computes again.
+  void FailWith(absl::Status status);
+
+  absl::Status BeforeRun();
+  int runs() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool holding_ = false;
+  int held_ = 0;
+  int runs_ = 0;
+  absl::Status failure_;
+};
+
+// Named "cpu", as a request would pin it.
+std::unique_ptr<Backend> CreateFakeBackend(std::shared_ptr<FakeControl> control);
+
+}  // namespace msq::server::testing
