@@ -1,0 +1,41 @@
+// The subcommands of `msq`: each adds its options to the command line and, when chosen, leaves what to run in `*run`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/status/statusor.h"
+#include "clients/cpp/client.h"
+
+namespace msq::client {
+
+using Run = std::function<absl::Status()>;
+
+// What every subcommand takes.
+struct CommonOptions {
+  std::string url = "127.0.0.1:8001";
+  double timeout_seconds = 60;
+  bool json = false;
+};
+
+inline void AddCommonOptions(CLI::App* command, CommonOptions* options) {
+  command->add_option("--url", options->url, "HOST:PORT of the server's gRPC endpoint")->capture_default_str();
+  command->add_option("--timeout-seconds", options->timeout_seconds, "longest that one call may take")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", options->json, "print JSON");
+}
+
+inline absl::StatusOr<std::unique_ptr<Client>> Connect(const CommonOptions& options) {
+  return Client::Connect(options.url, absl::Seconds(5), absl::Seconds(options.timeout_seconds));
+}
+
+void AddInferCommand(CLI::App* app, Run* run);
+void AddEvalCommand(CLI::App* app, Run* run);
+void AddModelsCommand(CLI::App* app, Run* run);
+void AddStatusCommand(CLI::App* app, Run* run);
+
+}  // namespace msq::client
