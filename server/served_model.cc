@@ -1,8 +1,5 @@
 #include "server/served_model.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/status.h"
 #include "model/format/artifact.h"
 
@@ -10,25 +7,6 @@ namespace msq::server {
 namespace {
 
 using Layout = ir::InputDescription::Layout;
-
-// What InputCodec relies on; the verifier proves graphs, not descriptions.
-absl::Status CheckDescription(const ir::TensorType& type, const ir::InputDescription& description) {
-  if (type.kind != ir::TensorType::Kind::kCode) return InvalidArgument("holds no codes");
-  if (description.layout == Layout::kNhwc && type.shape.size() != 3) {
-    return InvalidArgument("layout NHWC with shape ", ir::ToString(type.shape));
-  }
-  if (!description.is_image()) return absl::OkStatus();
-  const auto channels = type.shape.empty() ? size_t{0} : static_cast<size_t>(type.shape[0]);
-  if (description.mean.size() != channels || description.stddev.size() != channels) {
-    return InvalidArgument("mean or stddev has not one entry for each of ", channels, " channels");
-  }
-  const auto positive = [](float x) { return std::isfinite(x) && x > 0; };
-  if (!positive(description.value_range) ||
-      !std::all_of(description.stddev.begin(), description.stddev.end(), positive)) {
-    return InvalidArgument("value_range or stddev is not positive");
-  }
-  return absl::OkStatus();
-}
 
 ir::Shape WireShape(const ir::Shape& shape, Layout layout) {
   if (layout == Layout::kNhwc) return {shape[1], shape[2], shape[0]};
@@ -58,20 +36,17 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(const std::
     model->backends_.push_back(std::move(served));
   }
   if (model->backends_.empty()) return FailedPrecondition(path, ": there is no backend to run it on");
-  MSQ_RETURN_IF_ERROR(WithContext(model->DescribeTensors(std::move(artifact)), path));
+  model->DescribeTensors(std::move(artifact));
   model->CompleteConfig();
   return model;
 }
 
-absl::Status ServedModel::DescribeTensors(ir::Model model) {
+// The artifact's reader has proven what InputCodec relies on: one description per tensor, layouts, means and deviations.
+void ServedModel::DescribeTensors(ir::Model model) {
   const ir::Graph& graph = model.graph;
-  if (model.inputs.size() != graph.inputs.size() || model.outputs.size() != graph.outputs.size()) {
-    return InvalidArgument("inputs or outputs are not described one by one");
-  }
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const ir::Tensor& tensor = graph.tensors[static_cast<size_t>(graph.inputs[i])];
     const ir::InputDescription& description = model.inputs[i];
-    MSQ_RETURN_IF_ERROR(WithContext(CheckDescription(tensor.type, description), "inputs[", i, "] '", tensor.name, "'"));
     inputs_.push_back({tensor.name, tensor.type, WireShape(tensor.type.shape, description.layout),
                        description.is_image(), InputCodec(tensor.type, description)});
     inference::ModelInput* input = config_.mutable_input()->Add();
@@ -83,7 +58,6 @@ absl::Status ServedModel::DescribeTensors(ir::Model model) {
     const ir::Tensor& tensor = graph.tensors[static_cast<size_t>(graph.outputs[i])];
     outputs_.push_back({tensor.name, tensor.type, std::move(model.outputs[i].labels)});
   }
-  return absl::OkStatus();
 }
 
 void ServedModel::CompleteConfig() {

@@ -60,7 +60,7 @@ class ServedModel {
 
  private:
   ServedModel() = default;
-  absl::Status DescribeTensors(ir::Model model);
+  void DescribeTensors(ir::Model model);
   void CompleteConfig();
 
   std::string version_;

@@ -1,0 +1,187 @@
+// The whole server in this process over a loopback connection, with a backend that can be held.
+#include "server/server.h"
+
+#include <future>
+#include <thread>
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "base/status.h"
+#include "model/testing/sample_model.h"
+#include "proto/health.grpc.pb.h"
+#include "proto/inference.grpc.pb.h"
+#include "server/testing/fake_backend.h"
+#include "server/testing/test_repository.h"
+
+namespace msq::server {
+namespace {
+
+class ServerTest : public ::testing::Test {
+ protected:
+  ServerTest() {
+    folder_.AddModel("m", 1, msq::testing::SampleModel());
+    options_.model_repository = folder_.path();
+    options_.grpc_address = options_.metrics_address = "127.0.0.1:0";
+    options_.max_message_bytes = 1 << 20;
+  }
+
+  absl::Status Start() {
+    BackendRegistry backends;
+    MSQ_RETURN_IF_ERROR(backends.Register(testing::CreateFakeBackend(control_)));
+    MSQ_ASSIGN_OR_RETURN(server_, Server::Create(options_, std::move(backends)));
+    channel_ = grpc::CreateChannel(server_->grpc_address(), grpc::InsecureChannelCredentials());
+    stub_ = inference::GRPCInferenceService::NewStub(channel_);
+    return absl::OkStatus();
+  }
+
+  static inference::ModelInferRequest Request(size_t extra_bytes = 0) {
+    inference::ModelInferRequest request;
+    request.set_model_name("m");
+    auto* input = request.add_inputs();
+    input->set_name("pixels");
+    input->set_datatype("UINT8");
+    for (int64_t dimension : {1, 3, 8, 8}) input->add_shape(dimension);
+    request.add_raw_input_contents(std::string(192 + extra_bytes, 'x'));
+    return request;
+  }
+
+  grpc::Status Infer(const inference::ModelInferRequest& request, grpc::ClientContext* context = nullptr) {
+    grpc::ClientContext own;
+    inference::ModelInferResponse response;
+    return stub_->ModelInfer(context != nullptr ? context : &own, request, &response);
+  }
+
+  grpc::health::v1::HealthCheckResponse::ServingStatus Health(const std::string& service) {
+    grpc::ClientContext context;
+    grpc::health::v1::HealthCheckRequest request;
+    grpc::health::v1::HealthCheckResponse response;
+    request.set_service(service);
+    const auto status = grpc::health::v1::Health::NewStub(channel_)->Check(&context, request, &response);
+    return status.ok() ? response.status() : grpc::health::v1::HealthCheckResponse::SERVICE_UNKNOWN;
+  }
+
+  bool Ready() {
+    grpc::ClientContext context;
+    inference::ServerReadyResponse response;
+    return stub_->ServerReady(&context, {}, &response).ok() && response.ready();
+  }
+
+  testing::TestRepository folder_;
+  ServerOptions options_;
+  std::shared_ptr<testing::FakeControl> control_ = std::make_shared<testing::FakeControl>();
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<inference::GRPCInferenceService::Stub> stub_;
+};
+
+using grpc::health::v1::HealthCheckResponse;
+
+TEST_F(ServerTest, ServesAndReportsHealth) {
+  ASSERT_TRUE(Start().ok());
+  EXPECT_TRUE(Infer(Request()).ok());
+  EXPECT_TRUE(Ready());
+  EXPECT_EQ(Health(""), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Health("inference.GRPCInferenceService"), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Health("model:m"), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Health("model:n"), HealthCheckResponse::SERVICE_UNKNOWN);
+}
+
+TEST_F(ServerTest, StrictReadinessCountsBrokenModels) {
+  folder_.AddFile("broken/1/model.msq", "nonsense");
+  ASSERT_TRUE(Start().ok());
+  EXPECT_TRUE(Infer(Request()).ok());
+  EXPECT_FALSE(Ready());
+  EXPECT_EQ(Health(""), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Health("model:broken"), HealthCheckResponse::NOT_SERVING);
+  server_.reset();
+  options_.strict_readiness = false;
+  ASSERT_TRUE(Start().ok());
+  EXPECT_TRUE(Ready());
+  EXPECT_EQ(Health(""), HealthCheckResponse::SERVING);
+}
+
+TEST_F(ServerTest, ReasonsTravelAsTrailingMetadata) {
+  options_.workers = options_.queue_capacity = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
+  control_->AwaitHeld(1);
+  auto second = std::async(std::launch::async, [this] { return Infer(Request()); });
+  // Whether the second is queued yet is not to be seen from here: the first refusal tells.
+  grpc::Status status;
+  std::string reason;
+  for (int i = 0; i < 1000 && status.ok(); ++i) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
+    status = Infer(Request(), &context);
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) status = grpc::Status::OK;
+    const auto it = context.GetServerTrailingMetadata().find("x-msq-reason");
+    if (it != context.GetServerTrailingMetadata().end()) reason = std::string(it->second.data(), it->second.size());
+  }
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "Exceeds maximum queue size");
+  EXPECT_EQ(reason, "queue_full");
+  control_->Release();
+  EXPECT_TRUE(first.get().ok());
+}
+
+TEST_F(ServerTest, MessagesOverTheLimitAreRefused) {
+  ASSERT_TRUE(Start().ok());
+  EXPECT_EQ(Infer(Request(2 << 20)).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(Infer(Request()).ok());
+}
+
+TEST_F(ServerTest, CancellationReachesAWaitingRequest) {
+  options_.workers = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
+  control_->AwaitHeld(1);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
+  EXPECT_EQ(Infer(Request(), &context).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  control_->Release();
+  EXPECT_TRUE(first.get().ok());
+  EXPECT_TRUE(Infer(Request()).ok());
+  EXPECT_EQ(control_->runs(), 2);  // the expired one never ran
+}
+
+TEST_F(ServerTest, ShutdownAnswersWhatWasAccepted) {
+  options_.workers = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
+  control_->AwaitHeld(1);
+  auto shutdown =
+      std::async(std::launch::async, [this] { server_->Shutdown(absl::Milliseconds(200), absl::Seconds(20)); });
+  while (Ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the delay: serves on, says not ready
+  EXPECT_EQ(Health(""), HealthCheckResponse::NOT_SERVING);
+  auto second = std::async(std::launch::async, [this] { return Infer(Request()); });
+  EXPECT_EQ(shutdown.wait_for(std::chrono::milliseconds(400)), std::future_status::timeout);
+  control_->Release();
+  shutdown.get();
+  EXPECT_TRUE(first.get().ok());
+  EXPECT_TRUE(second.get().ok());
+  EXPECT_EQ(Infer(Request()).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServerTest, BadOptionsAndTakenPortsAreErrors) {
+  ASSERT_TRUE(Start().ok());
+  const std::string taken = server_->grpc_address();
+  const std::unique_ptr<Server> keep = std::move(server_);
+  options_.grpc_address = taken;
+  absl::Status status = Start();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(Message(status).find("cannot listen on grpc address " + taken), std::string_view::npos);
+  for (const char* address : {"", "8001", "127.0.0.1:", ":8001", "127.0.0.1:x", "127.0.0.1:70000"}) {
+    options_.grpc_address = address;
+    EXPECT_EQ(Start().code(), absl::StatusCode::kInvalidArgument) << address;
+  }
+  options_.grpc_address = "127.0.0.1:0";
+  options_.workers = 0;
+  EXPECT_EQ(Start().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace msq::server

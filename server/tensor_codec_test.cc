@@ -1,0 +1,136 @@
+// The vector loops of the codec against numerics/edge.h, value by value.
+#include "server/tensor_codec.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "model/numerics/edge.h"
+
+namespace msq::server {
+namespace {
+
+using Layout = ir::InputDescription::Layout;
+
+ir::TensorType CodeType(ir::Shape shape, int bits, float scale, int zero_point) {
+  ir::TensorType type;
+  type.shape = std::move(shape);
+  type.bits = bits;
+  type.scale = scale;
+  type.zero_point = zero_point;
+  return type;
+}
+
+ir::InputDescription ImageDescription(Layout layout) {
+  ir::InputDescription description;
+  description.layout = layout;
+  description.value_range = 255;
+  description.mean = {0.485f, 0.456f, 0.406f};
+  description.stddev = {0.229f, 0.224f, 0.225f};
+  return description;
+}
+
+std::string Bytes(const std::vector<float>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4);
+}
+
+uint8_t Expected(float value, const ir::TensorType& type, const ir::InputDescription& description, size_t channel) {
+  const float real = (value / description.value_range - description.mean[channel]) / description.stddev[channel];
+  return numerics::QuantizeReal(real, type.scale, type.zero_point, type.bits);
+}
+
+TEST(InputCodecTest, EqualsTheDefinitionOnEveryKindOfFloat) {
+  std::mt19937 random(3);
+  for (int bits : {4, 8}) {
+    for (int zero_point : {0, 1, numerics::MaxCode(bits) / 2, numerics::MaxCode(bits)}) {
+      const ir::TensorType type = CodeType({4096}, bits, 0.037f, zero_point);
+      const InputCodec codec(type, {});
+      std::vector<float> values(4096);
+      for (size_t i = 0; i < values.size(); ++i) {
+        const uint32_t pattern = static_cast<uint32_t>(random());
+        const float near = type.scale * (static_cast<float>(static_cast<int>(i) - 2048) / 8.0f);
+        if (i % 2 == 0) values[i] = near;  // halves and their neighbours
+        if (i % 2 == 1) std::memcpy(&values[i], &pattern, 4);
+      }
+      values[1] = std::numeric_limits<float>::quiet_NaN();
+      values[3] = std::numeric_limits<float>::infinity();
+      values[5] = -std::numeric_limits<float>::infinity();
+      std::vector<uint8_t> codes(values.size());
+      codec.EncodeFloat(Bytes(values), false, codes);
+      for (size_t i = 0; i < values.size(); ++i) {
+        ASSERT_EQ(codes[i], numerics::QuantizeReal(values[i], type.scale, zero_point, bits)) << values[i];
+      }
+    }
+  }
+}
+
+TEST(InputCodecTest, NormalisesPixelsOfBothTypesAndLayouts) {
+  const ir::TensorType type = CodeType({3, 20, 30}, 8, 0.018f, 114);  // planes longer than one block
+  std::mt19937 random(5);
+  for (Layout layout : {Layout::kAsGraph, Layout::kNhwc}) {
+    const ir::InputDescription description = ImageDescription(layout);
+    const InputCodec codec(type, description);
+    std::string pixels(2 * 3 * 600, '\0');
+    std::vector<float> floats;
+    for (char& pixel : pixels) {
+      pixel = static_cast<char>(random());
+      floats.push_back(static_cast<float>(static_cast<uint8_t>(pixel)));
+    }
+    std::vector<uint8_t> from_bytes(pixels.size()), from_floats(pixels.size());
+    codec.EncodeUint8(pixels, from_bytes);
+    codec.EncodeFloat(Bytes(floats), false, from_floats);
+    EXPECT_EQ(from_bytes, from_floats);
+    for (size_t i = 0; i < from_bytes.size(); ++i) {
+      const size_t sample = i / 1800, channel = i % 1800 / 600, pixel = i % 600;
+      const size_t wire = sample * 1800 + (layout == Layout::kNhwc ? pixel * 3 + channel : channel * 600 + pixel);
+      ASSERT_EQ(from_bytes[i], Expected(floats[wire], type, description, channel)) << i;
+    }
+  }
+}
+
+TEST(InputCodecTest, NormalizedFloatsAreRealInputsThatKeepTheLayout) {
+  const ir::TensorType type = CodeType({3, 1, 2}, 8, 0.5f, 10);
+  const InputCodec codec(type, ImageDescription(Layout::kNhwc));
+  std::vector<uint8_t> codes(6);
+  codec.EncodeFloat(Bytes({0, 1, 2, 3, 4, 5}), true, codes);
+  EXPECT_EQ(codes, (std::vector<uint8_t>{10, 16, 12, 18, 14, 20}));
+}
+
+TEST(InputCodecTest, ReadsUnalignedFloats) {
+  const InputCodec codec(CodeType({3}, 8, 1.0f, 0), {});
+  const std::string bytes = "x" + Bytes({7, 8, 9});
+  std::vector<uint8_t> codes(3);
+  codec.EncodeFloat(std::string_view(bytes).substr(1), false, codes);
+  EXPECT_EQ(codes, (std::vector<uint8_t>{7, 8, 9}));
+}
+
+TEST(DecodeToFloatTest, CodesAndAccumulators) {
+  const ir::TensorType codes = CodeType({2}, 8, 0.25f, 100);
+  const std::vector<uint8_t> values = {0, 100, 255, 101};
+  EXPECT_EQ(DecodeToFloat(codes, std::as_bytes(std::span(values)), 2), Bytes({-25.0f, 0.0f, 38.75f, 0.25f}));
+
+  ir::TensorType raw;
+  raw.kind = ir::TensorType::Kind::kAccumulator;
+  raw.shape = {2, 1, 2};
+  raw.row_scales = {0.5f, 2.0f};
+  const std::vector<int32_t> accumulators = {1, -2, 3, -4, 5, 6, 7, 8};
+  EXPECT_EQ(DecodeToFloat(raw, std::as_bytes(std::span(accumulators)), 2),
+            Bytes({0.5f, -1.0f, 6.0f, -8.0f, 2.5f, 3.0f, 14.0f, 16.0f}));
+}
+
+std::string Element(const std::string& text) {
+  const auto size = static_cast<uint32_t>(text.size());
+  return std::string(reinterpret_cast<const char*>(&size), 4) + text;
+}
+
+TEST(EncodeClassesTest, LargestFirstLowerIndexAmongEquals) {
+  const std::vector<std::string> labels = {"a", "b"};
+  EXPECT_EQ(EncodeClasses(Bytes({1, 2, 2, -1, 0, 3}), 2, 2, labels),
+            Element("2.000000:1:b") + Element("2.000000:2") + Element("3.000000:2") + Element("0.000000:1:b"));
+}
+
+}  // namespace
+}  // namespace msq::server
