@@ -15,7 +15,7 @@ lines=(
 for line in "${lines[@]}"; do
   "$run" "$bin" --min-right 95 -- "$line"
 done
-"$run" "$bin" --font /usr/share/fonts/truetype/dejavu/DejaVuSerif-Bold.ttf --min-right 95 -- "${lines[2]}"
+"$run" "$bin" --font /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf --min-right 90 -- "${lines[0]}"
 
 refused() {
   local expected="$1" output

@@ -25,7 +25,7 @@ struct Options {
   std::string text = "Mix & Match 4-bit";
   std::string url = "127.0.0.1:8001";
   std::string model = "characters";
-  std::string font = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+  std::string font = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf";
   double min_right_percent = 0;
 };
 
