@@ -130,8 +130,6 @@ absl::Status ImportNode(OnnxNode& node, const onnx::GraphProto& graph) {
   if (!node.proto().domain().empty() && node.proto().domain() != "ai.onnx") {
     return node.Unsupported("operators of domain '", node.proto().domain(), "' are not executed");
   }
-  static const std::set<std::string> recurrent = {"LSTM", "GRU", "RNN"};
-  if (recurrent.count(node.op()) > 0) return node.Unsupported("recurrent layers are not executable yet");
   if (IsFinalScore(node, graph)) return StripFinalScore(node);
   bool constant = true;
   for (int i = 0; i < node.proto().input_size(); ++i) constant = constant && (!node.HasInput(i) || node.IsConstant(i));
@@ -158,6 +156,16 @@ absl::Status AddOutputs(const onnx::GraphProto& proto, OnnxBuilder& builder) {
     }
     graph.outputs.push_back(view->id);
     if (view->id != graph.input) graph.values[view->id].name = info.name();
+  }
+  return absl::OkStatus();
+}
+
+// Said before anything else, because the inputs of recurrent networks look odd too.
+absl::Status RefuseRecurrent(const onnx::GraphProto& graph, OnnxBuilder& builder) {
+  static const std::set<std::string> recurrent = {"LSTM", "GRU", "RNN"};
+  for (const onnx::NodeProto& node : graph.node()) {
+    if (recurrent.count(node.op_type()) == 0) continue;
+    return OnnxNode(node, builder).Unsupported("recurrent layers are not executable yet");
   }
   return absl::OkStatus();
 }
@@ -190,6 +198,7 @@ absl::StatusOr<FloatGraph> ImportOnnx(std::string_view bytes) {
   FloatGraph graph;
   graph.name = proto.name();
   OnnxBuilder builder(graph, opset);
+  MSQ_RETURN_IF_ERROR(RefuseRecurrent(proto, builder));
   for (const onnx::TensorProto& tensor : proto.initializer()) {
     MSQ_ASSIGN_OR_RETURN(HostTensor decoded, DecodeTensor(tensor));
     builder.SetConstant(tensor.name(), std::move(decoded));
