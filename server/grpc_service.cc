@@ -128,6 +128,10 @@ grpc::ServerUnaryReactor* GrpcService::RepositoryIndex(Context* context, In<infe
 
 grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, In<inference::ModelInferRequest> request,
                                                   inference::ModelInferResponse* response) {
+  if (refusing_) {
+    const absl::Status status = Unavailable("GRPC server is shutting down and has stopped accepting new requests.");
+    return Finish(context, WithReason(status, kShuttingDown));
+  }
   return new InferReactor(context, request, response, engine_);
 }
 

@@ -22,8 +22,9 @@ class GrpcService final : public inference::GRPCInferenceService::CallbackServic
   };
   GrpcService(const ModelRepository& repository, InferenceEngine* engine, Options options);
 
-  // From now on the server says that it is not ready.
+  // The two steps of a shutdown: from now on the server says that it is not ready; it refuses new inferences.
   void StartDraining() { draining_ = true; }
+  void StartRefusing() { refusing_ = true; }
 
   bool Ready() const { return !draining_ && (!options_.strict_readiness || repository_.AllReady()); }
 
@@ -47,6 +48,7 @@ class GrpcService final : public inference::GRPCInferenceService::CallbackServic
   InferenceEngine* engine_;
   const Options options_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> refusing_{false};
 };
 
 }  // namespace msq::server

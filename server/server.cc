@@ -20,6 +20,9 @@
 namespace msq::server {
 namespace {
 
+// For answers and refusals to reach clients before their connections close.
+constexpr absl::Duration kSettleTime = absl::Milliseconds(200);
+
 absl::Status CheckOptions(const ServerOptions& options) {
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
   if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
@@ -80,7 +83,12 @@ class Server::Impl {
     service_->StartDraining();
     grpc_->GetHealthCheckService()->Shutdown();  // NOT_SERVING, for good
     absl::SleepFor(delay);
-    grpc_->Shutdown(absl::ToChronoTime(absl::Now() + grace));  // returns when every call is answered
+    const absl::Time deadline = absl::Now() + grace;
+    // gRPC kills a call that arrives while it closes: refuse first, so that clients hear "unavailable" and go away.
+    service_->StartRefusing();
+    while (engine_->answered() < engine_->accepted() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(2));
+    absl::SleepFor(std::min(grace, kSettleTime));
+    grpc_->Shutdown(absl::ToChronoTime(deadline));  // returns when every call is answered
     LogInfo("drained: ", engine_->accepted(), " requests accepted, ", engine_->answered(), " answered");
   }
 

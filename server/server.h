@@ -36,8 +36,8 @@ class Server {
   std::string grpc_address() const;
   std::string metrics_address() const;
 
-  // Says "not ready", serves on for `delay` so that load balancers notice, stops accepting, and waits until the
-  // requests under way are answered; after `grace` what is left is cancelled. Later calls do nothing.
+  // Says "not ready" and serves on for `delay`, so that load balancers notice; then refuses new inferences, answers those
+  // accepted, and closes. What is not answered after `grace` is cancelled. Later calls do nothing.
   void Shutdown(absl::Duration delay, absl::Duration grace);
 
  private:

@@ -1,0 +1,103 @@
+"""Starting and stopping: damaged models, missing repository, taken ports, SIGTERM under load."""
+import collections
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+import grpc
+
+import harness
+from harness import inference_pb2, request
+
+
+class LifecycleTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = cls.enterClassContext(harness.temporary_folder())
+        cls.fixture = harness.make_fixture(cls.folder)
+
+    def fail_to_start(self, *arguments):
+        result = subprocess.run([str(harness.BIN / "msqd"), *map(str, arguments)], capture_output=True, text=True,
+                                timeout=60)
+        self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("msqd: ")]
+        self.assertEqual(len(errors), 1, result.stderr)
+        return errors[0]
+
+    def test_missing_repository(self):
+        error = self.fail_to_start("--model-repository", self.folder / "nowhere", "--grpc-address", "127.0.0.1:0",
+                                   "--metrics-address", "127.0.0.1:0")
+        self.assertIn("nowhere: No such file or directory", error)
+
+    def test_taken_ports(self):
+        with harness.Daemon(self.fixture.repository) as daemon:
+            options = {"--grpc-address": "127.0.0.1:0", "--metrics-address": "127.0.0.1:0"}
+            for option, taken in (("--grpc-address", daemon.url), ("--metrics-address", daemon.metrics_url)):
+                pairs = [part for pair in {**options, option: taken}.items() for part in pair]
+                error = self.fail_to_start("--model-repository", self.fixture.repository, *pairs)
+                self.assertIn(f"{taken}: the port is in use", error)
+
+    def test_damaged_models_leave_the_others_alone(self):
+        repository = self.folder / "mixed"
+        shutil.copytree(self.fixture.damaged, repository)
+        shutil.copytree(self.fixture.repository / "sample", repository / "sample")
+        damaged = sorted(path.name for path in self.fixture.damaged.iterdir())
+        self.assertGreaterEqual(len(damaged), 24 + 16)
+        with harness.Daemon(repository) as daemon:
+            response = daemon.stub.ModelInfer(request(self.fixture.pixels))
+            self.assertEqual(response.raw_output_contents[0], self.fixture.logits.tobytes())
+            index = daemon.stub.RepositoryIndex(inference_pb2.RepositoryIndexRequest())
+            reasons = {m.name: m.reason for m in index.models if m.state == "UNAVAILABLE"}
+            self.assertEqual(sorted(reasons), damaged)
+            for name, reason in reasons.items():
+                self.assertIn("header", reason, name)
+                self.assertFalse(daemon.stub.ModelReady(inference_pb2.ModelReadyRequest(name=name)).ready)
+                self.assertEqual(daemon.metric("msq_model_ready", model=name, version="1"), 0)
+                self.assertTrue(any(f"model '{name}' version 1 is not served" in line for line in daemon.log))
+
+    def test_sigint_stops_as_sigterm(self):
+        with harness.Daemon(self.fixture.repository) as daemon:
+            daemon.process.send_signal(signal.SIGINT)
+            self.assertEqual(daemon.process.wait(timeout=30), 0)
+
+    def test_sigterm_under_load_loses_no_accepted_request(self):
+        with harness.Daemon(self.fixture.repository, "--queue-capacity", "1000") as daemon:
+            outcomes, lock = collections.Counter(), threading.Lock()
+            message, expected = request(self.fixture.pixels), self.fixture.logits.tobytes()
+
+            def load():
+                with grpc.insecure_channel(daemon.url, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+                    stub = harness.inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+                    stopped = False
+                    while not stopped:
+                        calls = [stub.ModelInfer.future(message, timeout=30) for _ in range(8)]
+                        for call in calls:
+                            error = call.exception()
+                            right = error is None and call.result().raw_output_contents[0] == expected
+                            outcome = "ok" if right else error.code() if error else "wrong"
+                            stopped |= outcome != "ok"
+                            with lock:
+                                outcomes[outcome] += 1
+
+            threads = [threading.Thread(target=load) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            time.sleep(1)
+            self.assertEqual(daemon.stop(), 0)
+            for thread in threads:
+                thread.join(60)
+                self.assertFalse(thread.is_alive())
+            self.assertGreater(outcomes["ok"], 0)
+            # What was not accepted was refused at the door; everything else was answered.
+            self.assertLessEqual(set(outcomes), {"ok", grpc.StatusCode.UNAVAILABLE}, outcomes)
+            drained = [line for line in daemon.log if "drained: " in line]
+            self.assertEqual(len(drained), 1)
+            self.assertIn(f"drained: {outcomes['ok']} requests accepted, {outcomes['ok']} answered", drained[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
