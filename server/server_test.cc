@@ -67,6 +67,20 @@ class ServerTest : public ::testing::Test {
     return stub_->ServerReady(&context, {}, &response).ok() && response.ready();
   }
 
+  // Sends requests with short deadlines while a worker is held, until one is refused: its status and reason.
+  std::pair<grpc::Status, std::string> AwaitRefusal() {
+    for (int i = 0; i < 1000; ++i) {
+      grpc::ClientContext context;
+      context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
+      const grpc::Status status = Infer(Request(), &context);
+      if (status.ok() || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) continue;
+      const auto it = context.GetServerTrailingMetadata().find("x-msq-reason");
+      if (it == context.GetServerTrailingMetadata().end()) return {status, ""};
+      return {status, std::string(it->second.data(), it->second.size())};
+    }
+    return {grpc::Status::OK, "no refusal"};
+  }
+
   testing::TestRepository folder_;
   ServerOptions options_;
   std::shared_ptr<testing::FakeControl> control_ = std::make_shared<testing::FakeControl>();
@@ -108,17 +122,7 @@ TEST_F(ServerTest, ReasonsTravelAsTrailingMetadata) {
   auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
   control_->AwaitHeld(1);
   auto second = std::async(std::launch::async, [this] { return Infer(Request()); });
-  // Whether the second is queued yet is not to be seen from here: the first refusal tells.
-  grpc::Status status;
-  std::string reason;
-  for (int i = 0; i < 1000 && status.ok(); ++i) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
-    status = Infer(Request(), &context);
-    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) status = grpc::Status::OK;
-    const auto it = context.GetServerTrailingMetadata().find("x-msq-reason");
-    if (it != context.GetServerTrailingMetadata().end()) reason = std::string(it->second.data(), it->second.size());
-  }
+  const auto [status, reason] = AwaitRefusal();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(status.error_message(), "Exceeds maximum queue size");
   EXPECT_EQ(reason, "queue_full");
@@ -164,6 +168,37 @@ TEST_F(ServerTest, ShutdownAnswersWhatWasAccepted) {
   EXPECT_TRUE(first.get().ok());
   EXPECT_TRUE(second.get().ok());
   EXPECT_EQ(Infer(Request()).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServerTest, ShutdownRefusesNewInferencesWhileItDrains) {
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
+  control_->AwaitHeld(1);
+  auto shutdown =
+      std::async(std::launch::async, [this] { server_->Shutdown(absl::ZeroDuration(), absl::Seconds(20)); });
+  const auto [status, reason] = AwaitRefusal();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(status.error_message().find("has stopped accepting new requests"), std::string::npos);
+  EXPECT_EQ(reason, "shutting_down");
+  control_->Release();
+  shutdown.get();
+  EXPECT_TRUE(first.get().ok());
+}
+
+TEST_F(ServerTest, GraceBoundsTheShutdown) {
+  options_.workers = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
+  control_->AwaitHeld(1);
+  auto waiting = std::async(std::launch::async, [this] { return Infer(Request()); });
+  auto shutdown =
+      std::async(std::launch::async, [this] { server_->Shutdown(absl::ZeroDuration(), absl::Milliseconds(300)); });
+  EXPECT_FALSE(first.get().ok());  // cut off, though its worker never came back
+  EXPECT_FALSE(waiting.get().ok());
+  control_->Release();
+  shutdown.get();
 }
 
 TEST_F(ServerTest, BadOptionsAndTakenPortsAreErrors) {
