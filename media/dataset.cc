@@ -124,8 +124,10 @@ int64_t Dataset::size() const {
 absl::StatusOr<int64_t> Dataset::Label(int64_t i, std::span<const std::string> class_names) const {
   MSQ_CHECK(i >= 0 && i < size());
   const Row& row = rows_[static_cast<size_t>(i)];
+  // An .npz has integers: its 7 is no name, even where a class is called so.
+  const bool may_be_name = !row.file.empty();
   const auto found = std::find(class_names.begin(), class_names.end(), row.label);
-  if (found != class_names.end()) return found - class_names.begin();
+  if (may_be_name && found != class_names.end()) return found - class_names.begin();
   int64_t index = 0;
   if (!absl::SimpleAtoi(row.label, &index)) {
     return InvalidArgument(row.place, ": class '", row.label, "' is neither a number nor one of the ",

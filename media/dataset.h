@@ -23,8 +23,8 @@ class Dataset {
 
   int64_t size() const;
 
-  // The class of picture i as an index: where the set says a name, its place in class_names; a name goes before a
-  // number. INVALID_ARGUMENT for a name that is not there, or an index outside class_names when there are any.
+  // The class of picture i as an index: where labels.csv says a name, its place in class_names; a name goes before a
+  // number. An .npz always has the index itself. INVALID_ARGUMENT for a name that is not there, or an index outside class_names when there are any.
   absl::StatusOr<int64_t> Label(int64_t i, std::span<const std::string> class_names) const;
 
   // Precondition, here and above: 0 <= i < size().

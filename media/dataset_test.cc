@@ -102,6 +102,7 @@ TEST_F(DatasetTest, ReadsArrays) {
   ASSERT_TRUE(set.ok()) << set.status();
   ASSERT_EQ(set->size(), 2);
   EXPECT_EQ(*set->Label(0, {}), 5);
+  EXPECT_EQ(*set->Label(0, std::vector<std::string>{"5", "4", "3", "2", "1", "0"}), 5);
   const absl::StatusOr<Image> image = set->ReadImage(1, 3);
   EXPECT_EQ(image->width, 2);
   EXPECT_EQ(image->height, 1);
