@@ -26,9 +26,13 @@ OnnxTestModel SmallNetwork() {
   return model;
 }
 
-absl::Status ImportStatus(const OnnxTestModel& model) { return ImportOnnx(model.Bytes()).status(); }
+absl::Status ImportStatus(const OnnxTestModel& model) {
+  return ImportOnnx(model.Bytes()).status();
+}
 
-std::string Error(const OnnxTestModel& model) { return std::string(ImportStatus(model).message()); }
+std::string Error(const OnnxTestModel& model) {
+  return std::string(ImportStatus(model).message());
+}
 
 TEST(OnnxBadInput, EveryTruncationIsAnErrorOrAWholeModel) {
   const std::string bytes = SmallNetwork().Bytes();

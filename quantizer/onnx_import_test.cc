@@ -11,9 +11,9 @@ namespace msq::quantizer {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::FloatNear;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
-using ::testing::FloatNear;
 
 FloatTensor Ramp(int64_t size, float start = 0.0f, float step = 1.0f) {
   FloatTensor ramp;
@@ -185,9 +185,9 @@ TEST(OnnxImport, UpsampleAndResizeRepeatPixels) {
       model.Floats("scales", {4}, {1, 1, 2, 2});
       model.Floats("roi", {0}, {});
       const bool has_roi = opset >= 11;
-      onnx::NodeProto& node = model.Node(opset == 9 ? "Upsample" : "Resize",
-                                         has_roi ? std::vector<std::string>{"x", "roi", "scales"}
-                                                 : std::vector<std::string>{"x", "scales"}, "y");
+      onnx::NodeProto& node = model.Node(
+          opset == 9 ? "Upsample" : "Resize",
+          has_roi ? std::vector<std::string>{"x", "roi", "scales"} : std::vector<std::string>{"x", "scales"}, "y");
       if (has_roi) {
         SetString(node, "coordinate_transformation_mode", "asymmetric");
         SetString(node, "nearest_mode", "floor");

@@ -4,7 +4,8 @@
 namespace msq::quantizer {
 namespace {
 
-onnx::AttributeProto& AddAttribute(onnx::NodeProto& node, std::string_view name, onnx::AttributeProto::AttributeType type) {
+onnx::AttributeProto& AddAttribute(onnx::NodeProto& node, std::string_view name,
+                                   onnx::AttributeProto::AttributeType type) {
   onnx::AttributeProto& attribute = *node.add_attribute();
   attribute.set_name(std::string(name));
   attribute.set_type(type);
@@ -38,7 +39,8 @@ onnx::NodeProto& OnnxTestModel::Node(std::string_view op, const std::vector<std:
   return node;
 }
 
-void OnnxTestModel::Floats(const std::string& name, const std::vector<int64_t>& dims, const std::vector<float>& values) {
+void OnnxTestModel::Floats(const std::string& name, const std::vector<int64_t>& dims,
+                           const std::vector<float>& values) {
   onnx::TensorProto& tensor = *model.mutable_graph()->add_initializer();
   tensor.set_name(name);
   tensor.set_data_type(onnx::TensorProto::FLOAT);
@@ -54,7 +56,9 @@ void OnnxTestModel::Ints(const std::string& name, const std::vector<int64_t>& va
   tensor.set_raw_data(values.data(), values.size() * sizeof(int64_t));
 }
 
-void OnnxTestModel::Output(const std::string& name) { model.mutable_graph()->add_output()->set_name(name); }
+void OnnxTestModel::Output(const std::string& name) {
+  model.mutable_graph()->add_output()->set_name(name);
+}
 
 void SetInt(onnx::NodeProto& node, std::string_view name, int64_t value) {
   AddAttribute(node, name, onnx::AttributeProto::INT).set_i(value);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "model/numerics/requantize.h"
@@ -65,22 +66,41 @@ Elimination Eliminate(const MatrixXf& covariance) {
   return result;
 }
 
-void RoundRow(std::span<const float> row, Scheme scheme, float alpha, const Elimination* elimination,
-              std::span<int8_t> values) {
+// Rounds a row and returns the squared error: of the layer's output where there is an elimination, else of the weights.
+float RoundRow(std::span<const float> row, Scheme scheme, float alpha, const Elimination& elimination,
+               std::span<int8_t> values) {
   const float unit = alpha / static_cast<float>(numerics::FullScale(scheme));
   const auto k = static_cast<Eigen::Index>(row.size());
-  if (elimination == nullptr || elimination->order.empty()) {
-    for (Eigen::Index i = 0; i < k; ++i) values[i] = NearestLevel(scheme, row[i] / unit);
-    return;
+  float squares = 0;
+  if (elimination.order.empty()) {
+    for (Eigen::Index i = 0; i < k; ++i) {
+      values[i] = NearestLevel(scheme, row[i] / unit);
+      const float error = row[i] - unit * static_cast<float>(values[i]);
+      squares += error * error;
+    }
+    return squares;
   }
   Eigen::RowVectorXf rest(k);
-  for (Eigen::Index i = 0; i < k; ++i) rest(i) = row[elimination->order[i]];
+  for (Eigen::Index i = 0; i < k; ++i) rest(i) = row[elimination.order[i]];
   for (Eigen::Index i = 0; i < k; ++i) {
     const int8_t value = NearestLevel(scheme, rest(i) / unit);
-    values[elimination->order[i]] = value;
-    const float error = (rest(i) - unit * static_cast<float>(value)) / elimination->upper(i, i);
-    rest.tail(k - i - 1) -= error * elimination->upper.row(i).tail(k - i - 1);
+    values[elimination.order[i]] = value;
+    const float error = (rest(i) - unit * static_cast<float>(value)) / elimination.upper(i, i);
+    rest.tail(k - i - 1) -= error * elimination.upper.row(i).tail(k - i - 1);
+    squares += error * error;
   }
+  return squares;
+}
+
+// With compensation the best alpha is not that of rounding to nearest, but lies around it.
+float FitCompensated(std::span<const float> row, Scheme scheme, float nearest, const Elimination& elimination,
+                     std::span<int8_t> values) {
+  float best = nearest, least = std::numeric_limits<float>::infinity();
+  for (const float factor : {0.8f, 0.86f, 0.92f, 0.96f, 1.0f, 1.05f, 1.12f, 1.2f, 1.3f}) {
+    const float error = RoundRow(row, scheme, nearest * factor, elimination, values);
+    if (error < least) best = nearest * factor, least = error;
+  }
+  return best;
 }
 
 int64_t Magnitude(std::span<const int8_t> values) {
@@ -131,6 +151,7 @@ ir::Weights QuantizeWeights(const Linear& linear, const std::vector<Scheme>& sch
   weights.schemes = schemes;
   weights.values.resize(linear.weights.size());
   weights.alphas.resize(static_cast<size_t>(linear.rows));
+  const Elimination none;
   std::vector<Elimination> eliminations(statistics.covariance.size());
   pool.ParallelFor(static_cast<int64_t>(eliminations.size()),
                    [&](int64_t g) { eliminations[g] = Eliminate(statistics.covariance[g]); });
@@ -140,8 +161,11 @@ ir::Weights QuantizeWeights(const Linear& linear, const std::vector<Scheme>& sch
   pool.ParallelFor(linear.rows, [&](int64_t r) {
     const std::span<const float> row = std::span(linear.weights).subspan(r * k, k);
     const std::span<int8_t> values = std::span(weights.values).subspan(r * k, k);
-    const Elimination* elimination = eliminations.empty() ? nullptr : &eliminations[r / group_rows];
+    const Elimination& elimination = eliminations.empty() ? none : eliminations[r / group_rows];
     float alpha = FitAlpha(row, schemes[r]);
+    if (!elimination.order.empty() && schemes[r] != Scheme::kFixed8) {
+      alpha = FitCompensated(row, schemes[r], alpha, elimination, values);
+    }
     if (!min_alpha.empty()) alpha = std::max(alpha, min_alpha[r]);
     RoundRow(row, schemes[r], alpha, elimination, values);
     if (Magnitude(values) > limit) ++wide;
