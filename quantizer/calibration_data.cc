@@ -48,14 +48,7 @@ absl::StatusOr<CalibrationSet> LoadFolder(const FloatGraph& graph, const Quantiz
   set.pixels = true;
   for (int64_t pick : Spread(static_cast<int64_t>(files.size()), options.calibration_samples)) {
     MSQ_ASSIGN_OR_RETURN(const media::Image image, media::ReadImage(files[pick], static_cast<int>(shape[0])));
-    const media::Image fit = media::FitTo(image, static_cast<int>(shape[2]), static_cast<int>(shape[1]));
-    FloatTensor sample;
-    for (int64_t c = 0; c < shape[0]; ++c) {
-      for (int64_t i = 0; i < shape[1] * shape[2]; ++i) {
-        sample.push_back(Normalise(options, fit.pixels[i * shape[0] + c], c));
-      }
-    }
-    set.samples.push_back(std::move(sample));
+    set.samples.push_back(FromPicture(shape, options, image));
   }
   return set;
 }
@@ -97,6 +90,17 @@ absl::StatusOr<CalibrationSet> LoadArray(const FloatGraph& graph, const Quantize
 }
 
 }  // namespace
+
+FloatTensor FromPicture(const ir::Shape& shape, const QuantizeOptions& options, const media::Image& picture) {
+  const media::Image fit = media::FitTo(picture, static_cast<int>(shape[2]), static_cast<int>(shape[1]));
+  FloatTensor sample;
+  for (int64_t c = 0; c < shape[0]; ++c) {
+    for (int64_t i = 0; i < shape[1] * shape[2]; ++i) {
+      sample.push_back(Normalise(options, fit.pixels[i * shape[0] + c], c));
+    }
+  }
+  return sample;
+}
 
 absl::StatusOr<CalibrationSet> LoadCalibration(const FloatGraph& graph, const QuantizeOptions& options) {
   std::error_code error;

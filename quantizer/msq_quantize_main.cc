@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <thread>
@@ -41,6 +42,8 @@ void AddOptions(CLI::App& app, CommandLine& line) {
   app.add_option("--std", o.stddev, "Standard deviation of pixel/255, per channel")->delimiter(',')->type_name("R,G,B");
   app.add_flag("--bgr", o.bgr, "The network was trained on BGR; the artifact takes RGB");
   app.add_option("--labels", o.labels_path, "Class names, one per line")->type_name("FILE");
+  app.add_option("--evaluate", o.evaluate_path, "Measure the float network on a labelled set, as msq eval takes it")
+      ->type_name("DIR|FILE.npz");
   app.add_option("--scheme", o.scheme, "How rows are quantized: msq mixes sp2 and fixed")
       ->transform(CLI::CheckedTransformer(schemes).description(""))
       ->type_name("msq|fixed|sp2|p2");
@@ -94,6 +97,8 @@ int Run(const CommandLine& line) {
   if (!result.ok()) return Fail(result.status());
   const auto bytes = format::Serialize(result->model);
   if (!bytes.ok()) return Fail(bytes.status());
+  std::error_code ignored;  // WriteFile says it better
+  std::filesystem::create_directories(std::filesystem::path(line.output).parent_path(), ignored);
   if (absl::Status status = format::WriteFile(result->model, line.output); !status.ok()) return Fail(status);
   const auto render = line.json ? ReportJson : ReportText;
   std::cout << render(result->model, result->report, line.output, bytes->size());

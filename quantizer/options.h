@@ -23,6 +23,7 @@ struct QuantizeOptions {
   std::vector<float> stddev;  // likewise
   bool bgr = false;           // the network takes BGR; the artifact will take RGB
   std::string labels_path;
+  std::string evaluate_path;  // labelled set to measure the float network on, or empty
 
   SchemeChoice scheme = SchemeChoice::kMsq;
   std::string target = "z020";  // for the report; sp2_share is what counts

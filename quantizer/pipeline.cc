@@ -1,19 +1,23 @@
 // Reads, simplifies, plans, calibrates, lowers, verifies; and records what was done.
 #include "quantizer/pipeline.h"
 
+#include <openssl/evp.h>
+
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <variant>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_join.h"
+#include "base/check.h"
 #include "base/status.h"
 #include "model/ir/verifier.h"
 #include "quantizer/calibration_data.h"
 #include "quantizer/lower.h"
 #include "quantizer/onnx_import.h"
 #include "quantizer/passes/passes.h"
-#include "quantizer/sha256.h"
 
 namespace msq::quantizer {
 namespace {
@@ -28,7 +32,16 @@ absl::StatusOr<std::string> ReadWhole(const std::string& path) {
   return std::move(bytes).str();
 }
 
+std::string Sha256Hex(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  MSQ_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+// No path, no labels.
 absl::StatusOr<std::vector<std::string>> ReadLabels(const std::string& path) {
+  if (path.empty()) return std::vector<std::string>();
   MSQ_ASSIGN_OR_RETURN(const std::string text, ReadWhole(path));
   std::vector<std::string> labels;
   std::istringstream lines(text);
@@ -38,6 +51,16 @@ absl::StatusOr<std::vector<std::string>> ReadLabels(const std::string& path) {
   }
   if (labels.empty()) return InvalidArgument("--labels: '", path, "' is empty");
   return labels;
+}
+
+absl::Status SetLabels(const std::vector<std::string>& labels, const QuantizeOptions& options, ir::Model* model) {
+  const int64_t classes = ir::ElementCount(model->graph.tensors[model->graph.outputs[0]].type.shape);
+  if (!labels.empty() && static_cast<int64_t>(labels.size()) != classes) {
+    return InvalidArgument("--labels: '", options.labels_path, "' has ", labels.size(), " lines, the network has ",
+                           classes, " outputs");
+  }
+  model->outputs[0].labels = labels;
+  return absl::OkStatus();
 }
 
 absl::Status CheckNormalisation(const FloatGraph& graph, const QuantizeOptions& options) {
@@ -140,6 +163,7 @@ absl::StatusOr<Quantized> QuantizeGraph(FloatGraph graph, const std::vector<Floa
   Simplify(graph);
   if (options.bgr) MSQ_RETURN_IF_ERROR(ReverseInputChannels(graph));
   MSQ_ASSIGN_OR_RETURN(const Plan plan, MakePlan(graph, options));
+  MSQ_ASSIGN_OR_RETURN(const std::vector<std::string> labels, ReadLabels(options.labels_path));
   ThreadPool pool(options.threads);
   const Calibration calibration = Calibrate(
       graph, plan, options, samples, pool, progress ? progress : [](int, int) {});
@@ -148,7 +172,8 @@ absl::StatusOr<Quantized> QuantizeGraph(FloatGraph graph, const std::vector<Floa
   MSQ_RETURN_IF_ERROR(ir::Verify(result.model.graph));
   result.model.inputs = {DescribeInput(graph, options)};
   result.model.outputs.resize(graph.outputs.size());
-  result.model.provenance.producer = "msq-quantize 0.1.0";
+  MSQ_RETURN_IF_ERROR(SetLabels(labels, options, &result.model));
+  result.model.provenance.producer = "msq-quantize " MSQ_VERSION;
   result.model.provenance.settings = DescribeSettings(options, calibration);
   result.model.provenance.layers = Record(graph, calibration, result.model.graph);
   result.report.notes = graph.notes;
@@ -156,6 +181,9 @@ absl::StatusOr<Quantized> QuantizeGraph(FloatGraph graph, const std::vector<Floa
   result.report.notes.insert(result.report.notes.end(), calibration.notes.begin(), calibration.notes.end());
   result.report.agreement = calibration.agreement;
   result.report.samples = calibration.samples;
+  if (!options.evaluate_path.empty()) {
+    MSQ_ASSIGN_OR_RETURN(result.report.float_accuracy, MeasureFloatAccuracy(graph, options, labels, pool));
+  }
   return result;
 }
 
@@ -177,18 +205,8 @@ absl::StatusOr<Quantized> Quantize(const QuantizeOptions& given, const Progress&
     options.stddev = {1.0f};
     graph->notes.push_back("no --mean and --std given: pixels are fed as value / 255");
   }
-  std::vector<std::string> labels;
-  if (!options.labels_path.empty()) {
-    MSQ_ASSIGN_OR_RETURN(labels, ReadLabels(options.labels_path));
-  }
   auto result = QuantizeGraph(*std::move(graph), set.samples, options, progress);
   if (!result.ok()) return WithContext(result.status(), options.model_path);
-  const int64_t classes = ir::ElementCount(result->model.graph.tensors[result->model.graph.outputs[0]].type.shape);
-  if (!labels.empty() && static_cast<int64_t>(labels.size()) != classes) {
-    return InvalidArgument("--labels: '", options.labels_path, "' has ", labels.size(), " lines, the network has ",
-                           classes, " outputs");
-  }
-  result->model.outputs[0].labels = std::move(labels);
   result->model.provenance.source = std::filesystem::path(options.model_path).filename().string();
   result->model.provenance.source_sha256 = Sha256Hex(bytes);
   return result;

@@ -9,8 +9,6 @@
 namespace msq::quantizer {
 namespace {
 
-constexpr const char* kSchemeNames[numerics::kSchemeCount] = {"fixed4", "sp2", "p2", "fixed8", "codebook4"};
-
 std::string SchemeShares(const ir::LayerRecord& layer) {
   int64_t rows = 0;
   for (int64_t count : layer.rows_by_scheme) rows += count;
@@ -19,8 +17,9 @@ std::string SchemeShares(const ir::LayerRecord& layer) {
     const int64_t count = layer.rows_by_scheme[s];
     if (count == 0) continue;
     if (!text.empty()) text += " ";
-    text += count == rows ? std::string(kSchemeNames[s])
-                          : absl::StrFormat("%s %.0f%%", kSchemeNames[s], 100.0 * static_cast<double>(count) / rows);
+    text += count == rows ? std::string(numerics::SchemeName(static_cast<numerics::Scheme>(s)))
+                          : absl::StrFormat("%s %.0f%%", numerics::SchemeName(static_cast<numerics::Scheme>(s)),
+                                            100.0 * static_cast<double>(count) / rows);
   }
   return text;
 }
@@ -48,6 +47,10 @@ std::string ReportText(const ir::Model& model, const Report& report, const std::
   for (const std::string& note : report.notes) text += "note: " + note + "\n";
   text += absl::StrFormat("agrees with the float network on %.1f %% of %d calibration samples\n",
                           100 * report.agreement, report.samples);
+  if (report.float_accuracy) {
+    text += absl::StrFormat("float network: %d images, top-1 %.2f %%, top-5 %.2f %%\n", report.float_accuracy->images,
+                            100 * report.float_accuracy->top1, 100 * report.float_accuracy->top5);
+  }
   text +=
       absl::StrFormat("%s: %d bytes, %.1f times smaller than the float weights\n", artifact, artifact_bytes,
                       4.0 * static_cast<double>(weights) / static_cast<double>(std::max<size_t>(artifact_bytes, 1)));
@@ -68,7 +71,8 @@ std::string ReportJson(const ir::Model& model, const Report& report, const std::
   for (const ir::LayerRecord& layer : model.provenance.layers) {
     nlohmann::ordered_json schemes = nlohmann::ordered_json::object();
     for (int s = 0; s < numerics::kSchemeCount; ++s) {
-      if (layer.rows_by_scheme[s] > 0) schemes[kSchemeNames[s]] = layer.rows_by_scheme[s];
+      if (layer.rows_by_scheme[s] > 0)
+        schemes[numerics::SchemeName(static_cast<numerics::Scheme>(s))] = layer.rows_by_scheme[s];
     }
     json["layers"].push_back({{"name", layer.node},
                               {"weights", layer.weights},
@@ -76,6 +80,11 @@ std::string ReportJson(const ir::Model& model, const Report& report, const std::
                               {"distortion", layer.weight_distortion},
                               {"saturation", layer.activation_saturation},
                               {"bytes", layer.bytes}});
+  }
+  if (report.float_accuracy) {
+    json["float"] = {{"images", report.float_accuracy->images},
+                     {"top1", report.float_accuracy->top1},
+                     {"top5", report.float_accuracy->top5}};
   }
   json["notes"] = report.notes;
   // Names come from files: bytes that are no UTF-8 are replaced, never thrown over.

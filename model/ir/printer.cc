@@ -7,9 +7,6 @@
 namespace msq::ir {
 namespace {
 
-constexpr std::array<const char*, numerics::kSchemeCount> kSchemeNames = {"fixed4", "sp2_4", "p2_4", "fixed8",
-                                                                          "codebook4"};
-
 // FNV-1a over little-endian bytes: stable from run to run, unlike absl::Hash.
 class Checksum {
  public:
@@ -53,7 +50,7 @@ std::string WeightsText(const Weights& weights, const Epilogue& epilogue) {
   std::string schemes;
   const auto rows = RowsByScheme(weights);
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i] > 0) absl::StrAppend(&schemes, " ", kSchemeNames[i], ":", rows[i]);
+    if (rows[i] > 0) absl::StrAppend(&schemes, " ", numerics::SchemeName(static_cast<Scheme>(i)), ":", rows[i]);
   }
   return absl::StrCat(schemes, " #", checksum.ToText());
 }

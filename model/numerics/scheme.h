@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -19,6 +20,12 @@ enum class Scheme : uint8_t {
 };
 
 constexpr int kSchemeCount = 5;
+
+// As documents and reports spell it.
+constexpr const char* SchemeName(Scheme scheme) {
+  constexpr std::array<const char*, kSchemeCount> kNames = {"fixed4", "sp2_4", "p2_4", "fixed8", "codebook4"};
+  return kNames[static_cast<size_t>(scheme)];
+}
 
 // Codes are 4 bits wide for every scheme but fixed8.
 constexpr int CodeBits(Scheme scheme) {
