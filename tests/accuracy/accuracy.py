@@ -1,0 +1,158 @@
+#!/usr/bin/python3
+"""Quantizes reference networks in several ways, serves them, and measures each through msq eval: the accuracy table.
+
+Run by `scripts/bench accuracy`. Networks and data sets come from a folder outside the repository (../shared/data, or
+--data); without it there is nothing to measure, and the program says so and ends with status 0.
+Calibration and evaluation never share a picture.
+"""
+import argparse
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+CIFAR = {"mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225"}
+INCEPTION = {"mean": "0.5", "std": "0.5"}
+W4A4 = ("W4A4", [])
+DEPTHWISE8 = ("W4A4, depthwise W8", ["--depthwise-bits", "8"])
+W4A8 = ("W4A8, depthwise W8", ["--depthwise-bits", "8", "--activation-bits", "8"])
+W4A8_PLAIN = ("W4A8", ["--activation-bits", "8"])
+SCHEMES = ["fixed", "sp2", "msq"]
+
+# name, data set, normalisation, further options, widths to try. First and last layers have 8-bit weights throughout.
+NETWORKS = [
+    ("resnet20_cifar10", "cifar10", CIFAR, [], [W4A4, W4A8_PLAIN]),
+    ("mobilenet_v2_imagenet_from_int8", "imagenet", INCEPTION, [], [W4A4, DEPTHWISE8, W4A8]),
+    ("mobilenet_v1_025_imagenet", "imagenet", INCEPTION, [], [W4A4, W4A8]),
+    ("squeezenet11_imagenet", "imagenet",
+     {"mean": "0.48501961,0.45795686,0.40760392", "std": "0.00392156863"}, ["--bgr"], [W4A4, W4A8_PLAIN]),
+    ("etinynet_imagenet", "imagenet", {"mean": "0.50196078", "std": "0.00392156863"}, [], [W4A4, W4A8]),
+]
+
+
+def prepare_cifar(data, work):
+    """512 training pictures to calibrate with and the whole test set, as .npz."""
+    sys.path.insert(0, str(data / "cifar10"))
+    import load  # the data set's own reader
+    import numpy
+    images, _ = load.load("train")
+    numpy.savez(work / "cifar_calibration.npz", images=images[:: len(images) // 512][:512])
+    images, labels = load.load("test")
+    numpy.savez(work / "cifar_test.npz", images=images, labels=labels)
+    return work / "cifar_calibration.npz", work / "cifar_test.npz"
+
+
+def prepare_imagenet(data, work):
+    """Every fifth picture to calibrate with, the others to measure on, as folders of links."""
+    calibration, test = work / "imagenet_calibration", work / "imagenet_test"
+    calibration.mkdir()
+    test.mkdir()
+    with open(data / "imagenet500" / "labels.csv", newline="") as file:
+        rows = [row for row in csv.reader(file) if row and row != ["file", "class"]]
+    with open(test / "labels.csv", "w", newline="") as file:
+        out = csv.writer(file)
+        for i, row in enumerate(rows):
+            folder = calibration if i % 5 == 0 else test
+            os.symlink((data / "imagenet500" / row[0]).resolve(), folder / row[0])
+            if i % 5 != 0:
+                out.writerow(row)
+    return calibration, test
+
+
+def run_json(command):
+    result = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, check=False, text=True)
+    if result.returncode != 0:
+        sys.exit(f"accuracy: {command[0].name} failed with status {result.returncode}")
+    return json.loads(result.stdout)
+
+
+class Daemon:
+    """msqd over one repository; stops when the block is left."""
+
+    def __init__(self, binary, repository):
+        command = [binary, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
+                   "--metrics-address", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def __enter__(self):
+        line = self.process.stdout.readline()
+        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        if "grpc" not in words:
+            sys.exit(f"accuracy: msqd did not start: {line!r}")
+        return words["grpc"]
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+
+def measure(network, sets, arguments, work):
+    """Rows of one network: one per width and scheme, the float accuracy in each."""
+    name, dataset, normalisation, options, widths = network
+    calibration, test = sets[dataset]
+    repository = work / name
+    rows, float_top1 = [], None
+    for width, width_options in widths:
+        for scheme in SCHEMES:
+            model = f"{name}_{len(rows)}"
+            command = [arguments.bin / "msq-quantize", arguments.data / "models" / f"{name}.onnx", "--json",
+                       "-o", repository / model / "1" / "model.msq", "--calibration", calibration,
+                       "--mean", normalisation["mean"], "--std", normalisation["std"], "--scheme", scheme,
+                       *options, *width_options]
+            if float_top1 is None:
+                command += ["--evaluate", test]
+            report = run_json(command)
+            float_top1 = report.get("float", {}).get("top1", float_top1)
+            rows.append({"network": name, "dataset": dataset, "width": width, "scheme": scheme, "model": model,
+                         "float_top1": float_top1, "bytes": report["bytes"]})
+    with Daemon(arguments.bin / "msqd", repository) as url:
+        for row in rows:
+            answer = run_json([arguments.bin / "msq", "eval", row.pop("model"), "--dataset", test, "--url", url, "--json"])
+            row.update(images=answer["images"], top1=answer["top1"], top5=answer["top5"])
+    return rows
+
+
+def print_table(rows):
+    print("| network | pictures | float | widths | fixed | SP2 | MSQ |\n|---|---|---|---|---|---|---|")
+    for first in rows:
+        if first["scheme"] != SCHEMES[0]:
+            continue
+        same = {row["scheme"]: row for row in rows
+                if (row["network"], row["width"]) == (first["network"], first["width"])}
+        figures = " | ".join(f"{100 * same[scheme]['top1']:.2f}" for scheme in SCHEMES)
+        print(f"| {first['network']} | {first['images']} | {100 * first['float_top1']:.2f} | {first['width']} | {figures} |")
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", nargs="*", help="only these; all otherwise")
+    parser.add_argument("--data", type=pathlib.Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--bin", type=pathlib.Path, default=root / "build" / "release" / "bin")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    unknown = set(arguments.network) - {network[0] for network in NETWORKS}
+    if unknown:
+        parser.error(f"no such network: {', '.join(sorted(unknown))}; there are {', '.join(n[0] for n in NETWORKS)}")
+    if not (arguments.data / "models").is_dir():
+        print(f"accuracy: skipped, there are no reference networks in {arguments.data}")
+        return
+    networks = [network for network in NETWORKS if not arguments.network or network[0] in arguments.network]
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        prepare = {"cifar10": prepare_cifar, "imagenet": prepare_imagenet}
+        sets = {name: prepare[name](arguments.data, work) for name in sorted({network[1] for network in networks})}
+        rows = []
+        for network in networks:
+            print(f"accuracy: {network[0]}", file=sys.stderr, flush=True)
+            rows += measure(network, sets, arguments, work)
+            if arguments.json:
+                arguments.json.write_text(json.dumps({"rows": rows}, indent=2) + "\n")
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
