@@ -78,7 +78,7 @@ TEST_F(CommandLineTest, TextReport) {
 TEST_F(CommandLineTest, ErrorsAreOneLineAndCodeOne) {
   for (const char* arguments :
        {"missing.onnx -o out.msq --calibration set.npy", "net.onnx -o out.msq",
-        "net.onnx -o out.msq --calibration net.onnx", "net.onnx -o nowhere/out.msq --calibration set.npy"}) {
+        "net.onnx -o out.msq --calibration net.onnx", "net.onnx -o set.npy/out.msq --calibration set.npy"}) {
     const Outcome outcome = Run(arguments);
     EXPECT_EQ(outcome.code, 1) << arguments;
     EXPECT_THAT(outcome.err, StartsWith("msq-quantize: ")) << arguments;
