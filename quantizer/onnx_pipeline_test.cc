@@ -209,7 +209,7 @@ TEST(Pipeline, RecordsSharesDistortionAndSettings) {
   EXPECT_EQ(fixed8, 2);
   EXPECT_EQ(mixed, 4);
   EXPECT_EQ(result->model.provenance.settings.at("weights8"), "conv3.weight,fc.weight");
-  EXPECT_THAT(ReportText(result->model, result->report, "out.msq", 1000), HasSubstr("sp2 6"));
+  EXPECT_THAT(ReportText(result->model, result->report, "out.msq", 1000), HasSubstr("sp2_4 6"));
   EXPECT_THAT(ReportJson(result->model, result->report, "out.msq", 1000), HasSubstr("\"distortion\""));
 }
 
