@@ -20,6 +20,7 @@ W4A4 = ("W4A4", [])
 DEPTHWISE8 = ("W4A4, depthwise W8", ["--depthwise-bits", "8"])
 W4A8 = ("W4A8, depthwise W8", ["--depthwise-bits", "8", "--activation-bits", "8"])
 W4A8_PLAIN = ("W4A8", ["--activation-bits", "8"])
+W8A8 = ("W8A8", ["--activation-bits", "8", "--weights8", "all"])  # no row is left for a scheme: a control
 SCHEMES = ["fixed", "sp2", "msq"]
 
 # name, data set, normalisation, further options, widths to try. First and last layers have 8-bit weights throughout.
@@ -28,7 +29,7 @@ NETWORKS = [
     ("mobilenet_v2_imagenet_from_int8", "imagenet", INCEPTION, [], [W4A4, DEPTHWISE8, W4A8]),
     ("mobilenet_v1_025_imagenet", "imagenet", INCEPTION, [], [W4A4, W4A8]),
     ("squeezenet11_imagenet", "imagenet",
-     {"mean": "0.48501961,0.45795686,0.40760392", "std": "0.00392156863"}, ["--bgr"], [W4A4, W4A8_PLAIN]),
+     {"mean": "0.48109,0.45752,0.40787", "std": "0.00392156863"}, ["--bgr"], [W4A4, W4A8_PLAIN, W8A8]),
     ("etinynet_imagenet", "imagenet", {"mean": "0.50196078", "std": "0.00392156863"}, [], [W4A4, W4A8]),
 ]
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "backends/testing/synthetic_networks.h"
 #include "gtest/gtest.h"
+#include "model/format/artifact.h"
 #include "model/ir/verifier.h"
 #include "model/testing/sample_model.h"
 #include "tests/conformance/conform.h"
@@ -70,6 +71,11 @@ TEST(ConformanceTest, SampleModel) {
 }
 TEST(ConformanceTest, ResNetCifar) {
   CheckNetwork(testing::ResNetCifar(1), 3);
+}
+TEST(ConformanceTest, DemoNetwork) {
+  const auto model = format::ReadFile("demo/repository/characters/1/model.msq");
+  ASSERT_TRUE(model.ok()) << model.status();
+  CheckNetwork(model->graph, kMaxBatch);
 }
 TEST(ConformanceTest, MobileNetLike) {
   CheckNetwork(testing::MobileNetLike(), 3);
