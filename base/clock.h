@@ -6,7 +6,7 @@
 
 namespace msq {
 
-// Thread-safe. Now() never goes backwards in an implementation's own terms.
+// Thread-safe. Now() is wall-clock time: it may step when the machine's clock is set.
 class Clock {
  public:
   virtual ~Clock() = default;

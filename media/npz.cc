@@ -10,7 +10,7 @@
 namespace msq::media {
 namespace {
 
-constexpr uint64_t kMaxMemberBytes = uint64_t{1} << 32;
+constexpr uint64_t kMaxArchiveBytes = uint64_t{1} << 32;  // unpacked
 constexpr size_t kChunkBytes = size_t{1} << 20;
 
 using Archive = std::unique_ptr<zip_t, void (*)(zip_t*)>;
@@ -28,7 +28,7 @@ absl::StatusOr<Archive> OpenArchive(const std::string& path) {
 }
 
 // Grows as data arrives: a declared size costs nothing until its bytes are there.
-absl::StatusOr<std::string> ReadMember(zip_t* archive, uint64_t index) {
+absl::StatusOr<std::string> ReadMember(zip_t* archive, uint64_t index, uint64_t budget) {
   const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen_index(archive, index, 0), zip_fclose);
   if (file == nullptr) return InvalidArgument(zip_strerror(archive));
   std::string bytes;
@@ -39,12 +39,13 @@ absl::StatusOr<std::string> ReadMember(zip_t* archive, uint64_t index) {
     if (count < 0) return InvalidArgument(zip_file_strerror(file.get()));  // includes a wrong CRC
     bytes.resize(filled + static_cast<size_t>(count));
     if (count == 0) return bytes;
-    if (bytes.size() > kMaxMemberBytes) return InvalidArgument("is larger than 4 GiB");
+    if (bytes.size() > budget) return InvalidArgument("brings the archive to over 4 GiB");
   }
 }
 
-absl::StatusOr<Array> ReadArray(zip_t* archive, uint64_t index) {
-  MSQ_ASSIGN_OR_RETURN(const std::string bytes, ReadMember(archive, index));
+absl::StatusOr<Array> ReadArray(zip_t* archive, uint64_t index, uint64_t* budget) {
+  MSQ_ASSIGN_OR_RETURN(const std::string bytes, ReadMember(archive, index, *budget));
+  *budget -= bytes.size();
   return ParseNpy(bytes);
 }
 
@@ -53,6 +54,7 @@ absl::StatusOr<Array> ReadArray(zip_t* archive, uint64_t index) {
 absl::StatusOr<std::map<std::string, Array>> ReadNpz(const std::string& path) {
   MSQ_ASSIGN_OR_RETURN(const Archive archive, OpenArchive(path));
   std::map<std::string, Array> result;
+  uint64_t budget = kMaxArchiveBytes;
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
   for (zip_int64_t i = 0; i < count; ++i) {
     const auto index = static_cast<uint64_t>(i);
@@ -60,7 +62,7 @@ absl::StatusOr<std::map<std::string, Array>> ReadNpz(const std::string& path) {
     if (raw_name == nullptr) return InvalidArgument(path, ": npz: member ", i, ": ", zip_strerror(archive.get()));
     std::string name = raw_name;
     if (!name.ends_with(".npy")) return InvalidArgument(path, ": npz: member '", name, "' is not an .npy file");
-    absl::StatusOr<Array> array = ReadArray(archive.get(), index);
+    absl::StatusOr<Array> array = ReadArray(archive.get(), index, &budget);
     if (!array.ok()) return WithContext(array.status(), path, ": member '", name, "'");
     name.resize(name.size() - 4);
     if (!result.emplace(name, *std::move(array)).second) {

@@ -1,8 +1,8 @@
-// Untrusted .msq bytes -> model. Every length is checked against the bytes that are there before anything is allocated.
+// Untrusted .msq bytes -> model. Memory stays within a small multiple of the file's size.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
-#include <sstream>
 
 #include <google/protobuf/io/coded_stream.h>
 #include <zlib.h>
@@ -15,6 +15,11 @@
 
 namespace msq::format {
 namespace {
+
+// Of one kind in one graph; the verifier's own limits are lower.
+constexpr int kMaxMessages = 1 << 16;
+// A codec makes a table a channel for pixels and for interleaved channels.
+constexpr int64_t kMaxPixelChannels = 1024;
 
 template <typename T>
 T GetLittleEndian(std::string_view bytes) {
@@ -235,6 +240,10 @@ absl::StatusOr<ir::Op> DecodeOp(const artifact::Node& node) {
 }
 
 absl::StatusOr<ir::Graph> Decode(const artifact::Graph& message) {
+  if (message.tensors_size() > kMaxMessages || message.nodes_size() > kMaxMessages) {
+    return InvalidArgument("graph: ", message.tensors_size(), " tensors and ", message.nodes_size(),
+                           " nodes are too many");
+  }
   ir::Graph graph;
   graph.name = message.name();
   for (const artifact::Tensor& tensor : message.tensors()) {
@@ -271,6 +280,10 @@ absl::StatusOr<ir::InputDescription> Decode(const artifact::InputDescription& me
   input.layout = static_cast<ir::InputDescription::Layout>(message.layout());
   if (input.layout == ir::InputDescription::Layout::kNhwc && shape.size() != 3) {
     return InvalidArgument("layout: NHWC needs an image, the input is ", ir::ToString(shape));
+  }
+  if (shape[0] > kMaxPixelChannels &&
+      (message.mean_size() > 0 || input.layout != ir::InputDescription::Layout::kAsGraph)) {
+    return InvalidArgument("an image input of ", shape[0], " channels, over ", kMaxPixelChannels);
   }
   input.value_range = message.value_range();
   input.mean = Vector(message.mean());
@@ -337,15 +350,17 @@ ir::Provenance Decode(const artifact::Provenance& message) {
 }  // namespace
 
 absl::StatusOr<ir::Model> Parse(std::string_view bytes) {
+  if (bytes.size() > kMaxFileBytes) return DataLoss("header: file has ", bytes.size(), " bytes, over ", kMaxFileBytes);
   MSQ_ASSIGN_OR_RETURN(const std::string_view payload, CheckHeader(bytes));
-  if (payload.size() > INT32_MAX) return DataLoss("payload: ", payload.size(), " bytes exceed 2 GiB");
   artifact::Artifact message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
     return DataLoss("payload: is no artifact message");
   }
   ir::Model model;
   MSQ_ASSIGN_OR_RETURN(model.graph, Decode(message.graph()));
-  MSQ_RETURN_IF_ERROR(WithContext(ir::Verify(model.graph), "graph"));
+  if (absl::Status status = ir::Verify(model.graph); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat("graph.", status.message()));
+  }
   MSQ_RETURN_IF_ERROR(DecodeDescriptions(message, &model));
   model.provenance = Decode(message.provenance());
   return model;
@@ -354,10 +369,14 @@ absl::StatusOr<ir::Model> Parse(std::string_view bytes) {
 absl::StatusOr<ir::Model> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return NotFound("cannot open '", path, "'");
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  if (file.bad() || bytes.bad()) return DataLoss("cannot read '", path, "'");
-  absl::StatusOr<ir::Model> model = Parse(std::move(bytes).str());
+  std::string bytes;
+  std::array<char, 1 << 16> chunk;
+  // One byte more than is allowed tells an endless file from a large one.
+  while (bytes.size() <= kMaxFileBytes && (file.read(chunk.data(), chunk.size()), file.gcount() > 0)) {
+    bytes.append(chunk.data(), static_cast<size_t>(file.gcount()));
+  }
+  if (file.bad()) return DataLoss("cannot read '", path, "'");
+  absl::StatusOr<ir::Model> model = Parse(bytes);
   if (!model.ok()) return WithContext(model.status(), path);
   return model;
 }

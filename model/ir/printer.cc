@@ -1,5 +1,7 @@
 #include "model/ir/printer.h"
 
+#include <bit>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -16,6 +18,16 @@ class Checksum {
       auto bits = static_cast<uint64_t>(value);
       for (int i = 0; i < 8; ++i, bits >>= 8) state_ = (state_ ^ (bits & 0xff)) * 0x100000001b3u;
     }
+  }
+  void Add(const Weights& weights) {
+    for (Scheme scheme : weights.schemes) Add(std::array{static_cast<int>(scheme)});
+    Add(weights.values);
+    AddFloats(weights.alphas);
+    for (const auto& book : weights.codebooks) Add(book);
+    Add(weights.codebook_of_row);
+  }
+  void AddFloats(const std::vector<float>& values) {
+    for (float value : values) Add(std::array{std::bit_cast<uint32_t>(value)});
   }
   void Add(const Requantizer& r) {
     Add(r.multipliers);
@@ -45,7 +57,7 @@ std::string WindowText(const Window& w) {
 
 std::string WeightsText(const Weights& weights, const Epilogue& epilogue) {
   Checksum checksum;
-  checksum.Add(weights.values);
+  checksum.Add(weights);
   checksum.Add(epilogue);
   std::string schemes;
   const auto rows = RowsByScheme(weights);
@@ -87,15 +99,26 @@ struct Attributes {
     return absl::StrCat(" starts ", ToString(op.starts), " ends ", ToString(op.ends), " steps ", ToString(op.steps));
   }
   std::string operator()(const Recurrent& op) const {
-    return absl::StrCat(op.cell == Recurrent::Cell::kLstm ? " lstm" : " gru", " hidden ", op.hidden_size);
+    Checksum checksum;
+    checksum.Add(op.input_weights);
+    checksum.Add(op.recurrent_weights);
+    checksum.Add(op.biases);
+    return absl::StrCat(op.cell == Recurrent::Cell::kLstm ? " lstm" : " gru", " direction ",
+                        static_cast<int>(op.direction), " hidden ", op.hidden_size, " fraction bits ",
+                        op.cell_fraction_bits, op.linear_before_reset ? " linear before reset" : "", " #",
+                        checksum.ToText());
   }
 };
 
 }  // namespace
 
 std::string ToString(const TensorType& type) {
-  if (type.kind == TensorType::Kind::kAccumulator) return absl::StrCat("acc", ToString(type.shape));
-  return absl::StrFormat("u%d%s scale %.6g zero %d", type.bits, ToString(type.shape), type.scale, type.zero_point);
+  if (type.kind == TensorType::Kind::kAccumulator) {
+    Checksum checksum;
+    checksum.AddFloats(type.row_scales);
+    return absl::StrCat("acc", ToString(type.shape), " scales #", checksum.ToText());
+  }
+  return absl::StrFormat("u%d%s scale %.9g zero %d", type.bits, ToString(type.shape), type.scale, type.zero_point);
 }
 
 const Weights* WeightsOf(const Op& op) {

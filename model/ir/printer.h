@@ -8,7 +8,7 @@
 
 namespace msq::ir {
 
-// "u4[64,56,56] scale 0.031 zero 0" or "acc[10]".
+// "u4[64,56,56] scale 0.03125 zero 0" or "acc[10] scales #<checksum>".
 std::string ToString(const TensorType& type);
 
 // The weights of a Conv or Dense node, or null.
@@ -20,7 +20,8 @@ int64_t MacCount(const Graph& graph, const Node& node);
 // Rows per scheme, indexed by Scheme.
 std::array<int64_t, numerics::kSchemeCount> RowsByScheme(const Weights& weights);
 
-// Inputs, nodes in order and outputs. Equal text for equal structure; weight values and constants enter as a checksum.
+// Inputs, nodes in order and outputs. Weights, scales of raw outputs and constants enter as checksums: two graphs print
+// alike when they compute alike, up to a collision of 64 bits.
 std::string Print(const Graph& graph);
 
 }  // namespace msq::ir

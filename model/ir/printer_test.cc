@@ -16,7 +16,7 @@ TEST(Printer, SaysWhatEachNodeDoes) {
   EXPECT_THAT(
       text, HasSubstr("%1 = Conv(%0) kernel 3x3 stride 1x1 pads 1,1,1,1 dilation 1x1 groups 1 fixed4:2 sp2_4:2 p2_4:2 "
                       "fixed8:1 codebook4:1 #"));
-  EXPECT_THAT(text, HasSubstr("-> acc[10]  'logits'"));
+  EXPECT_THAT(text, HasSubstr("-> acc[10] scales #"));
 }
 
 TEST(Printer, TellsGraphsApartByOneConstant) {
@@ -24,6 +24,12 @@ TEST(Printer, TellsGraphsApartByOneConstant) {
   const std::string before = Print(graph);
   EXPECT_EQ(Print(testing::SampleModel().graph), before);
   std::get<Requantizer>(std::get<Conv>(graph.nodes[0].op).epilogue).addends[3] += 1;
+  EXPECT_NE(Print(graph), before);
+  graph = testing::SampleModel().graph;
+  graph.tensors.back().type.row_scales[9] *= 2;
+  EXPECT_NE(Print(graph), before);
+  graph = testing::SampleModel().graph;
+  std::swap(std::get<Conv>(graph.nodes[3].op).weights.schemes[0], std::get<Conv>(graph.nodes[3].op).weights.schemes[1]);
   EXPECT_NE(Print(graph), before);
 }
 

@@ -78,6 +78,9 @@ struct Inference {
       return InvalidArgument("groups ", op.groups, " divides not both ", channels, " channels and ", op.weights.rows,
                              " rows");
     }
+    if (op.groups > kMaxGroups && op.groups != channels) {
+      return InvalidArgument("groups ", op.groups, " exceed ", kMaxGroups);
+    }
     const int64_t row_length = channels / op.groups * op.window.kernel[0] * op.window.kernel[1];
     if (op.weights.row_length != row_length) {
       return InvalidArgument("weights have rows of ", op.weights.row_length, ", the window takes ", row_length);
@@ -109,7 +112,7 @@ struct Inference {
 
   absl::StatusOr<Shape> operator()(const MaxPool& op) const {
     MSQ_RETURN_IF_ERROR(CheckInputCount(in, 1, 1));
-    MSQ_ASSIGN_OR_RETURN(Shape out, WindowShape(op.window, in[0], in[0].empty() ? 0 : in[0][0]));
+    MSQ_ASSIGN_OR_RETURN(Shape out, WindowShape(op.window, in[0], in[0][0]));
     MSQ_RETURN_IF_ERROR(CheckPoolWindow(op.window));
     return out;
   }
@@ -117,7 +120,7 @@ struct Inference {
   absl::StatusOr<Shape> operator()(const AveragePool& op) const {
     MSQ_RETURN_IF_ERROR(CheckInputCount(in, 1, 1));
     if (op.window.dilations != std::array<int64_t, 2>{1, 1}) return InvalidArgument("average pooling has no dilation");
-    MSQ_ASSIGN_OR_RETURN(Shape out, WindowShape(op.window, in[0], in[0].empty() ? 0 : in[0][0]));
+    MSQ_ASSIGN_OR_RETURN(Shape out, WindowShape(op.window, in[0], in[0][0]));
     MSQ_RETURN_IF_ERROR(CheckPoolWindow(op.window));
     return out;
   }

@@ -12,6 +12,7 @@ namespace msq::ir {
 inline constexpr int64_t kMaxDimension = int64_t{1} << 20;
 inline constexpr int64_t kMaxElements = int64_t{1} << 26;  // of one tensor, one sample
 inline constexpr int kMaxRank = 4;
+inline constexpr int64_t kMaxGroups = int64_t{1} << 14;  // of a convolution that is not depthwise
 
 // INVALID_ARGUMENT when a shape is empty of elements, too large or of too many dimensions.
 absl::Status CheckShape(const Shape& shape);

@@ -19,8 +19,12 @@ using numerics::kAddendLimit;
 using numerics::kMaxShift;
 using numerics::kMultiplierLimit;
 
-constexpr size_t kMaxNodes = 1 << 16;
+constexpr size_t kMaxNodes = 1 << 13;
+constexpr size_t kMaxPorts = 256;                        // graph inputs, graph outputs
 constexpr int64_t kMaxTotalElements = int64_t{1} << 28;  // of all tensors of one sample
+// Window taps and products of one sample: a ResNet-152 takes 2^34. Keeps a file of a hundred bytes from occupying a
+// worker for days.
+constexpr int64_t kMaxWork = int64_t{1} << 40;
 
 absl::Status CheckLength(std::string_view what, size_t length, size_t expected) {
   if (length == expected) return absl::OkStatus();
@@ -89,7 +93,9 @@ absl::Status CheckWeights(const Weights& weights, int input_bits) {
     if (static_cast<int>(weights.schemes[row]) >= numerics::kSchemeCount) {
       return InvalidArgument("weights row ", row, ": unknown scheme ", static_cast<int>(weights.schemes[row]));
     }
-    if (!std::isfinite(weights.alphas[row])) return InvalidArgument("weights row ", row, ": alpha is not finite");
+    if (!std::isfinite(weights.alphas[row]) || weights.alphas[row] <= 0) {
+      return InvalidArgument("weights row ", row, ": alpha is not a positive number (N3)");
+    }
   }
   MSQ_RETURN_IF_ERROR(CheckCodebooks(weights));
   for (size_t row = 0; row < rows; ++row) {
@@ -240,11 +246,21 @@ absl::Status CheckType(const TensorType& type) {
     case TensorType::Kind::kAccumulator:
       MSQ_RETURN_IF_ERROR(CheckLength("row_scales", type.row_scales.size(), static_cast<size_t>(type.shape[0])));
       for (float scale : type.row_scales) {
-        if (!std::isfinite(scale) || scale < 0) return InvalidArgument("a row scale is not a positive number");
+        if (!std::isfinite(scale) || scale <= 0) return InvalidArgument("a row scale is not a positive number");
       }
       return absl::OkStatus();
   }
   return InvalidArgument("unknown kind ", static_cast<int>(type.kind));
+}
+
+// Taps that one output element of the node visits.
+int64_t TapsPerOutput(const Op& op) {
+  const auto area = [](const Window& window) { return window.kernel[0] * window.kernel[1]; };
+  if (const auto* conv = std::get_if<Conv>(&op)) return conv->weights.row_length;
+  if (const auto* dense = std::get_if<Dense>(&op)) return dense->weights.row_length;
+  if (const auto* pool = std::get_if<MaxPool>(&op)) return area(pool->window);
+  if (const auto* pool = std::get_if<AveragePool>(&op)) return area(pool->window);
+  return 1;
 }
 
 // Walks the graph once; `ready_` marks tensors whose values exist at that point.
@@ -254,8 +270,11 @@ class GraphVerifier {
 
   absl::Status Run() {
     if (graph_.nodes.size() > kMaxNodes || graph_.tensors.size() > 2 * kMaxNodes) {
-      return InvalidArgument("graph: ", graph_.nodes.size(), " nodes and ", graph_.tensors.size(),
-                             " tensors are too many");
+      return InvalidArgument("nodes: ", graph_.nodes.size(), ", and ", graph_.tensors.size(), " tensors, are too many");
+    }
+    if (graph_.inputs.size() > kMaxPorts || graph_.outputs.size() > kMaxPorts) {
+      return InvalidArgument("inputs: ", graph_.inputs.size(), ", and ", graph_.outputs.size(),
+                             " outputs, are too many");
     }
     MSQ_RETURN_IF_ERROR(CheckTensors());
     MSQ_RETURN_IF_ERROR(CheckInputs());
@@ -322,6 +341,8 @@ class GraphVerifier {
       return InvalidArgument("computes shape ", ToString(shape), ", its output tensor has ", ToString(type.shape));
     }
     ready_[output] = true;
+    work_ += ElementCount(shape) * TapsPerOutput(node.op);  // <= 2^26 * 2^26 a node, and the sum stops at 2^40
+    if (work_ > kMaxWork) return InvalidArgument("brings the network to ", work_, " products a sample, over 2^40");
     return std::visit(TypeCheck{types, type}, node.op);
   }
 
@@ -342,6 +363,7 @@ class GraphVerifier {
 
   const Graph& graph_;
   std::vector<bool> ready_;
+  int64_t work_ = 0;
 };
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace msq::ir {
 
 // OK, or INVALID_ARGUMENT whose message starts with the path of the defect, e.g.
-// "nodes[3] 'layer1.0.conv1': weights row 5: sum|w| 70000 * max code 255 exceeds 2^23 (N8)".
+// "nodes[3] 'layer1.0.conv1': weights row 5: sum|w| 70000 * max code 255 reaches 2^23 (N8)".
 // Never aborts and takes time linear in the graph's size, whatever the graph contains.
 absl::Status Verify(const Graph& graph);
 

@@ -136,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(
                "weights schemes has 7"},
         Defect{"UnknownScheme", [](Graph& g) { ConvOf(g, "conv").weights.schemes[0] = static_cast<Scheme>(77); },
                "unknown scheme 77"},
-        Defect{"AlphaNan", [](Graph& g) { ConvOf(g, "conv").weights.alphas[2] = NAN; }, "alpha is not finite"},
+        Defect{"AlphaNan", [](Graph& g) { ConvOf(g, "conv").weights.alphas[2] = NAN; }, "alpha is not a positive number"},
         Defect{"CodebookTwice", [](Graph& g) { ConvOf(g, "conv").weights.codebooks[0][1] = -100; },
                "holds a value twice"},
         Defect{"NoCodebook", [](Graph& g) { ConvOf(g, "conv").weights.codebook_of_row[4] = 5; },
@@ -176,6 +176,49 @@ INSTANTIATE_TEST_SUITE_P(
                  std::get<MaxPool>(FindNode(g, "maxpool").op).window.pads = {2, 0, 0, 0};
                },
                "miss the image"},
+        Defect{"PoolOverflow",
+               [](Graph& g) {
+                 TypeOf(g, "rescale").shape = {16, 2048, 2048};
+                 TypeOf(g, "gap").shape = {16, 1, 1};
+                 g.nodes = {FindNode(g, "gap")};
+                 g.nodes[0].inputs = {0};
+                 g.tensors[0].type.shape = {16, 2048, 1024};
+                 g.outputs = {g.nodes[0].output};
+                 g.tensors.resize(14);
+               },
+               "may reach 2^23"},
+        Defect{"AverageDilated",
+               [](Graph& g) { std::get<AveragePool>(FindNode(g, "average").op).window.dilations = {2, 1}; }, "no dilation"},
+        Defect{"AverageEntries",
+               [](Graph& g) { std::get<AveragePool>(FindNode(g, "average").op).count_include_pad = false; },
+               "multipliers has 1 entries, expected 9"},
+        Defect{"SkipMultiplier", [](Graph& g) { RequantizerOf(g, "residual").skip_multipliers[2] = 1 << 17; },
+               "skip multiplier[2] = 131072"},
+        Defect{"LeakyMultiplier", [](Graph& g) { RequantizerOf(g, "depthwise").leaky->multipliers[1] = 1 << 17; },
+               "leaky multiplier[1] = 131072"},
+        Defect{"RowScaleZero", [](Graph& g) { TypeOf(g, "logits").row_scales[0] = 0; }, "row scale is not a positive"},
+        Defect{"RowScaleNan", [](Graph& g) { TypeOf(g, "logits").row_scales[0] = NAN; }, "row scale is not a positive"},
+        Defect{"AlphaNegative", [](Graph& g) { ConvOf(g, "conv").weights.alphas[2] = -1; }, "alpha is not a positive"},
+        Defect{"TimeBomb",
+               [](Graph& g) {
+                 // A hundred bytes that would take days: 2^24 windows of 2^24 taps over one pixel.
+                 g.tensors[0].type.shape = {1, 1, 1};
+                 g.tensors[1].type = g.tensors[0].type;
+                 g.tensors[1].type.shape = {1, 4096, 4096};
+                 g.nodes = {{"bomb", MaxPool{{{4096, 4096}, {1, 1}, {4095, 4095, 4095, 4095}, {1, 1}}}, {0}, 1}};
+                 g.outputs = {1};
+               },
+               "products a sample, over 2^40"},
+        Defect{"ManyNodes", [](Graph& g) { g.nodes.resize(10000, g.nodes[0]); }, "are too many"},
+        Defect{"ManyInputs", [](Graph& g) { g.inputs.resize(300); }, "are too many"},
+        Defect{"ManyGroups",
+               [](Graph& g) {
+                 Conv& conv = ConvOf(g, "conv");
+                 g.tensors[0].type.shape = {1 << 18, 1, 1};
+                 conv.groups = 1 << 17;
+                 conv.weights.rows = 1 << 17;
+               },
+               "groups 131072 exceed"},
         Defect{"SliceEmpty", [](Graph& g) { std::get<Slice>(FindNode(g, "slice").op).ends[0] = 0; }, "end 0"},
         Defect{"SliceShort", [](Graph& g) { std::get<Slice>(FindNode(g, "slice").op).steps.pop_back(); },
                "do not match"},

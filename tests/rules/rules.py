@@ -125,7 +125,7 @@ def include_directions(tree):
             continue
         for number, line in enumerate(lines, 1):
             match = INCLUDE.match(line)
-            if match is None or match[1] == "<":
+            if match is None or (match[1] == "<" and not tree.exists(match[2])):
                 continue
             target = match[2]
             if target.split("/")[0] not in roots and "/" in target:
