@@ -17,15 +17,17 @@ import tempfile
 CIFAR = {"mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225"}
 INCEPTION = {"mean": "0.5", "std": "0.5"}
 W4A4 = ("W4A4", [])
+W4A4_ALL = ("W4A4, no layer W8", ["--weights8", "none"])
+W4A4_NEAREST = ("W4A4, nearest rounding", ["--rounding", "nearest"])
 DEPTHWISE8 = ("W4A4, depthwise W8", ["--depthwise-bits", "8"])
 W4A8 = ("W4A8, depthwise W8", ["--depthwise-bits", "8", "--activation-bits", "8"])
 W4A8_PLAIN = ("W4A8", ["--activation-bits", "8"])
 W8A8 = ("W8A8", ["--activation-bits", "8", "--weights8", "all"])  # no row is left for a scheme: a control
 SCHEMES = ["fixed", "sp2", "msq"]
 
-# name, data set, normalisation, further options, widths to try. First and last layers have 8-bit weights throughout.
+# name, data set, normalisation, further options, widths to try. First and last layers have 8-bit weights by default.
 NETWORKS = [
-    ("resnet20_cifar10", "cifar10", CIFAR, [], [W4A4, W4A8_PLAIN]),
+    ("resnet20_cifar10", "cifar10", CIFAR, [], [W4A4, W4A4_ALL, W4A4_NEAREST, W4A8_PLAIN]),
     ("mobilenet_v2_imagenet_from_int8", "imagenet", INCEPTION, [], [W4A4, DEPTHWISE8, W4A8]),
     ("mobilenet_v1_025_imagenet", "imagenet", INCEPTION, [], [W4A4, W4A8]),
     ("squeezenet11_imagenet", "imagenet",
