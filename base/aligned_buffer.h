@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace msq {
 
@@ -21,6 +22,13 @@ class AlignedBuffer {
     data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
     if (data_ == nullptr) throw std::bad_alloc();
     std::memset(data_.get(), 0, rounded);
+  }
+  // Written out so that a moved-from buffer is empty: the implicit ones would leave its size beside null.
+  AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
   }
 
   size_t size() const { return size_; }
