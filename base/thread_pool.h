@@ -11,13 +11,14 @@ namespace msq {
 // takes over whatever the workers have not claimed, so a descheduled worker delays only the index it holds.
 class ThreadPool {
  public:
-  // `threads` counts the caller: 1 means no worker at all. Precondition: threads >= 1.
+  // `threads` counts the caller: 1 means no worker at all. Where the machine gives fewer, the pool has fewer.
+  // Precondition: threads >= 1.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const;
+  int threads() const;  // that there are, the caller included
 
   // Calls fn(i) once for each i in [0, count), in any order, on any thread. fn must not throw.
   void ParallelFor(int64_t count, const std::function<void(int64_t)>& fn);

@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <thread>
@@ -39,6 +40,23 @@ TEST(ThreadPool, NestsWithoutDeadlock) {
   std::atomic<int> inner{0};
   pool.ParallelFor(4, [&](int64_t) { pool.ParallelFor(4, [&](int64_t) { ++inner; }); });
   EXPECT_EQ(inner.load(), 16);
+}
+
+// Threads whose stack is larger than the address space cannot be created.
+TEST(ThreadPool, CarriesOnWithTheThreadsItGets) {
+  pthread_attr_t usual, impossible;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(pthread_getattr_default_np(&impossible), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&impossible, size_t{1} << 50), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&impossible), 0);
+  ThreadPool pool(4);
+  EXPECT_EQ(pthread_setattr_default_np(&usual), 0);
+  pthread_attr_destroy(&impossible);
+  pthread_attr_destroy(&usual);
+  EXPECT_EQ(pool.threads(), 1);
+  int calls = 0;
+  pool.ParallelFor(10, [&](int64_t) { ++calls; });
+  EXPECT_EQ(calls, 10);
 }
 
 }  // namespace
