@@ -1,7 +1,7 @@
 #include "backends/cpu/cpu_backend.h"
 
 #include <cstdlib>
-#include <new>
+#include <exception>
 #include <string>
 
 #include "absl/strings/str_join.h"
@@ -30,8 +30,9 @@ class CpuBackend final : public Backend {
     try {
       MSQ_ASSIGN_OR_RETURN(Plan plan, MakePlan(graph, kernels_));
       return std::make_unique<CpuExecutable>(graph, std::move(plan), options.threads);
-    } catch (const std::bad_alloc&) {
-      return absl::ResourceExhaustedError(absl::StrCat("no memory to prepare '", graph.name, "'"));
+    } catch (
+        const std::exception& error) {  // bad_alloc, and length_error of a container that could never be that large
+      return absl::ResourceExhaustedError(absl::StrCat("no memory to prepare '", graph.name, "': ", error.what()));
     }
   }
 
