@@ -1,6 +1,8 @@
 #include "backends/cpu/executable.h"
 
 #include <algorithm>
+#include <iterator>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -11,6 +13,8 @@ namespace {
 // More samples at a time would push activations out of the caches; the memory bound matters for very large graphs only.
 constexpr int64_t kMaxBatch = 16;
 constexpr int64_t kMaxArenaBytes = int64_t{256} << 20;
+// Kept between runs; a burst of concurrent runs must not hold its memory for ever. Runs queue for the processor beyond this.
+const int64_t kMaxFreeWorkspaces = std::max(1u, std::thread::hardware_concurrency());
 
 absl::Status CheckContext(const RunContext& context) {
   if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) {
@@ -61,7 +65,7 @@ absl::StatusOr<std::unique_ptr<CpuExecutable::Workspace>> CpuExecutable::Borrow(
 
 void CpuExecutable::Return(std::unique_ptr<Workspace> workspace) const {
   std::lock_guard lock(mutex_);
-  free_.push_back(std::move(workspace));
+  if (std::ssize(free_) < kMaxFreeWorkspaces) free_.push_back(std::move(workspace));
 }
 
 absl::Status CpuExecutable::DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
