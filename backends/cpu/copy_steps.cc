@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "backends/cpu/box_copy.h"
+#include "backends/cpu/geometry.h"
 #include "backends/cpu/kernels/kernel_table.h"
 
 namespace msq::cpu {
@@ -36,29 +37,54 @@ class CopyStep final : public Step {
   const std::optional<uint8_t> fill_;
 };
 
-// Through row-major order, which is what a Reshape keeps.
-class ReshapeStep final : public Step {
+// A walk through an image in row-major order, row by row.
+struct Cursor {
+  Image image;
+  int64_t channel = 0, y = 0, x = 0;
+
+  int64_t offset() const { return (y * image.width + x) * image.channels + channel; }
+  int64_t left_in_row() const { return image.width - x; }
+  void Advance(int64_t count) {
+    x += count;
+    if (x < image.width) return;
+    x = 0;
+    if (++y < image.height) return;
+    y = 0;
+    ++channel;
+  }
+};
+
+// Between two images whose channels lie apart differently: both are walked in the order that a Reshape keeps.
+class ImageReshapeStep final : public Step {
  public:
-  ReshapeStep(const CopyOperand& input, const CopyOperand& output)
-      : from_(input.buffer),
-        to_(output.buffer),
-        unpack_(ToRowMajor(input.shape, 1)),
-        pack_(FromRowMajor(output.shape, 1)),
-        elements_(ir::ElementCount(input.shape)) {}
+  ImageReshapeStep(const CopyOperand& input, const CopyOperand& output)
+      : from_(input.buffer), to_(output.buffer), in_(ImageOf(input.shape)), out_(ImageOf(output.shape)) {}
 
   void Run(const Frame& frame) const override {
-    frame.ForEach(frame.batch, [&](int64_t sample, uint8_t* scratch) {
-      unpack_.Run(frame.Sample(from_, sample), scratch);
-      pack_.Run(scratch, frame.Sample(to_, sample));
+    frame.ForEach(frame.batch, [&](int64_t sample, uint8_t*) {
+      const uint8_t* in = frame.Sample(from_, sample);
+      uint8_t* out = frame.Sample(to_, sample);
+      Cursor read{in_}, write{out_};
+      while (read.channel < in_.channels) {
+        const int64_t run = std::min(read.left_in_row(), write.left_in_row());
+        for (int64_t i = 0; i < run; ++i) {
+          out[write.offset() + i * out_.channels] = in[read.offset() + i * in_.channels];
+        }
+        read.Advance(run);
+        write.Advance(run);
+      }
     });
   }
-  int64_t scratch_bytes() const override { return elements_; }
 
  private:
   const Buffer from_, to_;
-  const BoxCopy unpack_, pack_;
-  const int64_t elements_;
+  const Image in_, out_;
 };
+
+// Whether a buffer holds the shape in row-major order.
+bool LiesRowMajor(const ir::Shape& shape) {
+  return shape.size() != 3 || shape[0] == 1 || shape[1] * shape[2] == 1;
+}
 
 // A box as large as `extents`; in- and output strides of the dimensions as they lie. A dimension with stride 1 on both
 // sides goes innermost.
@@ -104,7 +130,17 @@ std::unique_ptr<Step> MakeResizeNearest(const ir::ResizeNearest& op, const CopyO
 }
 
 std::unique_ptr<Step> MakeReshape(const CopyOperand& input, const CopyOperand& output) {
-  return std::make_unique<ReshapeStep>(input, output);
+  BoxCopy box;
+  if (input.shape == output.shape || (LiesRowMajor(input.shape) && LiesRowMajor(output.shape))) {
+    box = FromRowMajor({ir::ElementCount(input.shape)}, 1);
+  } else if (LiesRowMajor(input.shape)) {
+    box = FromRowMajor(output.shape, 1);
+  } else if (LiesRowMajor(output.shape)) {
+    box = ToRowMajor(input.shape, 1);
+  } else {
+    return std::make_unique<ImageReshapeStep>(input, output);
+  }
+  return std::make_unique<CopyStep>(std::vector<Move>{{input.buffer, box}}, output, std::nullopt);
 }
 
 std::unique_ptr<Step> MakePad(const ir::Pad& op, const CopyOperand& input, const CopyOperand& output,

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "model/ir/op.h"
+#include "model/ir/graph.h"
 
 namespace msq::cpu {
 
@@ -13,6 +13,10 @@ struct Image {
   int64_t width = 1;
   int64_t pixels() const { return height * width; }
 };
+
+inline Image ImageOf(const ir::Shape& shape) {
+  return {.channels = shape[0], .height = shape[1], .width = shape[2]};
+}
 
 struct Geometry {
   Image in;

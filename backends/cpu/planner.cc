@@ -14,10 +14,6 @@ namespace {
 
 using StepOr = absl::StatusOr<std::unique_ptr<Step>>;
 
-Image ImageOf(const ir::Shape& shape) {
-  return {.channels = shape[0], .height = shape[1], .width = shape[2]};
-}
-
 // One overload an operator.
 class StepMaker {
  public:
