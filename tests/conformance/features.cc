@@ -1,9 +1,12 @@
 #include "tests/conformance/features.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "model/numerics/requantize.h"
 
 namespace msq::conformance {
 namespace {
@@ -84,11 +87,15 @@ class Counter {
     CountIf("conv skip", node_->inputs.size() > 1);
     CountIf("raw conv", std::holds_alternative<ir::RawOutput>(op.epilogue));
     CountWeights(op.weights, op.epilogue);
+    // Depthwise kernels form no pairs.
+    const bool one_by_one = op.groups > 1 && op.groups == op.weights.rows;
+    CountIf("wide pair", !one_by_one && HasWidePair(op.weights, op.window.kernel[0] * op.window.kernel[1]));
   }
   void operator()(const ir::Dense& op) {
     CountIf("dense skip", node_->inputs.size() > 1);
     CountIf("raw dense", std::holds_alternative<ir::RawOutput>(op.epilogue));
     CountWeights(op.weights, op.epilogue);
+    CountIf("wide pair", HasWidePair(op.weights, 1));
   }
   void operator()(const ir::Rescale& op) {
     CountIf("rescale per channel", op.requantizer.multipliers.size() > 1);
@@ -136,10 +143,23 @@ class Counter {
             std::count(weights.schemes.begin(), weights.schemes.end(), weights.schemes[0]) != weights.rows);
     const auto* requantizer = std::get_if<ir::Requantizer>(&epilogue);
     CountIf("leaky", requantizer != nullptr && requantizer->leaky.has_value());
-    // Two products of 255 and a weight near 127: more than 16 bits.
-    const auto large =
-        std::count_if(weights.values.begin(), weights.values.end(), [](int8_t v) { return v > 100 || v < -100; });
-    CountIf("wide pair", In().bits == 8 && large > 1);
+  }
+
+  // Whether two products that the kernels add first may leave 16 bits, so that they need the wide kernel: the pairs of a
+  // row laid out with the channel innermost.
+  bool HasWidePair(const ir::Weights& weights, int64_t taps) const {
+    const int64_t channels = weights.row_length / taps;
+    const auto magnitude = [&](int64_t row, int64_t depth) {
+      const int64_t index = row * weights.row_length + depth % channels * taps + depth / channels;
+      return int64_t{std::abs(int{weights.values[static_cast<size_t>(index)]})};
+    };
+    for (int64_t row = 0; row < weights.rows; ++row) {
+      for (int64_t depth = 0; depth + 1 < weights.row_length; depth += 2) {
+        const int64_t sum = magnitude(row, depth) + magnitude(row, depth + 1);
+        if (sum * numerics::MaxCode(In().bits) > std::numeric_limits<int16_t>::max()) return true;
+      }
+    }
+    return false;
   }
 
   const ir::Graph& graph_;
