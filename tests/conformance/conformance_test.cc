@@ -14,6 +14,7 @@
 #include "model/testing/sample_model.h"
 #include "tests/conformance/conform.h"
 #include "tests/conformance/features.h"
+#include "tests/conformance/large_cases.h"
 #include "tests/conformance/random_graph.h"
 
 namespace msq::conformance {
@@ -60,6 +61,14 @@ TEST(ConformanceTest, RandomGraphsHaveEveryFeature) {
   for (const auto& [feature, count] : counts) EXPECT_GE(count, 3) << feature;
 }
 
+TEST(ConformanceTest, LargeCases) {
+  for (const ir::Graph& graph : LargeCases()) {
+    const absl::Status verified = ir::Verify(graph);
+    ASSERT_TRUE(verified.ok()) << graph.name << ": " << verified;
+    EXPECT_TRUE(ConformOnGraph(graph, RandomSamples(graph, 4, 1), "this test")) << graph.name;
+  }
+}
+
 void CheckNetwork(const ir::Graph& graph, int64_t samples) {
   const absl::Status verified = ir::Verify(graph);
   ASSERT_TRUE(verified.ok()) << verified;
@@ -70,7 +79,7 @@ TEST(ConformanceTest, SampleModel) {
   CheckNetwork(testing::SampleModel().graph, kMaxBatch);
 }
 TEST(ConformanceTest, ResNetCifar) {
-  CheckNetwork(testing::ResNetCifar(1), 3);
+  CheckNetwork(testing::ResNetCifar(3), kMaxBatch);
 }
 TEST(ConformanceTest, DemoNetwork) {
   const auto model = format::ReadFile("demo/repository/characters/1/model.msq");
@@ -78,7 +87,7 @@ TEST(ConformanceTest, DemoNetwork) {
   CheckNetwork(model->graph, kMaxBatch);
 }
 TEST(ConformanceTest, MobileNetLike) {
-  CheckNetwork(testing::MobileNetLike(), 3);
+  CheckNetwork(testing::MobileNetLike(), kMaxBatch);
 }
 
 // The checker must be able to fail: an engine with one constant changed is caught, and the report says where.
