@@ -154,6 +154,43 @@ TEST(OnnxBadInput, HostileShapes) {
   EXPECT_THAT(Error(fill), HasSubstr("more than 65536 elements"));
 }
 
+TEST(OnnxBadInput, ConstantsThatDoNotGoTogether) {
+  const auto weights_from = [](const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
+    OnnxTestModel model(13, {0, 2});
+    model.Floats("a", a, std::vector<float>(static_cast<size_t>(ir::ElementCount(a)), 1));
+    model.Floats("b", b, std::vector<float>(static_cast<size_t>(ir::ElementCount(b)), 1));
+    model.Node("Add", {"a", "b"}, "w");
+    model.Node("Gemm", {"x", "w"}, "y");
+    model.Output("y");
+    return Error(model);
+  };
+  EXPECT_EQ(weights_from({2, 1}, {1, 2}), "");
+  EXPECT_THAT(weights_from({2, 2}, {2, 3}), HasSubstr("node 'node_w' (Add, opset 13)"));
+  EXPECT_THAT(weights_from({0}, {1, 1}), HasSubstr("empty constant"));
+  EXPECT_THAT(weights_from({65536, 1}, {1, 65536}), HasSubstr("too many constants"));
+}
+
+TEST(OnnxBadInput, FoldingHasABudget) {
+  OnnxTestModel copies(13);
+  copies.Ints("n", {65536});
+  copies.Node("ConstantOfShape", {"n"}, "k0");
+  for (int i = 0; i < 7; ++i) {
+    const std::string from = absl::StrCat("k", i);
+    SetInt(copies.Node("Concat", {from, from}, absl::StrCat("k", i + 1)), "axis", 0);
+  }
+  for (int i = 0; i < 2; ++i) copies.Node("Identity", {"k7"}, absl::StrCat("copy", i));
+  copies.Node("Relu", {"x"}, "y");
+  copies.Output("y");
+  EXPECT_THAT(Error(copies), AllOf(HasSubstr("node 'node_copy0'"), HasSubstr("too many constants")));
+  OnnxTestModel deep(13);
+  deep.Ints("ones", std::vector<int64_t>(9, 1));
+  deep.Floats("one", {1}, {1});
+  deep.Node("Reshape", {"one", "ones"}, "r");
+  deep.Node("Relu", {"x"}, "y");
+  deep.Output("y");
+  EXPECT_THAT(Error(deep), HasSubstr("makes 9 dimensions"));
+}
+
 TEST(OnnxBadInput, WeightsThatAreNoNumbers) {
   OnnxTestModel model = SmallNetwork();
   model.model.mutable_graph()->mutable_initializer(0)->set_float_data(0, std::numeric_limits<float>::quiet_NaN());

@@ -1,9 +1,27 @@
 // Implementation of the importer's working state.
 #include "quantizer/onnx_builder.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace msq::quantizer {
+
+namespace {
+
+absl::Status CheckDims(const HostTensor& tensor) {
+  const int64_t size = tensor.size();
+  bool fits = tensor.dims.size() <= kMaxConstantRank;
+  const bool empty = std::find(tensor.dims.begin(), tensor.dims.end(), 0) != tensor.dims.end();
+  int64_t product = empty ? 0 : 1;
+  for (size_t i = 0; fits && !empty && i < tensor.dims.size(); ++i) {
+    fits = tensor.dims[i] > 0 && tensor.dims[i] <= size / product;
+    if (fits) product *= tensor.dims[i];
+  }
+  if (fits && product == size) return absl::OkStatus();
+  return InvalidArgument("a constant of ", size, " elements cannot have the shape ", ir::ToString(tensor.dims));
+}
+
+}  // namespace
 
 bool View::is_plain() const {
   for (size_t i = 0; i < perm.size(); ++i) {
@@ -68,8 +86,21 @@ const View* OnnxBuilder::FindView(std::string_view name) const {
   return it == views_.end() ? nullptr : &it->second;
 }
 
-void OnnxBuilder::SetConstant(std::string_view name, HostTensor tensor) {
+absl::Status OnnxBuilder::SetConstant(std::string_view name, HostTensor tensor) {
+  MSQ_RETURN_IF_ERROR(CheckDims(tensor));
+  folding_room_ += tensor.size();
   constants_.insert_or_assign(std::string(name), std::move(tensor));
+  return absl::OkStatus();
+}
+
+absl::Status OnnxBuilder::SetFoldedConstant(std::string_view name, HostTensor tensor) {
+  MSQ_RETURN_IF_ERROR(CheckDims(tensor));
+  if (tensor.size() > folding_room_) {
+    return Unimplemented("computes too many constants; simplify the model first (for example with onnxsim)");
+  }
+  folding_room_ -= tensor.size();
+  constants_.insert_or_assign(std::string(name), std::move(tensor));
+  return absl::OkStatus();
 }
 
 void OnnxBuilder::SetView(std::string_view name, View view) {
@@ -182,8 +213,7 @@ absl::Status OnnxNode::Finish(FloatOp op, std::vector<ValueId> inputs, ir::Shape
 
 absl::Status OnnxNode::FinishConstant(HostTensor tensor) {
   if (proto_.output_size() < 1) return Invalid("has no output");
-  builder_.SetConstant(proto_.output(0), std::move(tensor));
-  return absl::OkStatus();
+  return WithContext(builder_.SetFoldedConstant(proto_.output(0), std::move(tensor)), Label());
 }
 
 absl::Status OnnxNode::FinishView(View view) {

@@ -28,6 +28,8 @@ struct HostTensor {
   float FloatAt(int64_t i) const { return is_float ? floats[i] : static_cast<float>(ints[i]); }
 };
 
+inline constexpr size_t kMaxConstantRank = 8;
+
 absl::StatusOr<HostTensor> DecodeTensor(const onnx::TensorProto& proto);
 
 // An ONNX value that depends on the network's input: a value of the float graph seen through a transposition, which costs
@@ -58,7 +60,12 @@ class OnnxBuilder {
 
   const HostTensor* FindConstant(std::string_view name) const;
   const View* FindView(std::string_view name) const;
-  void SetConstant(std::string_view name, HostTensor tensor);
+  // A constant that the file holds. INVALID_ARGUMENT when its dims and its data disagree.
+  absl::Status SetConstant(std::string_view name, HostTensor tensor);
+  // A constant that was computed here: also limited in total, so that no small file folds to a large one.
+  absl::Status SetFoldedConstant(std::string_view name, HostTensor tensor);
+  // How many elements may still be folded.
+  int64_t folding_room() const { return folding_room_; }
   void SetView(std::string_view name, View view);
 
   // Adds a node (or a value without one, for the input) and returns its output.
@@ -71,6 +78,7 @@ class OnnxBuilder {
   FloatGraph& graph_;
   int opset_;
   int64_t batch_ = 1;
+  int64_t folding_room_ = int64_t{1} << 24;  // and as many as the file holds
   std::map<std::string, HostTensor, std::less<>> constants_;
   std::map<std::string, View, std::less<>> views_;
 };
@@ -104,6 +112,7 @@ class OnnxNode {
 
   // Emits the node's first output, with identity view.
   absl::Status Finish(FloatOp op, std::vector<ValueId> inputs, ir::Shape shape);
+  // With a constant that was folded.
   absl::Status FinishConstant(HostTensor tensor);
   absl::Status FinishView(View view);
 

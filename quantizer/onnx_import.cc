@@ -201,7 +201,7 @@ absl::StatusOr<FloatGraph> ImportOnnx(std::string_view bytes) {
   MSQ_RETURN_IF_ERROR(RefuseRecurrent(proto, builder));
   for (const onnx::TensorProto& tensor : proto.initializer()) {
     MSQ_ASSIGN_OR_RETURN(HostTensor decoded, DecodeTensor(tensor));
-    builder.SetConstant(tensor.name(), std::move(decoded));
+    MSQ_RETURN_IF_ERROR(builder.SetConstant(tensor.name(), std::move(decoded)));
   }
   MSQ_ASSIGN_OR_RETURN(const NetworkInput input, ReadInput(proto, builder));
   builder.set_batch(input.dims[0]);

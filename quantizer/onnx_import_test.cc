@@ -240,6 +240,16 @@ TEST(OnnxImport, PoolsWithCeilModeAndExcludedPadding) {
   }
 }
 
+TEST(OnnxImport, ConstantsAreBroadcast) {
+  OnnxTestModel model(13, {0, 2});
+  model.Floats("a", {2, 1}, {1, 2});
+  model.Floats("b", {2}, {10, 20});
+  model.Node("Add", {"a", "b"}, "w");  // [[11, 21], [12, 22]]
+  model.Node("Gemm", {"x", "w"}, "y");
+  model.Output("y");
+  EXPECT_THAT(Evaluate(model, {1, 100}), ElementsAre(11 + 1200, 21 + 2200));
+}
+
 TEST(OnnxImport, ReduceMeanOverTheImage) {
   for (const int64_t keep : {0, 1}) {
     OnnxTestModel model(11, {0, 2, 1, 2});

@@ -10,10 +10,8 @@ namespace msq::quantizer {
 
 using Dims = std::vector<int64_t>;
 
-// Every ONNX size that passes through here is kept far from overflow.
-constexpr int64_t kMaxFoldedElements = int64_t{1} << 28;
-
 absl::StatusOr<Dims> ResolveReshape(const OnnxNode& node, const Dims& target, const Dims& dims) {
+  if (target.size() > kMaxConstantRank) return node.Unsupported("makes ", target.size(), " dimensions");
   Dims result = target;
   int64_t total = 1, known = 1;
   int open = -1;
@@ -67,7 +65,7 @@ absl::StatusOr<Dims> SqueezeDims(OnnxNode& node, const Dims& dims) {
 absl::StatusOr<Dims> UnsqueezeDims(OnnxNode& node, const Dims& dims) {
   MSQ_ASSIGN_OR_RETURN(const Dims axes, ReadAxes(node));
   const size_t rank = dims.size() + axes.size();
-  if (rank > 8) return node.Unsupported("makes ", rank, " dimensions");
+  if (rank > kMaxConstantRank) return node.Unsupported("makes ", rank, " dimensions");
   std::vector<bool> inserted(rank, false);
   for (int64_t axis : axes) {
     MSQ_ASSIGN_OR_RETURN(axis, NormalizeAxis(node, axis, rank));
@@ -266,9 +264,10 @@ absl::Status FoldConcat(OnnxNode& node) {
     if (part->dims.size() != 1) return node.Unsupported("only one-dimensional constants are joined");
     if (i == 0) result.is_float = part->is_float;
     if (part->is_float != result.is_float) return node.Invalid("joins integers with floats");
+    if (part->size() > node.builder().folding_room() - result.size())
+      return node.Unsupported("joins too many elements");
     result.floats.insert(result.floats.end(), part->floats.begin(), part->floats.end());
     result.ints.insert(result.ints.end(), part->ints.begin(), part->ints.end());
-    if (result.size() > kMaxFoldedElements) return node.Unsupported("joins too many elements");
   }
   result.dims = {result.size()};
   return node.FinishConstant(std::move(result));
@@ -279,7 +278,8 @@ absl::Status FoldConstant(OnnxNode& node) {
   if (value != nullptr && value->has_t()) {
     auto tensor = DecodeTensor(value->t());
     if (!tensor.ok()) return node.Invalid(std::string(Message(tensor.status())));
-    return node.FinishConstant(*std::move(tensor));
+    if (node.proto().output_size() < 1) return node.Invalid("has no output");
+    return WithContext(node.builder().SetConstant(node.proto().output(0), *std::move(tensor)), node.Label());
   }
   HostTensor result;
   if (const auto* f = node.Find("value_float"); f != nullptr) {
@@ -309,7 +309,7 @@ absl::Status FoldConstantOfShape(OnnxNode& node) {
     if (fill.size() != 1) return node.Invalid("its value is not a single number");
   }
   int64_t count = 1;
-  if (dims.size() > 8) return node.Unsupported("makes ", dims.size(), " dimensions");
+  if (dims.size() > kMaxConstantRank) return node.Unsupported("makes ", dims.size(), " dimensions");
   for (int64_t dim : dims) {
     if (dim < 0 || dim > 65536 || (count *= dim) > 65536)
       return node.Unsupported("makes a constant of more than 65536 elements");

@@ -125,17 +125,51 @@ int64_t Apply(std::string_view op, int64_t a, int64_t b) {  // wraps instead of 
   return b == 0 || b == -1 ? static_cast<int64_t>(b == 0 ? 0 : 0 - ua) : a / b;
 }
 
-// Shape arithmetic: both operands constant, of one size or one of them a single number.
-absl::Status FoldBinary(OnnxNode& node, const HostTensor& a, const HostTensor& b) {
-  if (a.size() != b.size() && a.size() != 1 && b.size() != 1) {
-    return node.Unsupported("broadcasts two constants; simplify the model first (for example with onnxsim)");
+// The strides with which an operand of `dims` is read for a result of `rank` dimensions; 0 where it is broadcast.
+std::vector<int64_t> BroadcastStrides(const std::vector<int64_t>& dims, size_t rank) {
+  std::vector<int64_t> strides(rank, 0);
+  int64_t stride = 1;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const int64_t dim = dims[dims.size() - 1 - i];
+    strides[rank - 1 - i] = dim == 1 ? 0 : stride;
+    stride *= dim;
   }
+  return strides;
+}
+
+absl::StatusOr<std::vector<int64_t>> BroadcastDims(const OnnxNode& node, const std::vector<int64_t>& a,
+                                                   const std::vector<int64_t>& b, int64_t room) {
+  const size_t rank = std::max(a.size(), b.size());
+  std::vector<int64_t> dims(rank);
+  int64_t count = 1;
+  for (size_t i = 0; i < rank; ++i) {
+    const int64_t da = i < a.size() ? a[a.size() - 1 - i] : 1, db = i < b.size() ? b[b.size() - 1 - i] : 1;
+    if (da != db && da != 1 && db != 1) {
+      return node.Invalid("its constants have shapes ", ir::ToString(a), " and ", ir::ToString(b),
+                          ", which do not go together");
+    }
+    dims[rank - 1 - i] = std::max(da, db);
+    if (dims[rank - 1 - i] > room / count) return node.Unsupported("computes too many constants");
+    count *= dims[rank - 1 - i];
+  }
+  return dims;
+}
+
+// Shape arithmetic and the like: both operands constant, broadcast as numpy does.
+absl::Status FoldBinary(OnnxNode& node, const HostTensor& a, const HostTensor& b) {
+  if (a.size() == 0 || b.size() == 0) return node.Unsupported("computes with an empty constant");
   HostTensor result;
-  result.dims = a.size() >= b.size() ? a.dims : b.dims;
+  MSQ_ASSIGN_OR_RETURN(result.dims, BroadcastDims(node, a.dims, b.dims, node.builder().folding_room()));
   result.is_float = a.is_float || b.is_float;
-  const int64_t size = a.size() == 0 || b.size() == 0 ? 0 : std::max(a.size(), b.size());
+  const size_t rank = result.dims.size();
+  const std::vector<int64_t> strides_a = BroadcastStrides(a.dims, rank), strides_b = BroadcastStrides(b.dims, rank);
+  const int64_t size = ir::ElementCount(result.dims);
   for (int64_t i = 0; i < size; ++i) {
-    const int64_t ia = a.size() == 1 ? 0 : i, ib = b.size() == 1 ? 0 : i;
+    int64_t ia = 0, ib = 0, flat = i;
+    for (size_t d = rank; d-- > 0; flat /= result.dims[d]) {
+      ia += flat % result.dims[d] * strides_a[d];
+      ib += flat % result.dims[d] * strides_b[d];
+    }
     if (result.is_float) {
       result.floats.push_back(Apply(node.op(), a.FloatAt(ia), b.FloatAt(ib)));
     } else {

@@ -11,7 +11,8 @@ constexpr int64_t kMaxConstantElements = int64_t{1} << 28;
 
 absl::StatusOr<int64_t> CountElements(const onnx::TensorProto& proto) {
   int64_t count = 1;
-  if (proto.dims_size() > 8) return InvalidArgument("has ", proto.dims_size(), " dimensions");
+  if (proto.dims_size() > static_cast<int>(kMaxConstantRank))
+    return InvalidArgument("has ", proto.dims_size(), " dimensions");
   for (int64_t dim : proto.dims()) {
     if (dim < 0 || dim > kMaxConstantElements) return InvalidArgument("has an impossible dimension ", dim);
     count *= dim;
