@@ -191,6 +191,30 @@ TEST(OnnxBadInput, FoldingHasABudget) {
   EXPECT_THAT(Error(deep), HasSubstr("makes 9 dimensions"));
 }
 
+TEST(OnnxBadInput, WindowsTheArtifactCannotHold) {
+  const auto window = [](std::string_view op, int64_t kernel, int64_t pad) {
+    OnnxTestModel model(13, {0, 2, 4, 4});
+    onnx::NodeProto& node = model.Node(op, {"x"}, "y");
+    SetInts(node, "kernel_shape", {kernel, kernel});
+    SetInts(node, "strides", {kernel, kernel});
+    SetInts(node, "pads", {pad, pad, pad, pad});
+    model.Output("y");
+    return Error(model);
+  };
+  for (const char* op : {"AveragePool", "MaxPool"}) {
+    EXPECT_EQ(window(op, 2, 1), "");
+    EXPECT_THAT(window(op, 1, 1), AllOf(HasSubstr("node 'node_y'"), HasSubstr("miss the image"))) << op;
+    EXPECT_THAT(window(op, 1 << 20, 1 << 19), AllOf(HasSubstr("node 'node_y'"), HasSubstr("kernel"))) << op;
+  }
+  EXPECT_EQ(window("AveragePool", 181, 100), "");
+  EXPECT_THAT(window("AveragePool", 182, 100), AllOf(HasSubstr("node 'node_y'"), HasSubstr("33124 values")));
+  OnnxTestModel conv(13, {0, 1, 4, 4});
+  conv.Floats("w", {1, 1, 1, 1}, {1});
+  SetInts(conv.Node("Conv", {"x", "w"}, "y"), "strides", {5000, 1});
+  conv.Output("y");
+  EXPECT_THAT(Error(conv), AllOf(HasSubstr("node 'node_y'"), HasSubstr("stride 5000")));
+}
+
 TEST(OnnxBadInput, WeightsThatAreNoNumbers) {
   OnnxTestModel model = SmallNetwork();
   model.model.mutable_graph()->mutable_initializer(0)->set_float_data(0, std::numeric_limits<float>::quiet_NaN());

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "model/ir/shape_inference.h"
+#include "model/numerics/requantize.h"
 #include "quantizer/onnx_builder.h"
 
 namespace msq::quantizer {
@@ -10,11 +11,9 @@ namespace {
 
 using Dims = std::vector<int64_t>;
 
-// Reads kernel, strides, dilations and pads of a 2-D window and computes the output's height and width. ceil_mode becomes
-// padding at the end.
-struct WindowShape {
+// Kernel, strides, dilations and pads of a 2-D window. ceil_mode becomes padding at the end.
+struct WindowAttributes {
   ir::Window window;
-  int64_t height = 0, width = 0;
   bool grown_by_ceil = false;
 };
 
@@ -58,8 +57,9 @@ absl::Status ReadPads(const OnnxNode& node, const std::array<int64_t, 2>& image,
   return absl::OkStatus();
 }
 
-absl::StatusOr<WindowShape> ReadWindow(const OnnxNode& node, const ir::Shape& input, std::array<int64_t, 2> kernel) {
-  WindowShape result;
+absl::StatusOr<WindowAttributes> ReadWindow(const OnnxNode& node, const ir::Shape& input,
+                                            std::array<int64_t, 2> kernel) {
+  WindowAttributes result;
   ir::Window& window = result.window;
   window.kernel = kernel;
   MSQ_RETURN_IF_ERROR(ReadPair(node, "kernel_shape", window.kernel));
@@ -68,10 +68,9 @@ absl::StatusOr<WindowShape> ReadWindow(const OnnxNode& node, const ir::Shape& in
   const std::array<int64_t, 2> image = {input[1], input[2]};
   MSQ_RETURN_IF_ERROR(ReadPads(node, image, window));
   MSQ_ASSIGN_OR_RETURN(const int64_t ceil_mode, node.Int("ceil_mode", 0));
-  std::array<int64_t, 2> out;
   for (int i = 0; i < 2; ++i) {
     const int64_t reach = (window.kernel[i] - 1) * window.dilations[i] + 1;
-    int64_t room = image[i] + window.pads[i] + window.pads[i + 2] - reach;
+    const int64_t room = image[i] + window.pads[i] + window.pads[i + 2] - reach;
     if (room < 0) {
       return node.Invalid("its window of ", reach, " does not fit the image of ", image[i], " in dimension ", i + 2);
     }
@@ -79,14 +78,17 @@ absl::StatusOr<WindowShape> ReadWindow(const OnnxNode& node, const ir::Shape& in
     // The last window must still start inside the image or its leading padding.
     if (ceil_mode != 0 && rest != 0 && room - rest + window.strides[i] < image[i] + window.pads[i]) {
       window.pads[i + 2] += window.strides[i] - rest;
-      room += window.strides[i] - rest;
       result.grown_by_ceil = true;
     }
-    out[i] = room / window.strides[i] + 1;
   }
-  result.height = out[0];
-  result.width = out[1];
   return result;
+}
+
+// What the IR makes of the window: its limits hold before anything is executed.
+absl::StatusOr<ir::Shape> OutputShape(const OnnxNode& node, const ir::Op& op, const ir::Shape& input) {
+  auto shape = ir::InferShape(op, {&input, 1}, {});
+  if (!shape.ok()) return node.Invalid(std::string(Message(shape.status())));
+  return shape;
 }
 
 absl::StatusOr<View> ImageInput(OnnxNode& node) {
@@ -130,18 +132,22 @@ absl::Status ImportConv(OnnxNode& node) {
     return node.Invalid("its weights [", conv.rows, ",", weights->dims[1], ",...] do not fit ", input[0],
                         " channels in ", conv.groups, " groups");
   }
-  MSQ_ASSIGN_OR_RETURN(const WindowShape shape, ReadWindow(node, input, {weights->dims[2], weights->dims[3]}));
-  if (shape.window.kernel[0] != weights->dims[2] || shape.window.kernel[1] != weights->dims[3]) {
+  MSQ_ASSIGN_OR_RETURN(const WindowAttributes attributes,
+                       ReadWindow(node, input, {weights->dims[2], weights->dims[3]}));
+  if (attributes.window.kernel[0] != weights->dims[2] || attributes.window.kernel[1] != weights->dims[3]) {
     return node.Invalid("its kernel_shape disagrees with its weights");
   }
-  conv.window = shape.window;
+  conv.window = attributes.window;
   conv.weights = weights->floats;
   MSQ_RETURN_IF_ERROR(CheckFinite(node, conv.weights));
   MSQ_RETURN_IF_ERROR(ReadBias(node, 2, conv.rows, conv.bias));
   MSQ_RETURN_IF_ERROR(CheckFinite(node, conv.bias));
   conv.aliases = {node.name(), node.proto().input(1)};
-  const int64_t rows = conv.rows;
-  return node.Finish(std::move(conv), {view.id}, {rows, shape.height, shape.width});
+  ir::Conv window_only{conv.window, conv.groups, {}, {}};
+  window_only.weights.rows = conv.rows;
+  window_only.weights.row_length = conv.row_length;
+  MSQ_ASSIGN_OR_RETURN(const ir::Shape output, OutputShape(node, window_only, input));
+  return node.Finish(std::move(conv), {view.id}, output);
 }
 
 // Emits rows x columns of `weights`, stored [rows, columns] or (columns_first) [columns, rows].
@@ -235,25 +241,32 @@ absl::Status ImportMaxPool(OnnxNode& node) {
   if (node.proto().output_size() > 1 && !node.proto().output(1).empty()) {
     return node.Unsupported("its second output (indices) is not computed");
   }
-  MSQ_ASSIGN_OR_RETURN(const WindowShape shape, ReadWindow(node, input, {1, 1}));
-  return node.Finish(ir::MaxPool{shape.window}, {view.id}, {input[0], shape.height, shape.width});
+  MSQ_ASSIGN_OR_RETURN(const WindowAttributes attributes, ReadWindow(node, input, {1, 1}));
+  const ir::MaxPool pool{attributes.window};
+  MSQ_ASSIGN_OR_RETURN(const ir::Shape output, OutputShape(node, pool, input));
+  return node.Finish(pool, {view.id}, output);
 }
 
 absl::Status ImportAveragePool(OnnxNode& node) {
   MSQ_ASSIGN_OR_RETURN(const View view, ImageInput(node));
   const ir::Shape input = node.builder().graph().shape(view.id);
   if (!node.HasAttribute("kernel_shape")) return node.Invalid("attribute 'kernel_shape' is missing");
-  MSQ_ASSIGN_OR_RETURN(const WindowShape shape, ReadWindow(node, input, {1, 1}));
+  MSQ_ASSIGN_OR_RETURN(const WindowAttributes attributes, ReadWindow(node, input, {1, 1}));
   MSQ_ASSIGN_OR_RETURN(const int64_t count_include_pad, node.Int("count_include_pad", 0));
-  if (shape.window.dilations != std::array<int64_t, 2>{1, 1}) return node.Unsupported("dilated average pooling");
-  const bool padded = shape.window.pads != std::array<int64_t, 4>{0, 0, 0, 0};
-  if (shape.grown_by_ceil && count_include_pad != 0) {
+  if (attributes.window.dilations != std::array<int64_t, 2>{1, 1}) return node.Unsupported("dilated average pooling");
+  const bool padded = attributes.window.pads != std::array<int64_t, 4>{0, 0, 0, 0};
+  if (attributes.grown_by_ceil && count_include_pad != 0) {
     return node.Unsupported("ceil_mode together with count_include_pad");
   }
   ir::AveragePool pool;
-  pool.window = shape.window;
+  pool.window = attributes.window;
   pool.count_include_pad = count_include_pad != 0 || !padded;
-  return node.Finish(std::move(pool), {view.id}, {input[0], shape.height, shape.width});
+  MSQ_ASSIGN_OR_RETURN(const ir::Shape output, OutputShape(node, pool, input));
+  const int64_t taps = pool.window.kernel[0] * pool.window.kernel[1];
+  if (taps * numerics::MaxCode(8) >= numerics::kAccumulatorLimit) {
+    return node.Unsupported("its window averages ", taps, " values, whose sum may reach 2^23");
+  }
+  return node.Finish(std::move(pool), {view.id}, output);
 }
 
 absl::Status ImportGlobalAveragePool(OnnxNode& node) {
