@@ -215,6 +215,13 @@ TEST(OnnxBadInput, WindowsTheArtifactCannotHold) {
   EXPECT_THAT(Error(conv), AllOf(HasSubstr("node 'node_y'"), HasSubstr("stride 5000")));
 }
 
+TEST(OnnxBadInput, MeanOverOneAxisTwice) {
+  OnnxTestModel model(13, {0, 2, 4, 4});
+  SetInts(model.Node("ReduceMean", {"x"}, "y"), "axes", {2, 2});
+  model.Output("y");
+  EXPECT_THAT(Error(model), HasSubstr("axis 2 is given twice"));
+}
+
 TEST(OnnxBadInput, WeightsThatAreNoNumbers) {
   OnnxTestModel model = SmallNetwork();
   model.model.mutable_graph()->mutable_initializer(0)->set_float_data(0, std::numeric_limits<float>::quiet_NaN());

@@ -288,6 +288,7 @@ absl::Status ImportReduceMean(OnnxNode& node) {
   int spatial = 0;
   for (int64_t axis : axes) {
     MSQ_ASSIGN_OR_RETURN(axis, NormalizeAxis(node, axis, dims.size()));
+    if (reduced[axis]) return node.Invalid("axis ", axis, " is given twice");
     reduced[axis] = true;
     spatial += view.perm[axis] >= 2 ? 1 : 0;
   }
