@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
 
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
@@ -15,6 +14,7 @@ namespace msq::server {
 namespace {
 
 constexpr int kMaxNesting = 64;
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 
 class Collector final : public google::protobuf::io::ErrorCollector {
  public:
@@ -27,6 +27,19 @@ class Collector final : public google::protobuf::io::ErrorCollector {
   std::string error;
   std::vector<std::string> warnings;
 };
+
+absl::StatusOr<std::string> ReadText(const std::string& path) {
+  std::error_code error;
+  // Asked first: to open a FIFO is to wait for its writer.
+  if (!std::filesystem::is_regular_file(path, error)) return InvalidArgument(path, ": is no regular file");
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMaxConfigBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad()) return InvalidArgument(path, ": cannot be read");
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kMaxConfigBytes) return InvalidArgument(path, ": is larger than ", kMaxConfigBytes, " bytes");
+  return text;
+}
 
 // Fields that the daemon acts on, or that say nothing that the artifact does not say itself.
 bool InEffect(const std::string& field) {
@@ -52,17 +65,13 @@ absl::StatusOr<ReadConfigResult> ReadModelConfig(const std::string& path, const 
   std::error_code error;
   if (!std::filesystem::exists(path, error) && !error) return result;
 
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (!std::filesystem::is_regular_file(path, error) || !file || !(text << file.rdbuf())) {
-    return InvalidArgument(path, ": cannot be read");
-  }
+  MSQ_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   Collector collector;
   google::protobuf::TextFormat::Parser parser;
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(kMaxNesting);
   parser.RecordErrorsTo(&collector);
-  if (!parser.MergeFromString(text.str(), &config)) return InvalidArgument(path, ": ", collector.error);
+  if (!parser.MergeFromString(text, &config)) return InvalidArgument(path, ": ", collector.error);
   if (config.name() != model_name) {
     return InvalidArgument(path, ": name '", config.name(), "' differs from the folder's name '", model_name, "'");
   }

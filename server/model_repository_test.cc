@@ -1,6 +1,8 @@
 // Repository and config.pbtxt: which versions are served, and that a broken model leaves the others alone.
 #include "server/model_repository.h"
 
+#include <sys/stat.h>
+
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
@@ -132,6 +134,21 @@ TEST_F(ModelRepositoryTest, BadConfigurationsNameFileAndCause) {
   for (int i = 0; i < 100000; ++i) deep += "x {";
   folder_.AddFile("m/config.pbtxt", deep);
   EXPECT_NE(LoadError("m").find("m/config.pbtxt"), std::string::npos);
+}
+
+TEST_F(ModelRepositoryTest, OnlyRegularFilesOfSaneSizeAreOpened) {
+  folder_.AddModel("good", 1, SampleModel());
+  folder_.AddModel("fifo", 1, SampleModel());
+  ASSERT_EQ(mkfifo((folder_.path() + "/fifo/config.pbtxt").c_str(), 0600), 0);  // to open it would wait for ever
+  EXPECT_NE(LoadError("fifo").find("fifo/config.pbtxt: is no regular file"), std::string::npos);
+  folder_.AddFile("pipe/1/other", "");
+  ASSERT_EQ(mkfifo((folder_.path() + "/pipe/1/model.msq").c_str(), 0600), 0);
+  EXPECT_NE(LoadError("pipe").find("pipe/1/model.msq: is no file"), std::string::npos);
+  folder_.AddFile("directory/1/model.msq/file", "");
+  EXPECT_NE(LoadError("directory").find("directory/1/model.msq: is no file"), std::string::npos);
+  folder_.AddFile("large/config.pbtxt", "name: 'large'" + std::string(1 << 20, ' '));
+  EXPECT_NE(LoadError("large").find("large/config.pbtxt: is larger than 1048576 bytes"), std::string::npos);
+  EXPECT_TRUE(Open()->Find("good", "").ok());
 }
 
 TEST_F(ModelRepositoryTest, UnknownAndUnusedFieldsAreWarnedOf) {
