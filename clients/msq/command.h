@@ -1,11 +1,13 @@
 // The subcommands of `msq`: each adds its options to the command line and, when chosen, leaves what to run in `*run`.
 #pragma once
 
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
 #include "clients/cpp/client.h"
@@ -31,6 +33,11 @@ inline void AddCommonOptions(CLI::App* command, CommonOptions* options) {
 
 inline absl::StatusOr<std::unique_ptr<Client>> Connect(const CommonOptions& options) {
   return Client::Connect(options.url, absl::Seconds(5), absl::Seconds(options.timeout_seconds));
+}
+
+// The one way out for JSON. Bytes that are no UTF-8 (file names, for one) are replaced: the library would throw.
+inline void PrintJson(const nlohmann::json& document) {
+  std::printf("%s\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
 void AddInferCommand(CLI::App* app, Run* run);

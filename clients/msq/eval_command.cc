@@ -5,8 +5,6 @@
 #include <cstdio>
 #include <mutex>
 
-#include <nlohmann/json.hpp>
-
 #include "base/status.h"
 #include "clients/msq/command.h"
 #include "clients/msq/model_feed.h"
@@ -135,7 +133,7 @@ absl::Status Eval(const EvalOptions& options) {
     const nlohmann::json document = {{"model", options.model},   {"dataset", options.dataset}, {"images", count},
                                      {"top1", score.Top1()},     {"top5", score.Top5()},       {"seconds", seconds},
                                      {"images_per_second", rate}};
-    std::printf("%s\n", document.dump(2).c_str());
+    PrintJson(document);
   } else {
     std::printf("%s: %lld images, top-1 %.2f %%, top-5 %.2f %%, %.1f s, %.0f images/s\n", options.model.c_str(),
                 static_cast<long long>(count), 100 * score.Top1(), 100 * score.Top5(), seconds, rate);

@@ -2,8 +2,6 @@
 #include <chrono>
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
 #include "base/status.h"
 #include "clients/msq/command.h"
 #include "clients/msq/model_feed.h"
@@ -69,7 +67,7 @@ void PrintText(const std::vector<Answer>& answers) {
   }
 }
 
-void PrintJson(const InferOptions& options, const std::vector<Answer>& answers) {
+nlohmann::json AnswersJson(const InferOptions& options, const std::vector<Answer>& answers) {
   nlohmann::json results = nlohmann::json::array();
   for (const Answer& answer : answers) {
     nlohmann::json classes = nlohmann::json::array();
@@ -79,8 +77,7 @@ void PrintJson(const InferOptions& options, const std::vector<Answer>& answers) 
     results.push_back(
         {{"file", answer.name}, {"latency_ms", answer.latency_ms}, {"batch", answer.batch}, {"classes", classes}});
   }
-  const nlohmann::json document = {{"model", options.model}, {"results", results}};
-  std::printf("%s\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  return {{"model", options.model}, {"results", results}};
 }
 
 absl::Status Infer(const InferOptions& options) {
@@ -92,7 +89,7 @@ absl::Status Infer(const InferOptions& options) {
     for (Sample& sample : more) samples.push_back(std::move(sample));
   }
   MSQ_ASSIGN_OR_RETURN(const auto answers, InferAll(client.get(), feed, options, samples));
-  options.common.json ? PrintJson(options, answers) : PrintText(answers);
+  options.common.json ? PrintJson(AnswersJson(options, answers)) : PrintText(answers);
   return absl::OkStatus();
 }
 

@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/str_join.h"
 #include "base/status.h"
 #include "clients/msq/command.h"
@@ -50,7 +48,7 @@ absl::Status Models(const CommonOptions& options) {
     std::printf("%-*s  %-7s  %-11s  %s\n", columns, model.name().c_str(), version.c_str(), model.state().c_str(),
                 text.c_str());
   }
-  if (options.json) std::printf("%s\n", nlohmann::json({{"models", models}}).dump(2).c_str());
+  if (options.json) PrintJson({{"models", models}});
   return absl::OkStatus();
 }
 

@@ -1,8 +1,6 @@
 // msq status: is the server there and ready? Fails when it is not, so that scripts can wait for it.
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
 #include "base/status.h"
 #include "clients/msq/command.h"
 
@@ -21,7 +19,7 @@ absl::Status Status(const CommonOptions& options) {
     const nlohmann::json document = {
         {"url", options.url}, {"name", metadata.name()},       {"version", metadata.version()}, {"live", live},
         {"ready", ready},     {"models", index.models_size()}, {"models_ready", ready_models}};
-    std::printf("%s\n", document.dump(2).c_str());
+    PrintJson(document);
   } else {
     std::printf("%s %s at %s: %s, %s, %d of %d models ready\n", metadata.name().c_str(), metadata.version().c_str(),
                 options.url.c_str(), live ? "live" : "not live", ready ? "ready" : "not ready", ready_models,

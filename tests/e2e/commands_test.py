@@ -1,5 +1,7 @@
 """The real msq command against the real daemon."""
 import json
+import os
+import shutil
 import unittest
 
 import numpy
@@ -103,6 +105,14 @@ class CommandsTest(unittest.TestCase):
         document = self.run_json("eval", "nhwc", "--dataset", archive, "--limit", 3)
         self.assertEqual((document["images"], document["top1"], document["top5"]), (3, 0, 1))
         self.fail_with("nowhere", "eval", "sample", "--dataset", self.folder / "nowhere", *self.url)
+
+    def test_names_that_are_no_utf8_are_printed_with_replacements(self):
+        folder = self.folder / os.fsdecode(b"set\xff")
+        shutil.copytree(self.fixture.pictures, folder)
+        document = self.run_json("eval", "sample", "--dataset", folder)
+        self.assertTrue(document["dataset"].endswith("set\ufffd"), document["dataset"])
+        results = self.run_json("infer", "sample", folder / "picture_0.png")["results"]
+        self.assertTrue(results[0]["file"].endswith("set\ufffd/picture_0.png"), results)
 
     def test_models_and_status(self):
         models = self.run_json("models")["models"]
