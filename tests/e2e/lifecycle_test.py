@@ -93,7 +93,9 @@ class LifecycleTest(unittest.TestCase):
                 self.assertFalse(thread.is_alive())
             self.assertGreater(outcomes["ok"], 0)
             # What was not accepted was refused at the door; everything else was answered.
-            self.assertLessEqual(set(outcomes), {"ok", grpc.StatusCode.UNAVAILABLE}, outcomes)
+            # CANCELLED: it reached the connection while that closed.
+            refusals = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+            self.assertLessEqual(set(outcomes), {"ok"} | refusals, outcomes)
             drained = [line for line in daemon.log if "drained: " in line]
             self.assertEqual(len(drained), 1)
             self.assertIn(f"drained: {outcomes['ok']} requests accepted, {outcomes['ok']} answered", drained[0])
