@@ -166,6 +166,29 @@ TEST(Passes, ConcatInputsWithDifferentClampsGetTheirOwnScale) {
   EXPECT_EQ(net.Count<Activation>(), 2);  // for the clipped value and for the 8-bit input
 }
 
+TEST(Passes, ReluWithASkipSharesNoTypeWithAMixedConcat) {
+  Network net;
+  const ValueId relu = net.Relu(net.Conv(0, 4)), open = net.Conv(0, 4);
+  const ValueId inner = net.Add(ir::Concat{0}, {relu, open}, {8, 6, 6});
+  const ValueId skip = net.Relu(net.Add(Sum{}, {net.Conv(relu, 4), relu}, {4, 6, 6}));
+  net.graph.outputs = {net.Add(ir::Concat{0}, {inner, skip}, {12, 6, 6})};
+  net.SimplifyAndCompare();
+  ASSERT_EQ(net.Count<Activation>(), 1);
+  EXPECT_EQ(net.graph.nodes.back().inputs[0], inner);
+  EXPECT_NE(net.graph.nodes.back().inputs[1], skip);
+}
+
+TEST(Passes, ReluWithASkipSharesNoTypeThroughItsNeighbour) {
+  Network net;
+  const ValueId relu = net.Relu(net.Conv(0, 4)), open = net.Conv(0, 4);
+  const ValueId skip = net.Relu(net.Add(Sum{}, {net.Conv(relu, 4), relu}, {4, 6, 6}));
+  const ValueId alike = net.Add(ir::Concat{0}, {skip, relu}, {8, 6, 6});
+  const ValueId mixed = net.Add(ir::Concat{0}, {relu, open}, {8, 6, 6});
+  net.graph.outputs = {net.Add(Sum{}, {net.Conv(alike, 4), net.Conv(mixed, 4)}, {4, 6, 6})};
+  net.SimplifyAndCompare();
+  EXPECT_EQ(net.Count<Activation>(), 1);
+}
+
 TEST(Passes, ReversedChannelsTakeReversedInput) {
   Network net;
   net.graph.outputs = {net.Conv(0, 3, 3)};

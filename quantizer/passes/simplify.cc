@@ -59,30 +59,58 @@ void MergeReshapes(FloatGraph& graph) {
   graph.RemoveDeadNodes();
 }
 
-// What the codes of `value` are clamped by: where they come from, through the operators that keep them as they are.
+// What the codes of a value are clamped by: where they come from, through the operators that keep them as they are.
 struct Origin {
   bool is_input = false;
+  bool is_mixed = false;  // joined from values of different bounds
   bool has_skip = false;
   Activation activation;
 };
 
-Origin OriginOf(const FloatGraph& graph, ValueId value) {
-  for (int index = graph.ProducerOf(value); index >= 0; index = graph.ProducerOf(value)) {
-    const FloatNode& node = graph.nodes[index];
-    if (const auto* linear = std::get_if<Linear>(&node.op)) {
-      return {false, node.inputs.size() > 1, linear->post ? Activation{} : linear->activation};
-    }
-    if (const auto* sum = std::get_if<Sum>(&node.op)) return {false, true, sum->activation};
-    if (const auto* activation = std::get_if<Activation>(&node.op)) return {false, false, *activation};
-    if (std::holds_alternative<ir::AveragePool>(node.op) || std::holds_alternative<ir::GlobalAveragePool>(node.op))
-      return {};
-    value = node.inputs[0];
-  }
-  return {true, false, {}};
+bool SameBounds(const Origin& a, const Origin& b) {
+  return !a.is_mixed && !b.is_mixed && a.is_input == b.is_input && a.activation.high == b.activation.high &&
+         a.activation.low == b.activation.low;
 }
 
-bool SameBounds(const Origin& a, const Origin& b) {
-  return a.is_input == b.is_input && a.activation.high == b.activation.high && a.activation.low == b.activation.low;
+Origin Clamp(bool has_skip, Activation activation) {
+  if (activation.slope == 0) activation.low = 0;  // nothing below 0 is left
+  return {.has_skip = has_skip, .activation = activation};
+}
+
+// Of what `node` writes; `origins` holds those of its inputs.
+Origin OriginOf(const FloatNode& node, const std::vector<Origin>& origins) {
+  if (const auto* linear = std::get_if<Linear>(&node.op)) {
+    return Clamp(node.inputs.size() > 1, linear->post ? Activation{} : linear->activation);
+  }
+  if (const auto* sum = std::get_if<Sum>(&node.op)) return Clamp(true, sum->activation);
+  if (const auto* activation = std::get_if<Activation>(&node.op)) return Clamp(false, *activation);
+  if (std::holds_alternative<ir::AveragePool>(node.op) || std::holds_alternative<ir::GlobalAveragePool>(node.op))
+    return {};
+  Origin joined = origins[node.inputs[0]];
+  for (ValueId input : node.inputs) {
+    if (!SameBounds(joined, origins[input])) return {.is_mixed = true, .activation = {}};
+    joined.has_skip = joined.has_skip || origins[input].has_skip;
+  }
+  return joined;
+}
+
+bool HasMixedConcat(const FloatGraph& graph) {
+  std::vector<Origin> origins(graph.values.size());
+  origins[graph.input].is_input = true;
+  for (const FloatNode& node : graph.nodes) {
+    origins[node.output] = OriginOf(node, origins);
+    if (std::holds_alternative<ir::Concat>(node.op) && origins[node.output].is_mixed) return true;
+  }
+  return false;
+}
+
+// Whether an input of a Concat of `mixed` inputs must not share its type with the others.
+bool NeedsOwnType(const Origin& origin, bool mixed) {
+  const Activation& activation = origin.activation;
+  // A Relu with a skip cannot stand for itself in a signed type (N12), which any tensor of a shared type can make it.
+  if (!mixed) return origin.has_skip && activation.has_bounds();
+  const bool plain_relu = activation.low == 0 && !activation.has_high() && !origin.has_skip;
+  return origin.is_input || (activation.has_bounds() && !plain_relu);
 }
 
 }  // namespace
@@ -109,26 +137,26 @@ void SimplifyShapes(FloatGraph& graph) {
 }
 
 void SeparateConcatInputs(FloatGraph& graph) {
+  if (!HasMixedConcat(graph)) return;
+  std::vector<Origin> origins(graph.values.size());
+  origins[graph.input].is_input = true;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!std::holds_alternative<ir::Concat>(graph.nodes[i].op)) continue;
-    std::vector<Origin> origins;
-    for (ValueId input : graph.nodes[i].inputs) origins.push_back(OriginOf(graph, input));
-    const bool uniform = std::all_of(origins.begin(), origins.end(),
-                                     [&origins](const Origin& origin) { return SameBounds(origin, origins[0]); });
-    if (uniform) continue;
-    for (size_t k = 0; k < origins.size(); ++k) {
-      const Activation& activation = origins[k].activation;
-      const bool plain_relu = activation.low == 0 && !activation.has_high() && !origins[k].has_skip;
-      if (!origins[k].is_input && (plain_relu || !activation.has_bounds())) continue;
-      const FloatNode& concat = graph.nodes[i];
-      const auto copy = static_cast<ValueId>(graph.values.size());
-      const std::string name = graph.values[concat.inputs[k]].name + "_rescaled";
-      graph.values.push_back({name, graph.shape(concat.inputs[k])});
-      FloatNode rescale{name, Activation{}, {concat.inputs[k]}, copy};
-      graph.nodes[i].inputs[k] = copy;
-      graph.nodes.insert(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i), std::move(rescale));
-      ++i;
+    if (std::holds_alternative<ir::Concat>(graph.nodes[i].op)) {
+      const bool mixed = OriginOf(graph.nodes[i], origins).is_mixed;
+      for (size_t k = 0; k < graph.nodes[i].inputs.size(); ++k) {
+        const ValueId input = graph.nodes[i].inputs[k];
+        if (!NeedsOwnType(origins[input], mixed)) continue;
+        const auto copy = static_cast<ValueId>(graph.values.size());
+        const std::string name = graph.values[input].name + "_rescaled";
+        graph.values.push_back({name, graph.shape(input)});
+        origins.emplace_back();
+        graph.nodes[i].inputs[k] = copy;
+        FloatNode rescale{name, Activation{}, {input}, copy};
+        graph.nodes.insert(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i), std::move(rescale));
+        ++i;
+      }
     }
+    origins[graph.nodes[i].output] = OriginOf(graph.nodes[i], origins);
   }
 }
 
