@@ -6,6 +6,7 @@
 #include <cmath>
 #include <variant>
 
+#include "base/status.h"
 #include "quantizer/passes/assign_schemes.h"
 #include "quantizer/passes/quantize_weights.h"
 
@@ -237,10 +238,11 @@ class Walk {
 
 }  // namespace
 
-Calibration Calibrate(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
-                      const std::vector<FloatTensor>& samples, ThreadPool& pool, const Progress& progress) {
+absl::StatusOr<Calibration> Calibrate(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
+                                      const std::vector<FloatTensor>& samples, ThreadPool& pool,
+                                      const Progress& progress) {
   Calibration result;
-  ChooseRanges(graph, plan, options, samples, pool, result);
+  MSQ_RETURN_IF_ERROR(ChooseRanges(graph, plan, options, samples, pool, result));
   Walk(graph, plan, options, pool, result).Run(samples, progress);
   return result;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "base/thread_pool.h"
 #include "quantizer/float_executor.h"
 #include "quantizer/options.h"
@@ -34,11 +35,12 @@ struct Calibration {
 // Called with (done, total) steps.
 using Progress = std::function<void(int, int)>;
 
-// The first walk alone: ranges and saturation.
-void ChooseRanges(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
-                  const std::vector<FloatTensor>& samples, ThreadPool& pool, Calibration& result);
+// The first walk alone: ranges and saturation. INVALID_ARGUMENT names the first value that does not stay a moderate number.
+absl::Status ChooseRanges(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
+                          const std::vector<FloatTensor>& samples, ThreadPool& pool, Calibration& result);
 
-Calibration Calibrate(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
-                      const std::vector<FloatTensor>& samples, ThreadPool& pool, const Progress& progress);
+absl::StatusOr<Calibration> Calibrate(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
+                                      const std::vector<FloatTensor>& samples, ThreadPool& pool,
+                                      const Progress& progress);
 
 }  // namespace msq::quantizer

@@ -84,6 +84,10 @@ absl::StatusOr<CalibrationSet> LoadArray(const FloatGraph& graph, const Quantize
       const float value = array.FloatAt(pick * per_sample + at);
       sample[i] = pixels ? Normalise(options, value, c) : value;
     }
+    if (!AllModerate(sample)) {
+      return InvalidArgument("--calibration: sample ", pick, " of '", options.calibration_path,
+                             "' holds NaN, infinity or numbers beyond ", kLargestModerate);
+    }
     set.samples.push_back(std::move(sample));
   }
   return set;

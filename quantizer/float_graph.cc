@@ -2,8 +2,13 @@
 #include "quantizer/float_graph.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace msq::quantizer {
+
+bool AllModerate(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::fabs(v) <= kLargestModerate; });
+}
 
 Activation Compose(const Activation& first, const Activation& second) {
   Activation result;

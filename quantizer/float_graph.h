@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -31,6 +32,10 @@ struct Activation {
 };
 // The activation "first, then second".
 Activation Compose(const Activation& first, const Activation& second);
+
+// Whether every value is a number that float arithmetic can square and add up.
+bool AllModerate(std::span<const float> values);
+inline constexpr float kLargestModerate = 1e15f;
 
 // y = scale[c] * x + shift[c], c along the first dimension.
 struct Affine {

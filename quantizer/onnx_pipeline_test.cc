@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <random>
 
 #include "media/npy.h"
@@ -227,6 +228,32 @@ TEST(Pipeline, UnknownLayerNamesListTheCandidates) {
   EXPECT_THAT(std::string(QuantizeGraph(*graph, samples, options).status().message()), HasSubstr("no layer 'nothing'"));
 }
 
+TEST(Pipeline, NumbersThatAreNoneAreRefused) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
+  const auto error = [](float first, float second, float bias, const std::vector<FloatTensor>& samples) {
+    OnnxTestModel model(13, {0, 1, 2, 2});
+    model.Floats("w1", {2, 1, 1, 1}, {first, 1});
+    model.Floats("b1", {2}, {bias, 0});
+    model.Floats("w2", {2, 2, 1, 1}, {second, 1, 1, 1});
+    model.Node("Conv", {"x", "w1", "b1"}, "c1");
+    model.Node("Relu", {"c1"}, "r");
+    model.Node("Conv", {"r", "w2"}, "c2");
+    model.Output("c2");
+    auto graph = ImportOnnx(model.Bytes());
+    EXPECT_TRUE(graph.ok()) << graph.status();
+    return std::string(QuantizeGraph(*graph, samples, {}).status().message());
+  };
+  const FloatTensor good = {1, 2, 3, 4};
+  EXPECT_EQ(error(1, 1, 0, {good}), "");
+  for (const float bad : {kNan, kInfinity, -kInfinity}) {
+    EXPECT_THAT(error(1, 1, 0, {good, {1, bad, 3, 4}}), HasSubstr("sample 1 holds NaN")) << bad;
+  }
+  EXPECT_THAT(error(1, 1, 0, {{1, 2, 3}}), HasSubstr("sample 0 has 3 values, the network takes 4"));
+  EXPECT_THAT(error(1e38f, 1, 0, {good}), HasSubstr("node 'node_c1': its weights"));
+  EXPECT_THAT(error(1, 1, 1e38f, {good}), HasSubstr("node 'node_c1': its weights"));
+  EXPECT_THAT(error(1e14f, 1e14f, 0, {good}), HasSubstr("node 'node_c2': its output is not finite"));
+}
+
 class Files : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -272,6 +299,20 @@ TEST_F(Files, PixelsLabelsAndProvenance) {
   EXPECT_EQ(result->model.provenance.source, "net.onnx");
   EXPECT_EQ(result->model.provenance.source_sha256.size(), 64u);
   EXPECT_EQ(result->model.graph.tensors[result->model.graph.inputs[0]].type.bits, 8);
+}
+
+TEST_F(Files, CalibrationArraysOfNoNumbersAreRefused) {
+  media::Array array;
+  array.type = media::ArrayType::kFloat32;
+  array.shape = {2, 3, 12, 12};
+  std::vector<float> values(2 * 3 * 12 * 12, 0.5f);
+  options_.calibration_path = Path("floats.npy");
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    values[500] = bad;
+    array.bytes.assign(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+    Write("floats.npy", media::SerializeNpy(array));
+    EXPECT_THAT(Error(), AllOf(HasSubstr("sample 1 of '"), HasSubstr("holds NaN")));
+  }
 }
 
 TEST_F(Files, MistakesOfTheUserAreNamed) {

@@ -74,6 +74,36 @@ absl::Status CheckNormalisation(const FloatGraph& graph, const QuantizeOptions& 
   for (float value : options.stddev) {
     if (!(value > 0)) return InvalidArgument("--std must be positive, not ", value);
   }
+  if (!AllModerate(options.mean) || !AllModerate(options.stddev))
+    return InvalidArgument("--mean and --std must be finite");
+  return absl::OkStatus();
+}
+
+absl::Status CheckSamples(const FloatGraph& graph, const std::vector<FloatTensor>& samples) {
+  if (samples.empty()) return InvalidArgument("--calibration holds no samples");
+  const auto size = static_cast<size_t>(ir::ElementCount(graph.shape(graph.input)));
+  for (size_t s = 0; s < samples.size(); ++s) {
+    if (samples[s].size() != size) {
+      return InvalidArgument("calibration sample ", s, " has ", samples[s].size(), " values, the network takes ", size);
+    }
+    if (!AllModerate(samples[s])) {
+      return InvalidArgument("calibration sample ", s, " holds NaN, infinity or numbers beyond ", kLargestModerate);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Folding multiplies constants, so this comes after it.
+absl::Status CheckWeights(const FloatGraph& graph) {
+  for (const FloatNode& node : graph.nodes) {
+    const auto* linear = std::get_if<Linear>(&node.op);
+    if (linear == nullptr) continue;
+    const bool post_fits = !linear->post || (AllModerate(linear->post->scale) && AllModerate(linear->post->shift));
+    if (post_fits && AllModerate(linear->weights) && AllModerate(linear->bias)) continue;
+    return InvalidArgument("node '", node.name,
+                           "': its weights, with what is folded into them, are not finite or beyond ",
+                           kLargestModerate);
+  }
   return absl::OkStatus();
 }
 
@@ -159,14 +189,15 @@ void NoteDepthwise(const FloatGraph& graph, const QuantizeOptions& options, std:
 absl::StatusOr<Quantized> QuantizeGraph(FloatGraph graph, const std::vector<FloatTensor>& samples,
                                         const QuantizeOptions& options, const Progress& progress) {
   MSQ_RETURN_IF_ERROR(CheckNormalisation(graph, options));
-  if (samples.empty()) return InvalidArgument("--calibration holds no samples");
+  MSQ_RETURN_IF_ERROR(CheckSamples(graph, samples));
   Simplify(graph);
+  MSQ_RETURN_IF_ERROR(CheckWeights(graph));
   if (options.bgr) MSQ_RETURN_IF_ERROR(ReverseInputChannels(graph));
   MSQ_ASSIGN_OR_RETURN(const Plan plan, MakePlan(graph, options));
   MSQ_ASSIGN_OR_RETURN(const std::vector<std::string> labels, ReadLabels(options.labels_path));
   ThreadPool pool(options.threads);
-  const Calibration calibration = Calibrate(
-      graph, plan, options, samples, pool, progress ? progress : [](int, int) {});
+  MSQ_ASSIGN_OR_RETURN(const Calibration calibration,
+                       Calibrate(graph, plan, options, samples, pool, progress ? progress : Progress([](int, int) {})));
   Quantized result;
   MSQ_ASSIGN_OR_RETURN(result.model.graph, Lower(graph, plan, calibration));
   MSQ_RETURN_IF_ERROR(ir::Verify(result.model.graph));

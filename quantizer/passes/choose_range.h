@@ -22,7 +22,7 @@ struct CodeRange {
 // The codes that cover [low, high] (which is widened to contain 0).
 CodeRange CoverRange(float low, float high, int bits);
 
-// `samples` are values of the tensor, `low` and `high` their extremes and bounds of the result.
+// `samples` are values of the tensor, all finite, `low` and `high` their extremes and bounds of the result.
 CodeRange ChooseRange(std::span<const float> samples, float low, float high, int bits, RangeMethod method,
                       double percentile);
 

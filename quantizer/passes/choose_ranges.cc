@@ -3,6 +3,7 @@
 #include <limits>
 #include <variant>
 
+#include "base/status.h"
 #include "quantizer/calibrate.h"
 
 namespace msq::quantizer {
@@ -21,6 +22,7 @@ void Observe(const FloatTensor& tensor, int64_t sample, int64_t quota, Observed&
   const auto [low, high] = std::minmax_element(tensor.begin(), tensor.end());
   observed.low = *low;
   observed.high = *high;
+  if (!AllModerate(tensor)) observed.high = std::numeric_limits<float>::infinity();  // minmax_element may skip NaN
   const auto size = static_cast<int64_t>(tensor.size());
   const int64_t stride = std::max<int64_t>(1, size / quota);
   for (int64_t i = sample * 7919 % stride; i < size; i += stride) observed.kept.push_back(tensor[i]);
@@ -59,6 +61,16 @@ std::vector<Observed> Collect(const FloatGraph& graph, const std::vector<FloatTe
   return merged;
 }
 
+// In the order of execution, so that the cause is named and not what follows from it.
+absl::Status CheckModerate(const FloatGraph& graph, const std::vector<Observed>& observed) {
+  for (const FloatNode& node : graph.nodes) {
+    if (observed[node.output].high <= kLargestModerate) continue;
+    return InvalidArgument("node '", node.name, "': its output is not finite or beyond ", kLargestModerate,
+                           " on the calibration samples");
+  }
+  return absl::OkStatus();
+}
+
 // Pixels have known ends: 0 and 255 after normalisation.
 CodeRange PixelRange(const QuantizeOptions& options) {
   float low = 0, high = 0;
@@ -81,9 +93,10 @@ double Saturation(const Observed& observed, const CodeRange& range) {
 
 }  // namespace
 
-void ChooseRanges(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
-                  const std::vector<FloatTensor>& samples, ThreadPool& pool, Calibration& result) {
+absl::Status ChooseRanges(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options,
+                          const std::vector<FloatTensor>& samples, ThreadPool& pool, Calibration& result) {
   const std::vector<Observed> observed = Collect(graph, samples, pool);
+  MSQ_RETURN_IF_ERROR(CheckModerate(graph, observed));
   const size_t count = graph.values.size();
   std::vector<Observed> groups(count);
   std::vector<Bounds> bounds(count,
@@ -111,6 +124,7 @@ void ChooseRanges(const FloatGraph& graph, const Plan& plan, const QuantizeOptio
   if (!options.mean.empty()) result.ranges[plan.group[graph.input]] = PixelRange(options);
   result.saturation.assign(count, 0.0);
   for (size_t v = 0; v < count; ++v) result.saturation[v] = Saturation(observed[v], result.ranges[plan.group[v]]);
+  return absl::OkStatus();
 }
 
 }  // namespace msq::quantizer
