@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <string>
 
@@ -15,6 +16,9 @@ using inference::InferParameter;
 using inference::ModelInferRequest;
 using InputTensor = ModelInferRequest::InferInputTensor;
 using Parameters = google::protobuf::Map<std::string, InferParameter>;
+
+// Of one class beside its label: length, value (47 digits for the largest float), index, two colons.
+constexpr int64_t kClassBytes = 72;
 
 enum class Datatype : uint8_t { kUint8, kFp32 };
 
@@ -31,16 +35,40 @@ absl::Status Reject(const ModelInferRequest& request, const Parts&... parts) {
   return InvalidArgument("[request id: ", request.id().empty() ? "<id_unknown>" : request.id(), "] ", parts...);
 }
 
+constexpr unsigned Kind(InferParameter::ParameterChoiceCase choice) {
+  return 1u << choice;
+}
+
+// Request parameters of the protocol, and what they may be. All but `backend` have no effect on the models served here.
+struct KnownParameter {
+  std::string_view key;
+  unsigned kinds;
+  std::string_view kinds_text;
+};
+constexpr KnownParameter kKnownParameters[] = {
+    {"backend", Kind(InferParameter::kStringParam), "a string"},
+    {"priority", Kind(InferParameter::kInt64Param) | Kind(InferParameter::kUint64Param), "an int64 or a uint64"},
+    {"sequence_end", Kind(InferParameter::kBoolParam), "a bool"},
+    {"sequence_id", Kind(InferParameter::kInt64Param) | Kind(InferParameter::kStringParam), "an int64 or a string"},
+    {"sequence_start", Kind(InferParameter::kBoolParam), "a bool"},
+    {"timeout", Kind(InferParameter::kInt64Param) | Kind(InferParameter::kUint64Param), "an int64 or a uint64"},
+    {"triton_enable_empty_final_response", Kind(InferParameter::kBoolParam), "a bool"},
+};
+
 // The backend asked for, empty for any.
 absl::StatusOr<std::string> CheckParameters(const ModelInferRequest& request) {
   std::string backend;
   for (const auto& [key, value] : request.parameters()) {
-    if (key == "backend") {
-      if (!value.has_string_param()) return Reject(request, "parameter 'backend' must be a string");
-      backend = value.string_param();
+    const auto known = std::find_if(std::begin(kKnownParameters), std::end(kKnownParameters),
+                                    [&key = key](const KnownParameter& one) { return one.key == key; });
+    if (known != std::end(kKnownParameters)) {
+      if ((known->kinds & Kind(value.parameter_choice_case())) == 0) {
+        return Reject(request, "parameter '", key, "' must be ", std::string(known->kinds_text));
+      }
+      if (key == "backend") backend = value.string_param();
     } else if (absl::StartsWith(key, "triton_")) {
       return Reject(request, "parameter keys starting with 'triton_' are reserved, got '", key, "'");
-    } else if (value.has_uint64_param() && key != "priority" && key != "timeout") {
+    } else if (value.has_uint64_param()) {
       return Reject(request, "parameter '", key, "' has the type uint64, which only 'priority' and 'timeout' may have");
     }
   }
@@ -207,6 +235,17 @@ absl::StatusOr<std::vector<RequestedOutput>> FindOutputs(const ModelInferRequest
   return result;
 }
 
+// No less than the answer takes, and the integers that every output needs while it is computed.
+int64_t ResponseBytes(const ServedModel& model, const std::vector<RequestedOutput>& wanted, int64_t batch) {
+  int64_t bytes = 0;
+  for (const ServedOutput& output : model.outputs()) bytes += 4 * batch * ir::ElementCount(output.type.shape);
+  for (const RequestedOutput& one : wanted) {
+    const int64_t class_bytes = kClassBytes + static_cast<int64_t>(model.outputs()[one.index].longest_label);
+    bytes += batch * one.classes * class_bytes;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 absl::StatusOr<DecodedRequest> DecodeRequest(const ModelInferRequest& request, std::shared_ptr<const ServedModel> model,
@@ -219,9 +258,7 @@ absl::StatusOr<DecodedRequest> DecodeRequest(const ModelInferRequest& request, s
     MSQ_RETURN_IF_ERROR(CheckInput(request, *model, model->inputs()[i], &wires[i], &decoded.batch, i == 0));
   }
   MSQ_ASSIGN_OR_RETURN(decoded.outputs, FindOutputs(request, *model));
-  int64_t response_bytes = 0;
-  for (const ServedOutput& output : model->outputs())
-    response_bytes += 4 * decoded.batch * ir::ElementCount(output.type.shape);
+  const int64_t response_bytes = ResponseBytes(*model, decoded.outputs, decoded.batch);
   if (response_bytes > max_response_bytes) {
     return Reject(request, "the answer to batch ", decoded.batch, " has ", response_bytes, " bytes, the limit is ",
                   max_response_bytes);

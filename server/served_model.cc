@@ -1,5 +1,7 @@
 #include "server/served_model.h"
 
+#include <algorithm>
+
 #include "base/status.h"
 #include "model/format/artifact.h"
 
@@ -56,7 +58,9 @@ void ServedModel::DescribeTensors(ir::Model model) {
   }
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const ir::Tensor& tensor = graph.tensors[static_cast<size_t>(graph.outputs[i])];
-    outputs_.push_back({tensor.name, tensor.type, std::move(model.outputs[i].labels)});
+    ServedOutput output{tensor.name, tensor.type, std::move(model.outputs[i].labels), 0};
+    for (const std::string& label : output.labels) output.longest_label = std::max(output.longest_label, label.size());
+    outputs_.push_back(std::move(output));
   }
 }
 

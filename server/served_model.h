@@ -28,6 +28,7 @@ struct ServedOutput {
   std::string name;
   ir::TensorType type;
   std::vector<std::string> labels;
+  size_t longest_label = 0;  // bytes
 };
 
 // A model on one backend.
