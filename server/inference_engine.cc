@@ -1,8 +1,10 @@
 #include "server/inference_engine.h"
 
 #include <memory>
+#include <new>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "base/status.h"
 #include "server/request_decoder.h"
 #include "server/response_encoder.h"
@@ -10,10 +12,27 @@
 
 namespace msq::server {
 
+namespace {
+
+// Memory that cannot be had is the error of the request that wants it, not the end of the daemon.
+template <typename Step>
+absl::Status WithinMemory(Step step) {
+  try {
+    return step();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory: the request needs more than there is");
+  }
+}
+
+}  // namespace
+
 struct InferenceEngine::Job {
   InferenceCall call;
-  DecodedRequest request;
   absl::Time arrival;
+  // The request may hold the last reference to a model, so it is kept until its answer is counted.
+  std::shared_ptr<const ServedModel> model;
+  DecodedRequest request;
+  int64_t bytes = 0;
   absl::Time queued;
 };
 
@@ -26,33 +45,50 @@ InferenceEngine::InferenceEngine(const ModelRepository& repository, Metrics* met
       queue_(options.workers, options.queue_capacity) {}
 
 void InferenceEngine::Infer(InferenceCall call) {
-  const absl::Time arrival = clock_.Now();
-  auto model = repository_.Find(call.request->model_name(), call.request->model_version());
-  if (!model.ok()) {
+  auto job = std::make_shared<Job>();
+  job->call = std::move(call);
+  job->arrival = clock_.Now();
+  const absl::Status status = WithinMemory([&] { return Accept(job); });
+  if (status.ok()) return;  // a worker has it
+  if (job->model == nullptr) {
     metrics_->CountUnresolved();
-    return call.done(model.status());
+    return job->call.done(status);
   }
-  // The request may hold the last reference to a model, so answers are counted before it goes.
-  const std::shared_ptr<const ServedModel> keep = *model;
-  auto decoded = DecodeRequest(*call.request, *std::move(model), options_.max_response_bytes);
-  if (!decoded.ok()) return Answer(keep->default_backend(), call, arrival, decoded.status());
+  const ServedBackend* backend = job->request.backend;
+  Answer(backend != nullptr ? *backend : job->model->default_backend(), job->call, job->arrival, status);
+}
 
-  const ServedBackend& backend = *decoded->backend;
-  const absl::Time queued = clock_.Now();
-  backend.metrics->Observe(Phase::kDecode, queued - arrival);
-  auto job = std::make_shared<Job>(Job{std::move(call), *std::move(decoded), arrival, queued});
+// Leaves the job to a worker, or says why not.
+absl::Status InferenceEngine::Accept(const std::shared_ptr<Job>& job) {
+  const inference::ModelInferRequest& message = *job->call.request;
+  MSQ_ASSIGN_OR_RETURN(job->model, repository_.Find(message.model_name(), message.model_version()));
+  MSQ_ASSIGN_OR_RETURN(job->request, DecodeRequest(message, job->model, options_.max_response_bytes));
+  for (const AlignedBuffer& codes : job->request.codes) job->bytes += static_cast<int64_t>(codes.size());
+  job->queued = clock_.Now();
+  job->request.backend->metrics->Observe(Phase::kDecode, job->queued - job->arrival);
+
+  std::function<void()> task = [this, job] { Execute(*job); };
   ++accepted_;
   metrics_->queued_requests().Increment();
-  if (queue_.TryPush([this, job] { Execute(*job); })) return;
-  --accepted_;
-  metrics_->queued_requests().Decrement();
-  Answer(backend, job->call, arrival, WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull));
+  const int64_t before = queued_bytes_.fetch_add(job->bytes);
+  absl::Cleanup undo = [this, bytes = job->bytes] {
+    queued_bytes_ -= bytes;
+    metrics_->queued_requests().Decrement();
+    --accepted_;
+  };
+  const bool fits = before == 0 || before + job->bytes <= options_.max_queued_bytes;
+  if (!fits || !queue_.TryPush(std::move(task))) {
+    return WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
+  }
+  std::move(undo).Cancel();
+  return absl::OkStatus();
 }
 
 void InferenceEngine::Execute(Job& job) {
+  queued_bytes_ -= job.bytes;
   metrics_->queued_requests().Decrement();
   job.request.backend->metrics->Observe(Phase::kQueue, clock_.Now() - job.queued);
-  const absl::Status status = Compute(job);
+  const absl::Status status = WithinMemory([&] { return Compute(job); });
   ++answered_;
   Answer(*job.request.backend, job.call, job.arrival, status);
 }

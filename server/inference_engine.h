@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -31,6 +32,7 @@ class InferenceEngine {
   struct Options {
     int workers = 2;
     size_t queue_capacity = 256;
+    int64_t max_queued_bytes = int64_t{1} << 30;  // codes; one request may always wait
     int64_t max_response_bytes = int64_t{1} << 27;
   };
   InferenceEngine(const ModelRepository& repository, Metrics* metrics, const Options& options,
@@ -44,6 +46,7 @@ class InferenceEngine {
 
  private:
   struct Job;
+  absl::Status Accept(const std::shared_ptr<Job>& job);
   void Execute(Job& job);
   absl::Status Compute(Job& job);
   void Answer(const ServedBackend& backend, const InferenceCall& call, absl::Time arrival, const absl::Status& status);
@@ -52,6 +55,7 @@ class InferenceEngine {
   Metrics* metrics_;
   const Options options_;
   const Clock& clock_;
+  std::atomic<int64_t> queued_bytes_{0};
   std::atomic<int64_t> accepted_{0};
   std::atomic<int64_t> answered_{0};
   WorkerQueue queue_;  // last: its threads use everything above

@@ -249,6 +249,47 @@ TEST_F(InferenceEngineTest, BackendErrorsReachTheCaller) {
       MetricsHave("msq_request_failures_total{backend=\"cpu\",model=\"m\",reason=\"backend\",version=\"1\"} 1"));
 }
 
+TEST_F(InferenceEngineTest, MemoryThatCannotBeHadIsAnError) {
+  control_->RunOutOfMemory();
+  const absl::Status status = Infer(Request());
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Message(status).find("out of memory"), 0u) << status;
+}
+
+TEST_F(InferenceEngineTest, KnownParametersHaveTheirKinds) {
+  for (const char* key : {"sequence_start", "sequence_end", "triton_enable_empty_final_response"}) {
+    ModelInferRequest request = Request();
+    (*request.mutable_parameters())[key].set_int64_param(1);
+    ExpectRejected(request, std::string("parameter '") + key + "' must be a bool");
+  }
+  for (const char* key : {"sequence_id", "priority", "timeout", "backend"}) {
+    ModelInferRequest request = Request();
+    (*request.mutable_parameters())[key].set_bool_param(true);
+    ExpectRejected(request, std::string("parameter '") + key + "' must be a");
+  }
+  ModelInferRequest request = Request();
+  auto& parameters = *request.mutable_parameters();
+  for (const char* key : {"sequence_start", "sequence_end", "triton_enable_empty_final_response"}) {
+    parameters[key].set_bool_param(true);
+  }
+  parameters["sequence_id"].set_int64_param(7);
+  parameters["timeout"].set_int64_param(1000);
+  EXPECT_TRUE(Infer(request).ok());
+}
+
+TEST_F(InferenceEngineTest, ClassesCountIntoTheAnswersSize) {
+  InferenceEngine::Options options;
+  options.max_response_bytes = 500;
+  Start(options);
+  ModelInferRequest request = Request();
+  auto* output = request.add_outputs();
+  output->set_name("logits");
+  (*output->mutable_parameters())["classification"].set_int64_param(5);
+  EXPECT_TRUE(Infer(request).ok());
+  (*output->mutable_parameters())["classification"].set_int64_param(10);
+  EXPECT_EQ(Infer(request).code(), absl::StatusCode::kInvalidArgument);
+}
+
 // One worker is held, so that what comes after it waits.
 class QueueTest : public InferenceEngineTest {
  protected:
@@ -260,10 +301,11 @@ class QueueTest : public InferenceEngineTest {
     std::future<absl::Status> answer = promise.get_future();
   };
 
-  QueueTest() {
+  explicit QueueTest(size_t capacity = 1, int64_t bytes = 1 << 20) {
     InferenceEngine::Options options;
     options.workers = 1;
-    options.queue_capacity = 1;
+    options.queue_capacity = capacity;
+    options.max_queued_bytes = bytes;
     Start(options);
     control_->Hold();
     Send(&running_);
@@ -291,6 +333,21 @@ TEST_F(QueueTest, AFullQueueSaysSo) {
   EXPECT_TRUE(running_.answer.get().ok());
   EXPECT_TRUE(waiting_.answer.get().ok());
   EXPECT_TRUE(MetricsHave("msq_queued_requests 0"));
+}
+
+class QueuedBytesTest : public QueueTest {
+ protected:
+  QueuedBytesTest() : QueueTest(100, kElements + 1) {}
+};
+
+TEST_F(QueuedBytesTest, AreBounded) {
+  Send(&waiting_);
+  Pending refused;
+  Send(&refused);
+  EXPECT_EQ(Reason(refused.answer.get()), "queue_full");
+  control_->Release();
+  EXPECT_TRUE(waiting_.answer.get().ok());
+  EXPECT_TRUE(Infer(Request()).ok());
 }
 
 TEST_F(QueueTest, ExpiredRequestsAreNotComputed) {

@@ -27,6 +27,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
   if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
   if (options.queue_capacity < 1) return InvalidArgument("queue capacity must be positive");
+  if (options.max_queued_bytes < 1) return InvalidArgument("max queued bytes must be positive");
   if (options.max_message_bytes < 1024 || options.max_message_bytes > std::numeric_limits<int32_t>::max()) {
     return InvalidArgument("max message bytes must be in 1024..", std::numeric_limits<int32_t>::max());
   }
@@ -67,6 +68,7 @@ class Server::Impl {
     InferenceEngine::Options engine;
     engine.workers = options_.workers;
     engine.queue_capacity = static_cast<size_t>(options_.queue_capacity);
+    engine.max_queued_bytes = options_.max_queued_bytes;
     engine.max_response_bytes = options_.max_message_bytes;
     engine_ = std::make_unique<InferenceEngine>(*repository_, &metrics_, engine);
     service_ = std::make_unique<GrpcService>(
@@ -100,6 +102,10 @@ class Server::Impl {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else two daemons would silently share the port
+    // Bounds what gRPC itself holds of messages in transit; below a few whole ones nobody would be served.
+    grpc::ResourceQuota quota("msqd");
+    quota.Resize(static_cast<size_t>(16 * options_.max_message_bytes));
+    builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
     builder.AddListeningPort(options_.grpc_address, grpc::InsecureServerCredentials(), &grpc_port_);

@@ -20,6 +20,7 @@ struct ServerOptions {
   int threads = 0;  // that one inference may use; 0: the machine's
   int workers = 2;  // inferences at a time
   int queue_capacity = 256;
+  int64_t max_queued_bytes = int64_t{1} << 30;  // input codes of the requests that wait
   int64_t max_message_bytes = int64_t{1} << 27;
   bool strict_readiness = true;
 };

@@ -1,6 +1,7 @@
 #include "server/testing/fake_backend.h"
 
 #include <cstring>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -86,6 +87,11 @@ void FakeControl::FailWith(absl::Status status) {
   failure_ = std::move(status);
 }
 
+void FakeControl::RunOutOfMemory() {
+  std::lock_guard lock(mutex_);
+  out_of_memory_ = true;
+}
+
 absl::Status FakeControl::BeforeRun() {
   std::unique_lock lock(mutex_);
   ++runs_;
@@ -93,6 +99,7 @@ absl::Status FakeControl::BeforeRun() {
   changed_.notify_all();
   changed_.wait(lock, [this] { return !holding_; });
   --held_;
+  if (out_of_memory_) throw std::bad_alloc();
   return failure_;
 }
 

@@ -20,6 +20,9 @@ class FakeControl {
   // Every later run answers this; OK computes again.
   void FailWith(absl::Status status);
 
+  // Every later run finds no memory.
+  void RunOutOfMemory();
+
   absl::Status BeforeRun();
   int runs() const;
 
@@ -29,6 +32,7 @@ class FakeControl {
   bool holding_ = false;
   int held_ = 0;
   int runs_ = 0;
+  bool out_of_memory_ = false;
   absl::Status failure_;
 };
 
