@@ -16,6 +16,10 @@ grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
+absl::Status ShuttingDown() {
+  return WithReason(Unavailable("GRPC server is shutting down and has stopped accepting new requests."), kShuttingDown);
+}
+
 // One ModelInfer under way: owns the cancellation flag that the engine looks at, and itself.
 class InferReactor final : public grpc::ServerUnaryReactor {
  public:
@@ -62,12 +66,14 @@ GrpcService::GrpcService(const ModelRepository& repository, InferenceEngine* eng
 
 grpc::ServerUnaryReactor* GrpcService::ServerLive(Context* context, In<inference::ServerLiveRequest>,
                                                   inference::ServerLiveResponse* response) {
+  if (refusing_) return Finish(context, ShuttingDown());
   response->set_live(true);
   return Finish(context, absl::OkStatus());
 }
 
 grpc::ServerUnaryReactor* GrpcService::ServerReady(Context* context, In<inference::ServerReadyRequest>,
                                                    inference::ServerReadyResponse* response) {
+  if (refusing_) return Finish(context, ShuttingDown());
   response->set_ready(Ready());
   return Finish(context, absl::OkStatus());
 }
@@ -87,7 +93,7 @@ grpc::ServerUnaryReactor* GrpcService::ModelReady(Context* context, In<inference
                                                   inference::ModelReadyResponse* response) {
   const auto model = repository_.Find(request->name(), request->version());
   if (absl::IsInvalidArgument(model.status())) return Finish(context, model.status());
-  response->set_ready(model.ok());
+  response->set_ready(model.ok() && !draining_);
   return Finish(context, absl::OkStatus());
 }
 
@@ -128,10 +134,7 @@ grpc::ServerUnaryReactor* GrpcService::RepositoryIndex(Context* context, In<infe
 
 grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, In<inference::ModelInferRequest> request,
                                                   inference::ModelInferResponse* response) {
-  if (refusing_) {
-    const absl::Status status = Unavailable("GRPC server is shutting down and has stopped accepting new requests.");
-    return Finish(context, WithReason(status, kShuttingDown));
-  }
+  if (refusing_) return Finish(context, ShuttingDown());
   return new InferReactor(context, request, response, engine_);
 }
 

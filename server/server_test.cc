@@ -67,6 +67,14 @@ class ServerTest : public ::testing::Test {
     return stub_->ServerReady(&context, {}, &response).ok() && response.ready();
   }
 
+  bool ModelReady() {
+    grpc::ClientContext context;
+    inference::ModelReadyRequest request;
+    inference::ModelReadyResponse response;
+    request.set_name("m");
+    return stub_->ModelReady(&context, request, &response).ok() && response.ready();
+  }
+
   // Sends requests with short deadlines while a worker is held, until one is refused: its status and reason.
   std::pair<grpc::Status, std::string> AwaitRefusal() {
     for (int i = 0; i < 1000; ++i) {
@@ -98,6 +106,7 @@ TEST_F(ServerTest, ServesAndReportsHealth) {
   EXPECT_EQ(Health(""), HealthCheckResponse::SERVING);
   EXPECT_EQ(Health("inference.GRPCInferenceService"), HealthCheckResponse::SERVING);
   EXPECT_EQ(Health("model:m"), HealthCheckResponse::SERVING);
+  EXPECT_TRUE(ModelReady());
   EXPECT_EQ(Health("model:n"), HealthCheckResponse::SERVICE_UNKNOWN);
 }
 
@@ -161,6 +170,7 @@ TEST_F(ServerTest, ShutdownAnswersWhatWasAccepted) {
       std::async(std::launch::async, [this] { server_->Shutdown(absl::Milliseconds(200), absl::Seconds(20)); });
   while (Ready()) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the delay: serves on, says not ready
   EXPECT_EQ(Health(""), HealthCheckResponse::NOT_SERVING);
+  EXPECT_FALSE(ModelReady());
   auto second = std::async(std::launch::async, [this] { return Infer(Request()); });
   EXPECT_EQ(shutdown.wait_for(std::chrono::milliseconds(400)), std::future_status::timeout);
   control_->Release();
@@ -181,6 +191,11 @@ TEST_F(ServerTest, ShutdownRefusesNewInferencesWhileItDrains) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_NE(status.error_message().find("has stopped accepting new requests"), std::string::npos);
   EXPECT_EQ(reason, "shutting_down");
+  grpc::ClientContext live_context, ready_context;
+  inference::ServerLiveResponse live;
+  inference::ServerReadyResponse ready;
+  EXPECT_EQ(stub_->ServerLive(&live_context, {}, &live).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(stub_->ServerReady(&ready_context, {}, &ready).error_code(), grpc::StatusCode::UNAVAILABLE);
   control_->Release();
   shutdown.get();
   EXPECT_TRUE(first.get().ok());
