@@ -1,5 +1,4 @@
 // msqd: serves the MSQ networks of a model repository over gRPC until SIGTERM or SIGINT.
-#include <pthread.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -12,6 +11,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "server/server.h"
+#include "server/signals.h"
 
 namespace {
 
@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "threads that one inference may use; 0: the machine's");
   app.add_option("--workers", options.workers, "inferences at a time");
   app.add_option("--queue-capacity", options.queue_capacity, "requests that may wait");
+  app.add_option("--max-queued-bytes", options.max_queued_bytes, "input codes of the requests that wait");
   app.add_option("--max-message-bytes", options.max_message_bytes, "largest request and answer");
   app.add_option("--drain-grace-seconds", drain_grace_seconds, "at shutdown, time for requests under way")
       ->check(CLI::NonNegativeNumber);
@@ -45,11 +46,7 @@ int main(int argc, char** argv) {
   // gRPC's own log lines would stand beside ours when a port is in use; GRPC_VERBOSITY brings them back.
   setenv("GRPC_VERBOSITY", "NONE", 0);
   signal(SIGPIPE, SIG_IGN);
-  sigset_t stop_signals;  // blocked before any thread starts, so that only sigwait below takes them
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  msq::server::StopSignals signals;
 
   msq::BackendRegistry backends;
   auto cpu = msq::cpu::CreateCpuBackend();
@@ -57,12 +54,11 @@ int main(int argc, char** argv) {
   if (absl::Status status = backends.Register(*std::move(cpu)); !status.ok()) return Fail(status);
   auto server = msq::server::Server::Create(options, std::move(backends));
   if (!server.ok()) return Fail(server.status());
+  signals.StartServing();
   std::printf("ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(), (*server)->metrics_address().c_str());
   std::fflush(stdout);
 
-  int number = 0;
-  sigwait(&stop_signals, &number);
-  msq::LogInfo("signal ", number, ": draining");
+  msq::LogInfo("signal ", signals.Await(), ": draining");
   (*server)->Shutdown(absl::Seconds(drain_delay_seconds), absl::Seconds(drain_grace_seconds));
   return 0;
 }
