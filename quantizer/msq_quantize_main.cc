@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -132,5 +133,10 @@ int Main(int argc, char** argv) {
 }  // namespace msq::quantizer
 
 int main(int argc, char** argv) {
-  return msq::quantizer::Main(argc, argv);
+  try {
+    return msq::quantizer::Main(argc, argv);
+  } catch (const std::exception& error) {  // of a library: out of memory, a name that JSON cannot hold
+    std::cerr << "msq-quantize: " << error.what() << "\n";
+    return 1;
+  }
 }
