@@ -77,7 +77,11 @@ int main(int argc, char** argv) {
   app.add_option("--model", options.model, "Name of the model")->capture_default_str();
   app.add_option("--font", options.font, "Font file to render with")->capture_default_str();
   app.add_option("--min-right", options.min_right_percent, "Fail when less than this percentage is read right");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   if (const absl::Status status = msq::demo::Run(options); !status.ok()) {
     std::cerr << "msq-demo: " << msq::Message(status) << "\n";
     return 1;

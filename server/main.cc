@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   msq::server::ServerOptions options;
   int drain_grace_seconds = 30, drain_delay_seconds = 0;
   CLI::App app("Serves 4-bit MSQ networks over the Open Inference Protocol v2");
+  app.set_version_flag("--version", MSQ_VERSION);
   app.option_defaults()->always_capture_default();
   app.add_option("--model-repository", options.model_repository, "folder of <model>/<version>/model.msq")->required();
   app.add_option("--grpc-address", options.grpc_address, "HOST:PORT; port 0 picks a free one");
@@ -41,7 +42,11 @@ int main(int argc, char** argv) {
   app.add_option("--drain-delay-seconds", drain_delay_seconds, "at shutdown, time to serve on while not ready")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--strict-readiness", options.strict_readiness, "ready only when every model is");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   // gRPC's own log lines would stand beside ours when a port is in use; GRPC_VERBOSITY brings them back.
   setenv("GRPC_VERBOSITY", "NONE", 0);

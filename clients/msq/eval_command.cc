@@ -108,6 +108,10 @@ absl::Status SendAll(Client* client, const ModelFeed& feed, const media::Dataset
         MSQ_ASSIGN_OR_RETURN(names, ClassNames(client, feed, samples[0]));
       }
       MSQ_ASSIGN_OR_RETURN(const int64_t label, dataset.Label(i, names));
+      if (label < 0 || label >= feed.class_count()) {
+        return InvalidArgument(options.dataset, ": picture ", i, " has label ", label, ", the model has ",
+                               feed.class_count(), " classes");
+      }
       labels.push_back(label);
     }
     MSQ_RETURN_IF_ERROR(score->Begin());

@@ -17,7 +17,11 @@ int main(int argc, char** argv) {
   msq::client::AddEvalCommand(&app, &run);
   msq::client::AddModelsCommand(&app, &run);
   msq::client::AddStatusCommand(&app, &run);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   const absl::Status status = run();
   if (status.ok()) return 0;
   std::fprintf(stderr, "msq: %s\n", std::string(msq::Message(status)).c_str());
