@@ -106,6 +106,11 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual((document["images"], document["top1"], document["top5"]), (3, 0, 1))
         self.fail_with("nowhere", "eval", "sample", "--dataset", self.folder / "nowhere", *self.url)
 
+    def test_eval_refuses_labels_that_no_class_has(self):
+        archive = self.folder / "strange.npz"
+        numpy.savez(archive, images=self.fixture.pixels.transpose(0, 2, 3, 1), labels=numpy.arange(9) + 70)
+        self.fail_with("class 70, but there are 10 class names", "eval", "nhwc", "--dataset", archive, *self.url)
+
     def test_names_that_are_no_utf8_are_printed_with_replacements(self):
         folder = self.folder / os.fsdecode(b"set\xff")
         shutil.copytree(self.fixture.pictures, folder)
