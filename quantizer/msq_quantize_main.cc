@@ -96,13 +96,11 @@ int Run(const CommandLine& line) {
   const bool terminal = isatty(STDERR_FILENO) == 1;
   const auto result = Quantize(line.options, terminal ? Progress(ShowProgress) : Progress());
   if (!result.ok()) return Fail(result.status());
-  const auto bytes = format::Serialize(result->model);
-  if (!bytes.ok()) return Fail(bytes.status());
   std::error_code ignored;  // WriteFile says it better
   std::filesystem::create_directories(std::filesystem::path(line.output).parent_path(), ignored);
   if (absl::Status status = format::WriteFile(result->model, line.output); !status.ok()) return Fail(status);
   const auto render = line.json ? ReportJson : ReportText;
-  std::cout << render(result->model, result->report, line.output, bytes->size());
+  std::cout << render(result->model, result->report, line.output, std::filesystem::file_size(line.output));
   return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "base/check.h"
 #include "base/status.h"
+#include "model/ir/printer.h"
 #include "model/ir/verifier.h"
 #include "quantizer/calibration_data.h"
 #include "quantizer/lower.h"
@@ -120,18 +122,16 @@ ir::InputDescription DescribeInput(const FloatGraph& graph, const QuantizeOption
   return description;
 }
 
-const ir::Weights* WeightsOf(const ir::Node& node, const ir::Epilogue** epilogue) {
-  if (const auto* conv = std::get_if<ir::Conv>(&node.op)) return *epilogue = &conv->epilogue, &conv->weights;
-  if (const auto* dense = std::get_if<ir::Dense>(&node.op)) return *epilogue = &dense->epilogue, &dense->weights;
-  return nullptr;
+const ir::Epilogue& EpilogueOf(const ir::Op& op) {
+  const auto* conv = std::get_if<ir::Conv>(&op);
+  return conv != nullptr ? conv->epilogue : std::get<ir::Dense>(op).epilogue;
 }
 
 // Lowering keeps the order of nodes, so node i of the float graph is node i of the IR.
 std::vector<ir::LayerRecord> Record(const FloatGraph& graph, const Calibration& calibration, const ir::Graph& lowered) {
   std::vector<ir::LayerRecord> records;
   for (size_t i = 0; i < lowered.nodes.size(); ++i) {
-    const ir::Epilogue* epilogue = nullptr;
-    const ir::Weights* weights = WeightsOf(lowered.nodes[i], &epilogue);
+    const ir::Weights* weights = ir::WeightsOf(lowered.nodes[i].op);
     if (weights == nullptr) continue;
     ir::LayerRecord record;
     record.node = lowered.nodes[i].name;
@@ -140,13 +140,13 @@ std::vector<ir::LayerRecord> Record(const FloatGraph& graph, const Calibration& 
     record.activation_saturation = calibration.saturation[graph.nodes[i].output];
     // Alpha 4; multiplier 4, addend 8, shift 1, skip 4, leaky 16; or the raw bias 4.
     int64_t per_row = 8;
-    if (const auto* requantizer = std::get_if<ir::Requantizer>(epilogue)) {
+    if (const auto* requantizer = std::get_if<ir::Requantizer>(&EpilogueOf(lowered.nodes[i].op))) {
       per_row = 17 + (requantizer->skip_multipliers.empty() ? 0 : 4) + (requantizer->leaky ? 16 : 0);
     }
     for (numerics::Scheme scheme : weights->schemes) {
-      ++record.rows_by_scheme[static_cast<int>(scheme)];
       record.bytes += (weights->row_length * numerics::CodeBits(scheme) + 7) / 8 + per_row;
     }
+    std::ranges::copy(ir::RowsByScheme(*weights), record.rows_by_scheme);
     records.push_back(std::move(record));
   }
   return records;
