@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "proto/health.pb.h"
-#include "server/grpc_service.h"
-#include "server/metrics_endpoint.h"
+#include "server/observe/metrics_endpoint.h"
+#include "server/rpc/grpc_service.h"
 
 namespace msq::server {
 namespace {

@@ -1,6 +1,6 @@
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
-#include "server/status_to_grpc.h"
+#include "server/protocol/reason.h"
 
 namespace msq::server {
 namespace {

@@ -1,5 +1,5 @@
 // Repository and config.pbtxt: which versions are served, and that a broken model leaves the others alone.
-#include "server/model_repository.h"
+#include "server/models/model_repository.h"
 
 #include <sys/stat.h>
 
@@ -9,7 +9,7 @@
 #include "base/status.h"
 #include "model/format/artifact.h"
 #include "model/testing/sample_model.h"
-#include "server/model_config.h"
+#include "server/models/model_config.h"
 #include "server/testing/fake_backend.h"
 #include "server/testing/test_repository.h"
 

@@ -11,8 +11,8 @@
 #include "backends/registry.h"
 #include "model/ir/model.h"
 #include "proto/inference.pb.h"
-#include "server/metrics.h"
-#include "server/tensor_codec.h"
+#include "server/models/tensor_codec.h"
+#include "server/observe/metrics.h"
 
 namespace msq::server {
 

@@ -1,11 +1,11 @@
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
 #include "base/status.h"
-#include "server/metrics_endpoint.h"
-#include "server/status_to_grpc.h"
+#include "server/observe/metrics_endpoint.h"
+#include "server/protocol/reason.h"
 
 namespace msq::server {
 namespace {

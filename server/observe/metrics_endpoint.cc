@@ -1,4 +1,4 @@
-#include "server/metrics_endpoint.h"
+#include "server/observe/metrics_endpoint.h"
 
 #include <exception>
 

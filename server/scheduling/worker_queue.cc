@@ -1,4 +1,4 @@
-#include "server/worker_queue.h"
+#include "server/scheduling/worker_queue.h"
 
 #include <utility>
 

@@ -5,7 +5,7 @@
 
 #include "base/aligned_buffer.h"
 #include "proto/inference.pb.h"
-#include "server/request_decoder.h"
+#include "server/protocol/request_decoder.h"
 
 namespace msq::server {
 

@@ -1,9 +1,9 @@
-#include "server/response_encoder.h"
+#include "server/protocol/response_encoder.h"
 
 #include <string>
 #include <utility>
 
-#include "server/tensor_codec.h"
+#include "server/models/tensor_codec.h"
 
 namespace msq::server {
 

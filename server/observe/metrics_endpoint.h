@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 namespace prometheus {
 class Exposer;

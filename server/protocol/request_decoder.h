@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "base/aligned_buffer.h"
 #include "proto/inference.pb.h"
-#include "server/served_model.h"
+#include "server/models/served_model.h"
 
 namespace msq::server {
 

@@ -1,4 +1,4 @@
-#include "server/status_to_grpc.h"
+#include "server/rpc/status_to_grpc.h"
 
 #include <gtest/gtest.h>
 
@@ -23,13 +23,6 @@ TEST(StatusToGrpcTest, LongMessagesAreCutBetweenCharacters) {
   for (int i = 0; i < 3000; ++i) accents += "\xC3\xA9";
   const std::string cut = ToGrpc(absl::InternalError(accents)).error_message();
   EXPECT_EQ(cut.substr(cut.size() - 5), "\xC3\xA9...");
-}
-
-TEST(StatusToGrpcTest, ReasonTravelsWithTheStatus) {
-  const absl::Status status = WithReason(Unavailable("full"), kQueueFull);
-  EXPECT_EQ(Reason(status), "queue_full");
-  EXPECT_EQ(Reason(WithContext(status, "model")), "queue_full");
-  EXPECT_EQ(Reason(Unavailable("other")), "");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "server/served_model.h"
+#include "server/models/served_model.h"
 
 #include <algorithm>
 

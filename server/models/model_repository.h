@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/served_model.h"
+#include "server/models/served_model.h"
 
 namespace msq::server {
 

@@ -7,8 +7,8 @@
 #include <grpcpp/server_context.h>
 
 #include "proto/inference.grpc.pb.h"
-#include "server/inference_engine.h"
-#include "server/model_repository.h"
+#include "server/engine/inference_engine.h"
+#include "server/models/model_repository.h"
 
 namespace msq::server {
 

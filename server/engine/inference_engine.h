@@ -10,9 +10,9 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "proto/inference.pb.h"
-#include "server/metrics.h"
-#include "server/model_repository.h"
-#include "server/worker_queue.h"
+#include "server/models/model_repository.h"
+#include "server/observe/metrics.h"
+#include "server/scheduling/worker_queue.h"
 
 namespace msq::server {
 

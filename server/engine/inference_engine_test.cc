@@ -1,5 +1,5 @@
 // The path of a request without gRPC: what is refused and how, what is computed, what is counted.
-#include "server/inference_engine.h"
+#include "server/engine/inference_engine.h"
 
 #include <cstring>
 #include <future>
@@ -11,7 +11,7 @@
 #include "model/numerics/edge.h"
 #include "model/reference/interpreter.h"
 #include "model/testing/sample_model.h"
-#include "server/status_to_grpc.h"
+#include "server/protocol/reason.h"
 #include "server/testing/fake_backend.h"
 #include "server/testing/test_repository.h"
 

@@ -1,5 +1,5 @@
 // The vector loops of the codec against numerics/edge.h, value by value.
-#include "server/tensor_codec.h"
+#include "server/models/tensor_codec.h"
 
 #include <cmath>
 #include <cstring>

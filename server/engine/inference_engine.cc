@@ -1,4 +1,4 @@
-#include "server/inference_engine.h"
+#include "server/engine/inference_engine.h"
 
 #include <memory>
 #include <new>
@@ -6,9 +6,9 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "base/status.h"
-#include "server/request_decoder.h"
-#include "server/response_encoder.h"
-#include "server/status_to_grpc.h"
+#include "server/protocol/reason.h"
+#include "server/protocol/request_decoder.h"
+#include "server/protocol/response_encoder.h"
 
 namespace msq::server {
 

@@ -1,4 +1,4 @@
-#include "server/request_decoder.h"
+#include "server/protocol/request_decoder.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,10 +1,11 @@
-#include "server/grpc_service.h"
+#include "server/rpc/grpc_service.h"
 
 #include <utility>
 
 #include "absl/time/time.h"
 #include "base/status.h"
-#include "server/status_to_grpc.h"
+#include "server/protocol/reason.h"
+#include "server/rpc/status_to_grpc.h"
 
 namespace msq::server {
 namespace {

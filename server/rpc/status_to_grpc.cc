@@ -1,25 +1,13 @@
-#include "server/status_to_grpc.h"
+#include "server/rpc/status_to_grpc.h"
 
-#include "absl/strings/cord.h"
 #include "base/status.h"
 
 namespace msq::server {
 namespace {
 
-constexpr char kReasonUrl[] = "msq/reason";
 constexpr size_t kMaxMessageBytes = 2048;  // trailers are limited to 8 KiB, and a byte may take three
 
 }  // namespace
-
-absl::Status WithReason(absl::Status status, std::string_view reason) {
-  status.SetPayload(kReasonUrl, absl::Cord(absl::string_view(reason.data(), reason.size())));
-  return status;
-}
-
-std::string Reason(const absl::Status& status) {
-  const auto payload = status.GetPayload(kReasonUrl);
-  return payload ? std::string(*payload) : std::string();
-}
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;

@@ -1,4 +1,4 @@
-#include "server/model_repository.h"
+#include "server/models/model_repository.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,8 +7,8 @@
 #include "absl/strings/numbers.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "server/model_config.h"
-#include "server/status_to_grpc.h"
+#include "server/models/model_config.h"
+#include "server/protocol/reason.h"
 
 namespace msq::server {
 namespace {

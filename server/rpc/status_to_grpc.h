@@ -1,0 +1,16 @@
+// The one place that maps the project's errors to what a gRPC caller sees.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+
+namespace msq::server {
+
+// Trailing metadata that carries the status's reason (server/protocol/reason.h).
+inline constexpr char kReasonMetadata[] = "x-msq-reason";
+
+// Same code, and the message cut to a length that fits HTTP/2 trailers whatever a request made it quote.
+grpc::Status ToGrpc(const absl::Status& status);
+
+}  // namespace msq::server
