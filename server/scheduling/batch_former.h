@@ -55,8 +55,8 @@ class BatchFormer {
   // the same time.
   virtual std::optional<Batch> Form(int instance, absl::Time now) = 0;
 
-  // A batch that Form gave was computed, well or not.
-  virtual void Finish(const Batch& batch, absl::Time now) = 0;
+  // A batch that Form gave was computed, or failed as `status` says.
+  virtual void Finish(const Batch& batch, absl::Time now, const absl::Status& status) = 0;
 
   // When Form or TakeExpired may have something to give though nothing else happens; InfiniteFuture for never.
   virtual absl::Time NextEvent() const = 0;
