@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "proto/health.pb.h"
+#include "server/engine/protocol_service.h"
+#include "server/models/msq_platform.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/rpc/grpc_service.h"
 
@@ -22,6 +24,10 @@ namespace {
 
 // For answers and refusals to reach clients before their connections close.
 constexpr absl::Duration kSettleTime = absl::Milliseconds(200);
+
+// Batches at a time on a device that is not this machine's processor: its instances alone are the limit.
+constexpr int kDeviceSlots = 64;
+constexpr std::string_view kCpu = "cpu";
 
 absl::Status CheckOptions(const ServerOptions& options) {
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
@@ -50,51 +56,92 @@ std::string WithPort(const std::string& address, int port) {
 
 class Server::Impl {
  public:
-  Impl(const ServerOptions& options, BackendRegistry backends) : options_(options), backends_(std::move(backends)) {}
-  ~Impl() { Shutdown(absl::ZeroDuration(), absl::ZeroDuration()); }
+  Impl(const ServerOptions& options, BackendRegistry backends, std::vector<std::unique_ptr<Platform>> platforms)
+      : options_(options), backends_(std::move(backends)), platforms_(std::move(platforms)) {}
+  ~Impl() {
+    Shutdown(absl::ZeroDuration(), absl::ZeroDuration());
+    repository_.reset();  // its loads end before what they tell of
+  }
 
   absl::Status Start() {
     MSQ_RETURN_IF_ERROR(CheckOptions(options_));
     metrics_.SetBuildInfo(MSQ_VERSION);
-    for (std::string_view name : backends_.names()) {
-      MSQ_ASSIGN_OR_RETURN(const Backend* backend, backends_.Find(name));
-      metrics_.AddBackend(std::string(name), backend->capabilities().device);
-      LogInfo("backend ", std::string(name), " runs on ", backend->capabilities().device);
-    }
-    PrepareOptions prepare;
-    prepare.threads = options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
-    MSQ_ASSIGN_OR_RETURN(repository_, ModelRepository::Open(options_.model_repository, backends_, prepare, &metrics_));
+    MSQ_ASSIGN_OR_RETURN(tokens_, TokenStore::Open(options_.tokens_file));
+    MSQ_ASSIGN_OR_RETURN(tracer_, Tracer::Create(options_.trace_file, options_.trace));
+    MSQ_ASSIGN_OR_RETURN(credentials_, CreateServerCredentials(options_.tls));
+    MSQ_RETURN_IF_ERROR(OpenRepository());
     MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, metrics_));
+    if (options_.response_cache_bytes > 0) cache_ = std::make_unique<ResponseCache>(options_.response_cache_bytes);
     InferenceEngine::Options engine;
-    engine.workers = options_.workers;
-    engine.queue_capacity = static_cast<size_t>(options_.queue_capacity);
     engine.max_queued_bytes = options_.max_queued_bytes;
     engine.max_response_bytes = options_.max_message_bytes;
-    engine_ = std::make_unique<InferenceEngine>(*repository_, &metrics_, engine);
-    service_ = std::make_unique<GrpcService>(
-        *repository_, engine_.get(),
-        GrpcService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
+    engine.full_is_exhausted = options_.full_is_exhausted;
+    engine_ = std::make_unique<InferenceEngine>(
+        InferenceEngine::Parts{repository_.get(), &regions_, &metrics_, tracer_.get(), cache_.get()}, engine);
+    core_ = std::make_unique<ProtocolService>(
+        ProtocolService::Parts{repository_.get(), engine_.get(), &regions_, tracer_.get(), tokens_.get()},
+        ProtocolService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
+    service_ = std::make_unique<GrpcService>(core_.get());
     return StartGrpc();
   }
 
   std::string grpc_address() const { return WithPort(options_.grpc_address, grpc_port_); }
   std::string metrics_address() const { return WithPort(options_.metrics_address, endpoint_->port()); }
+  absl::Status ReloadTokens() { return tokens_->Reload(); }
 
   void Shutdown(absl::Duration delay, absl::Duration grace) {
     if (grpc_ == nullptr || stopped_.exchange(true)) return;
-    service_->StartDraining();
+    core_->StartDraining();
     grpc_->GetHealthCheckService()->Shutdown();  // NOT_SERVING, for good
     absl::SleepFor(delay);
     const absl::Time deadline = absl::Now() + grace;
     // gRPC kills a call that arrives while it closes: refuse first, so that clients hear "unavailable" and go away.
-    service_->StartRefusing();
+    core_->StartRefusing();
     while (engine_->answered() < engine_->accepted() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(2));
+    service_->CloseStreams();
     absl::SleepFor(std::min(grace, kSettleTime));
     grpc_->Shutdown(absl::ToChronoTime(deadline));  // returns when every call is answered
     LogInfo("drained: ", engine_->accepted(), " requests accepted, ", engine_->answered(), " answered");
   }
 
  private:
+  absl::Status OpenRepository() {
+    ModelRuntime runtime;
+    for (std::string_view name : backends_.names()) {
+      MSQ_ASSIGN_OR_RETURN(const Backend* backend, backends_.Find(name));
+      metrics_.AddBackend(std::string(name), backend->capabilities().device);
+      LogInfo("backend ", std::string(name), " runs on ", backend->capabilities().device);
+      Scheduler::Options scheduler;
+      scheduler.slots = name == kCpu ? options_.workers : kDeviceSlots;
+      schedulers_.push_back(std::make_unique<Scheduler>(scheduler));
+      runtime.schedulers.emplace(name, schedulers_.back().get());
+    }
+    PrepareOptions prepare;
+    prepare.threads = options_.threads > 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
+    platforms_.push_back(CreateMsqPlatform(backends_, prepare));
+    for (const auto& platform : platforms_) runtime.platforms.push_back(platform.get());
+    runtime.metrics = &metrics_;
+    runtime.former.max_queue_size = options_.queue_capacity;
+    runtime.default_instances = options_.workers;
+    ModelRepository::Options repository = options_.repository;
+    repository.ready_changed = [this](const std::string& model, bool ready) { TellHealth(model, ready); };
+    MSQ_ASSIGN_OR_RETURN(repository_, ModelRepository::Open(repository, runtime));
+    return absl::OkStatus();
+  }
+
+  void TellHealth(const std::string& model, bool ready) {
+    grpc::HealthCheckServiceInterface* health = health_;
+    if (health == nullptr) return;  // not up yet: StartGrpc tells
+    health->SetServingStatus("model:" + model, ready);
+    TellServerHealth();
+  }
+
+  void TellServerHealth() {
+    grpc::HealthCheckServiceInterface* health = health_;
+    health->SetServingStatus("", core_->Ready());
+    health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), core_->Ready());
+  }
+
   absl::Status StartGrpc() {
     // gRPC's health service brings no descriptor; naming ours keeps it in the program for reflection.
     grpc::health::v1::HealthCheckRequest::descriptor();
@@ -108,40 +155,49 @@ class Server::Impl {
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
-    builder.AddListeningPort(options_.grpc_address, grpc::InsecureServerCredentials(), &grpc_port_);
+    builder.AddListeningPort(options_.grpc_address, credentials_, &grpc_port_);
     builder.RegisterService(service_.get());
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) {
       return Unavailable("cannot listen on grpc address ", options_.grpc_address,
                          ": the port is in use or the address is not this machine's");
     }
-    grpc::HealthCheckServiceInterface* health = grpc_->GetHealthCheckService();
-    health->SetServingStatus("", service_->Ready());
-    health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), service_->Ready());
-    for (const ModelRepository::Entry& entry : repository_->entries()) {
-      const bool ready = !repository_->ReadyVersions(entry.name).empty();
-      health->SetServingStatus("model:" + entry.name, ready);
+    health_ = grpc_->GetHealthCheckService();
+    for (const ModelRepository::Entry& entry : repository_->Index()) {
+      TellHealth(entry.name, !repository_->ReadyVersions(entry.name).empty());
     }
+    TellServerHealth();
     return absl::OkStatus();
   }
 
+  // Each uses those above it.
   const ServerOptions options_;
-  BackendRegistry backends_;
+  const BackendRegistry backends_;
+  std::vector<std::unique_ptr<Platform>> platforms_;
   Metrics metrics_;
+  std::unique_ptr<TokenStore> tokens_;
+  std::unique_ptr<Tracer> tracer_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  SharedMemoryRegistry regions_{{}};
+  std::unique_ptr<ResponseCache> cache_;
+  std::vector<std::unique_ptr<Scheduler>> schedulers_;
   std::unique_ptr<ModelRepository> repository_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
   std::unique_ptr<InferenceEngine> engine_;
+  std::unique_ptr<ProtocolService> core_;
   std::unique_ptr<GrpcService> service_;
   std::unique_ptr<grpc::Server> grpc_;
   int grpc_port_ = 0;
+  std::atomic<grpc::HealthCheckServiceInterface*> health_{nullptr};
   std::atomic<bool> stopped_{false};
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options, BackendRegistry backends) {
-  auto impl = std::make_unique<Impl>(options, std::move(backends));
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& options, BackendRegistry backends,
+                                                       std::vector<std::unique_ptr<Platform>> platforms) {
+  auto impl = std::make_unique<Impl>(options, std::move(backends), std::move(platforms));
   MSQ_RETURN_IF_ERROR(impl->Start());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
@@ -151,6 +207,9 @@ std::string Server::grpc_address() const {
 }
 std::string Server::metrics_address() const {
   return impl_->metrics_address();
+}
+absl::Status Server::ReloadTokens() {
+  return impl_->ReloadTokens();
 }
 void Server::Shutdown(absl::Duration delay, absl::Duration grace) {
   impl_->Shutdown(delay, grace);

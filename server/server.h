@@ -5,32 +5,52 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "backends/registry.h"
+#include "server/models/model_repository.h"
+#include "server/observe/trace.h"
+#include "server/security/tls.h"
 
 namespace msq::server {
 
 struct ServerOptions {
-  std::string model_repository;
+  ModelRepository::Options repository;
   std::string grpc_address = "127.0.0.1:8001";  // HOST:PORT; port 0 picks a free one
   std::string metrics_address = "127.0.0.1:8002";
   std::string server_name = "msqd";
-  int threads = 0;  // that one inference may use; 0: the machine's
-  int workers = 2;  // inferences at a time
-  int queue_capacity = 256;
-  int64_t max_queued_bytes = int64_t{1} << 30;  // input codes of the requests that wait
-  int64_t max_message_bytes = int64_t{1} << 27;
   bool strict_readiness = true;
+
+  // Computing.
+  int threads = 0;  // that one inference may use; 0: the machine's
+  int workers = 2;  // batches at a time on the CPU
+
+  // Limits.
+  int queue_capacity = 16384;                   // requests of a model that wait, where its configuration says nothing
+  int64_t max_queued_bytes = int64_t{1} << 30;  // inputs of the requests under way
+  int64_t max_message_bytes = int64_t{1} << 27;
+  bool full_is_exhausted = false;  // a full queue answers RESOURCE_EXHAUSTED
+  int64_t response_cache_bytes = 0;
+
+  // Security.
+  TlsFiles tls;
+  std::string tokens_file;
+
+  // Tracing.
+  std::string trace_file;
+  TraceSettingMap trace;
 };
 
 // Thread-safe. Serves from creation to Shutdown or destruction.
 class Server {
  public:
   // INVALID_ARGUMENT for an option out of range, NOT_FOUND for the repository, UNAVAILABLE for an address that cannot
-  // be listened on. Broken models are no error.
-  static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options, BackendRegistry backends);
+  // be listened on, and as TLS and token files are wrong. Broken models are no error. `platforms` are served besides
+  // MSQ's own, and the first of all is for models that name none.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerOptions& options, BackendRegistry backends,
+                                                        std::vector<std::unique_ptr<Platform>> platforms = {});
   ~Server();
 
   // HOST:PORT with the real ports.
@@ -40,6 +60,9 @@ class Server {
   // Says "not ready" and serves on for `delay`, so that load balancers notice; then refuses new inferences, answers those
   // accepted, and closes. What is not answered after `grace` is cancelled. Later calls do nothing.
   void Shutdown(absl::Duration delay, absl::Duration grace);
+
+  // Reads the file of tokens again; on an error those that hold stay in force.
+  absl::Status ReloadTokens();
 
  private:
   class Impl;

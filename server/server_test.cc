@@ -21,7 +21,7 @@ class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
     folder_.AddModel("m", 1, msq::testing::SampleModel());
-    options_.model_repository = folder_.path();
+    options_.repository.path = folder_.path();
     options_.grpc_address = options_.metrics_address = "127.0.0.1:0";
     options_.max_message_bytes = 1 << 20;
   }

@@ -11,29 +11,33 @@
 namespace msq::server {
 namespace {
 
-int TakeSignal(const sigset_t& signals) {
-  int number = 0;
-  sigwait(&signals, &number);
-  return number;
+// Ends the process at a signal that may not wait.
+void Watch(const sigset_t& signals, std::shared_future<std::function<void()>> serving, std::promise<int> first) {
+  for (bool stopping = false;;) {
+    int number = 0;
+    sigwait(&signals, &number);
+    const bool up = serving.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    if (number == SIGHUP) {
+      if (up && !stopping) serving.get()();
+      continue;
+    }
+    if (stopping || !up) std::_Exit(128 + number);
+    stopping = true;
+    first.set_value(number);
+  }
 }
 
 }  // namespace
 
-StopSignals::StopSignals() {
+Signals::Signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::promise<int> first;
   first_ = first.get_future();
   // Detached: it waits for signals until the process ends.
-  std::thread([signals, serving = serving_.get_future(), first = std::move(first)]() mutable {
-    const int number = TakeSignal(signals);
-    if (serving.wait_for(std::chrono::seconds(0)) != std::future_status::ready) std::_Exit(128 + number);
-    first.set_value(number);
-    std::_Exit(128 + TakeSignal(signals));
-  }).detach();
+  std::thread(Watch, signals, serving_.get_future().share(), std::move(first)).detach();
 }
 
 }  // namespace msq::server

@@ -11,23 +11,23 @@
 namespace msq::server {
 namespace {
 
-TEST(StopSignalsDeathTest, EndASlowStartAtOnce) {
+TEST(SignalsDeathTest, EndASlowStartAtOnce) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto start = [] {
-    StopSignals signals;
+    Signals signals;
     kill(getpid(), SIGTERM);
     sleep(20);  // a start that takes long
   };
   EXPECT_EXIT(start(), ::testing::ExitedWithCode(128 + SIGTERM), "");
 }
 
-TEST(StopSignalsDeathTest, TheFirstStopsAndTheSecondForces) {
+TEST(SignalsDeathTest, TheFirstStopsAndTheSecondForces) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto serve = [](bool again) {
-    StopSignals signals;
-    signals.StartServing();
+    Signals signals;
+    signals.StartServing([] {});
     kill(getpid(), SIGINT);
-    const int number = signals.Await();
+    const int number = signals.AwaitStop();
     if (again) {
       kill(getpid(), SIGTERM);
       sleep(20);  // a drain that takes long

@@ -1,17 +1,15 @@
 #include "server/engine/inference_engine.h"
 
-#include <memory>
 #include <new>
+#include <optional>
+#include <string>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "base/status.h"
 #include "server/protocol/reason.h"
 #include "server/protocol/request_decoder.h"
-#include "server/protocol/response_encoder.h"
 
 namespace msq::server {
-
 namespace {
 
 // Memory that cannot be had is the error of the request that wants it, not the end of the daemon.
@@ -24,114 +22,141 @@ absl::Status WithinMemory(Step step) {
   }
 }
 
+int64_t Nanoseconds(absl::Time time) {
+  return time == absl::InfinitePast() ? 0 : absl::ToUnixNanos(time);
+}
+
+// What the answer depends on besides the model's generation. None for requests that must be computed: steps of a
+// sequence, those for one backend, and those whose bytes a client may change meanwhile.
+std::optional<CacheKey> CacheKeyOf(const InferenceRequest& request, uint64_t generation) {
+  if (request.sequence || !request.backend.empty()) return std::nullopt;
+  CacheKeyBuilder key;
+  key.Add(generation);
+  for (const RequestInput& input : request.inputs) {
+    if (input.region) return std::nullopt;
+    key.Add(static_cast<uint64_t>(input.datatype));
+    key.Add(static_cast<uint64_t>(input.normalized));
+    for (int64_t length : input.shape) key.Add(static_cast<uint64_t>(length));
+    key.Add(input.bytes);
+  }
+  for (const RequestedOutput& output : request.outputs) {
+    if (output.region) return std::nullopt;
+    key.Add(static_cast<uint64_t>(output.index));
+    key.Add(static_cast<uint64_t>(output.classes));
+  }
+  const auto digest = key.Finish();
+  return digest.ok() ? std::optional(*digest) : std::nullopt;
+}
+
 }  // namespace
 
-struct InferenceEngine::Job {
-  InferenceCall call;
-  absl::Time arrival;
-  // The request may hold the last reference to a model, so it is kept until its answer is counted.
+struct InferenceEngine::Job final : InferenceRequest {
+  // Kept until the request is answered and counted: it may be the last to hold a model that was unloaded.
   std::shared_ptr<const ServedModel> model;
-  DecodedRequest request;
+  std::function<void(const absl::Status&)> answer;
   int64_t bytes = 0;
-  absl::Time queued;
+  uint64_t trace = 0;
+  std::optional<CacheKey> cache_key;  // to keep the answer under
 };
 
-InferenceEngine::InferenceEngine(const ModelRepository& repository, Metrics* metrics, const Options& options,
-                                 const Clock& clock)
-    : repository_(repository),
-      metrics_(metrics),
-      options_(options),
-      clock_(clock),
-      queue_(options.workers, options.queue_capacity) {}
+InferenceEngine::InferenceEngine(const Parts& parts, const Options& options, const Clock& clock)
+    : parts_(parts), options_(options), clock_(clock) {}
 
-void InferenceEngine::Infer(InferenceCall call) {
+InferenceEngine::~InferenceEngine() {
+  while (answered_ < accepted_) absl::SleepFor(absl::Milliseconds(1));
+}
+
+RequestPtr InferenceEngine::Infer(InferenceCall call) {
   auto job = std::make_shared<Job>();
-  job->call = std::move(call);
-  job->arrival = clock_.Now();
-  const absl::Status status = WithinMemory([&] { return Accept(job); });
-  if (status.ok()) return;  // a worker has it
+  job->times.arrival = clock_.Now();
+  job->message = call.request;
+  job->response = call.response;
+  job->deadline = call.deadline;
+  job->answer = std::move(call.done);
+  absl::Status status = WithinMemory([&] { return Accept(job); });
+  if (status.ok() && AnswerFromCache(*job)) {
+    job->answer(status);
+    return nullptr;
+  }
+  if (status.ok()) status = Queue(job);
+  if (status.ok()) return job;
+  if (options_.full_is_exhausted && Reason(status) == kQueueFull) {
+    status = WithReason(absl::ResourceExhaustedError(status.message()), kQueueFull);
+  }
   if (job->model == nullptr) {
-    metrics_->CountUnresolved();
-    return job->call.done(status);
+    parts_.metrics->CountUnresolved();
+  } else {
+    job->model->CountAnswer(*job, status);
   }
-  const ServedBackend* backend = job->request.backend;
-  Answer(backend != nullptr ? *backend : job->model->default_backend(), job->call, job->arrival, status);
+  job->answer(status);
+  return nullptr;
 }
 
-// Leaves the job to a worker, or says why not.
 absl::Status InferenceEngine::Accept(const std::shared_ptr<Job>& job) {
-  const inference::ModelInferRequest& message = *job->call.request;
-  MSQ_ASSIGN_OR_RETURN(job->model, repository_.Find(message.model_name(), message.model_version()));
-  MSQ_ASSIGN_OR_RETURN(job->request, DecodeRequest(message, job->model, options_.max_response_bytes));
-  for (const AlignedBuffer& codes : job->request.codes) job->bytes += static_cast<int64_t>(codes.size());
-  job->queued = clock_.Now();
-  job->request.backend->metrics->Observe(Phase::kDecode, job->queued - job->arrival);
+  const inference::ModelInferRequest& message = *job->message;
+  MSQ_ASSIGN_OR_RETURN(job->model, parts_.repository->Find(message.model_name(), message.model_version()));
+  job->description = &job->model->description();
+  MSQ_RETURN_IF_ERROR(DecodeRequest(*parts_.regions, options_.max_response_bytes, job.get()));
+  for (const RequestInput& input : job->inputs) job->bytes += static_cast<int64_t>(input.bytes.size());
+  if (parts_.tracer != nullptr) job->trace = parts_.tracer->Sample(job->model->name());
+  return absl::OkStatus();
+}
 
-  std::function<void()> task = [this, job] { Execute(*job); };
-  ++accepted_;
-  metrics_->queued_requests().Increment();
+bool InferenceEngine::AnswerFromCache(Job& job) const {
+  if (parts_.cache == nullptr || !job.description->config.response_cache().enable()) return false;
+  job.cache_key = CacheKeyOf(job, job.model->generation());
+  if (!job.cache_key) return false;
+  const absl::Time begin = clock_.Now();
+  const auto kept = parts_.cache->Lookup(*job.cache_key);
+  if (kept == nullptr) {
+    job.model->statistics().CountCacheMiss(clock_.Now() - begin);
+    return false;
+  }
+  *job.response = *kept;
+  job.response->set_id(job.message->id());
+  const absl::Time now = clock_.Now();
+  job.model->statistics().CountCacheHit(now - begin, now);
+  job.model->CountAnswer(job, absl::OkStatus());
+  return true;
+}
+
+// Leaves the job to its model, or says why not.
+absl::Status InferenceEngine::Queue(const std::shared_ptr<Job>& job) {
+  job->done = [this, raw = job.get()](const absl::Status& status) { Finish(*raw, status); };
   const int64_t before = queued_bytes_.fetch_add(job->bytes);
-  absl::Cleanup undo = [this, bytes = job->bytes] {
-    queued_bytes_ -= bytes;
-    metrics_->queued_requests().Decrement();
-    --accepted_;
-  };
+  ++accepted_;
   const bool fits = before == 0 || before + job->bytes <= options_.max_queued_bytes;
-  if (!fits || !queue_.TryPush(std::move(task))) {
-    return WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
-  }
-  std::move(undo).Cancel();
-  return absl::OkStatus();
+  const absl::Status status =
+      fits ? job->model->Submit(job) : WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
+  if (status.ok()) return status;
+  queued_bytes_ -= job->bytes;
+  --accepted_;
+  return status;
 }
 
-void InferenceEngine::Execute(Job& job) {
+// The job's answer: the last thing that happens to it.
+void InferenceEngine::Finish(Job& job, const absl::Status& status) {
   queued_bytes_ -= job.bytes;
-  metrics_->queued_requests().Decrement();
-  job.request.backend->metrics->Observe(Phase::kQueue, clock_.Now() - job.queued);
-  const absl::Status status = WithinMemory([&] { return Compute(job); });
+  if (status.ok() && job.cache_key) parts_.cache->Insert(*job.cache_key, *job.response);
+  if (job.trace != 0) {
+    TraceRecord record{job.trace, job.model->name(), 0, job.message->id(), job.backend};
+    record.version = std::stoll(job.model->version());
+    record[TracePoint::kRequestStart] = Nanoseconds(job.times.arrival);
+    record[TracePoint::kQueueStart] = Nanoseconds(job.times.queued);
+    record[TracePoint::kComputeStart] = Nanoseconds(job.times.started);
+    record[TracePoint::kComputeInputEnd] = Nanoseconds(job.times.gathered);
+    record[TracePoint::kComputeOutputStart] = Nanoseconds(job.times.computed);
+    record[TracePoint::kComputeEnd] = Nanoseconds(job.times.encoded);
+    record[TracePoint::kRequestEnd] = Nanoseconds(clock_.Now());
+    parts_.tracer->Write(record);
+  }
+  job.answer(status);
   ++answered_;
-  Answer(*job.request.backend, job.call, job.arrival, status);
 }
 
-absl::Status InferenceEngine::Compute(Job& job) {
-  const DecodedRequest& request = job.request;
-  if (job.call.cancelled != nullptr && *job.call.cancelled) {
-    return absl::CancelledError("the request was cancelled while it waited");
-  }
-  const absl::Time start = clock_.Now();
-  if (start >= job.call.deadline) {
-    return absl::DeadlineExceededError("the request's deadline passed while it waited");
-  }
-  std::vector<AlignedBuffer> integers;
-  std::vector<ConstTensorView> inputs;
-  std::vector<TensorView> outputs;
-  for (const AlignedBuffer& codes : request.codes) {
-    inputs.push_back({ElementType::kCode, request.batch, {codes.as<std::byte>(), codes.size()}});
-  }
-  for (const ServedOutput& output : request.model->outputs()) {
-    const bool codes = output.type.kind == ir::TensorType::Kind::kCode;
-    AlignedBuffer& buffer = integers.emplace_back(static_cast<size_t>(request.batch * output.type.ByteSize()));
-    outputs.push_back({codes ? ElementType::kCode : ElementType::kAccumulator,
-                       request.batch,
-                       {buffer.as<std::byte>(), buffer.size()}});
-  }
-  RunContext context;
-  context.deadline = job.call.deadline;
-  context.cancelled = job.call.cancelled;
-  MSQ_RETURN_IF_ERROR(request.backend->executable->Run(inputs, outputs, context));
-  const absl::Time computed = clock_.Now();
-  request.backend->metrics->Observe(Phase::kCompute, computed - start);
-  request.backend->metrics->CountImages(request.batch);
-  EncodeResponse(*job.call.request, request, integers, job.call.response);
-  request.backend->metrics->Observe(Phase::kEncode, clock_.Now() - computed);
-  return absl::OkStatus();
-}
-
-void InferenceEngine::Answer(const ServedBackend& backend, const InferenceCall& call, absl::Time arrival,
-                             const absl::Status& status) {
-  backend.metrics->Observe(Phase::kTotal, clock_.Now() - arrival);
-  backend.metrics->CountAnswer(status);
-  call.done(status);
+void InferenceEngine::Cancel(const RequestPtr& request) {
+  request->cancelled = true;
+  static_cast<const Job&>(*request).model->Cancel(request);
 }
 
 }  // namespace msq::server

@@ -1,4 +1,4 @@
-// The path of an inference: find the model, decode, queue, run, encode. Knows nothing of gRPC.
+// The path of an inference: find the model, decode, queue, answer. Knows nothing of gRPC or HTTP.
 #pragma once
 
 #include <atomic>
@@ -10,55 +10,64 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "proto/inference.pb.h"
+#include "server/engine/response_cache.h"
 #include "server/models/model_repository.h"
 #include "server/observe/metrics.h"
-#include "server/scheduling/worker_queue.h"
+#include "server/observe/trace.h"
+#include "server/protocol/request.h"
 
 namespace msq::server {
 
-// One request. The messages and the flag must live until `done`.
+// One request. The messages must live until `done`.
 struct InferenceCall {
   const inference::ModelInferRequest* request = nullptr;
   inference::ModelInferResponse* response = nullptr;
   absl::Time deadline = absl::InfiniteFuture();
-  const std::atomic<bool>* cancelled = nullptr;
   std::function<void(const absl::Status&)> done;
 };
 
-// Thread-safe. Every call is answered by `done` exactly once, on the caller's thread when it is refused, else on a
-// worker's. The destructor waits for the answers. Repository and metrics must outlive it.
+// Thread-safe. Every call is answered by `done` exactly once: on the caller's thread, maybe before Infer returns, or on
+// another. The destructor waits for the answers. What is given to the constructor must outlive it.
 class InferenceEngine {
  public:
   struct Options {
-    int workers = 2;
-    size_t queue_capacity = 256;
-    int64_t max_queued_bytes = int64_t{1} << 30;  // codes; one request may always wait
+    int64_t max_queued_bytes = int64_t{1} << 30;  // of inputs that wait or are computed; one request always may
     int64_t max_response_bytes = int64_t{1} << 27;
+    bool full_is_exhausted = false;  // a full queue is RESOURCE_EXHAUSTED instead of UNAVAILABLE
   };
-  InferenceEngine(const ModelRepository& repository, Metrics* metrics, const Options& options,
-                  const Clock& clock = Clock::Real());
+  struct Parts {
+    const ModelRepository* repository = nullptr;
+    const SharedMemoryRegistry* regions = nullptr;
+    Metrics* metrics = nullptr;
+    Tracer* tracer = nullptr;        // null: nothing is traced
+    ResponseCache* cache = nullptr;  // null: nothing is cached
+  };
+  InferenceEngine(const Parts& parts, const Options& options, const Clock& clock = Clock::Real());
+  ~InferenceEngine();
 
-  void Infer(InferenceCall call);
+  // The handle is for Cancel alone. Null when the call was answered at once.
+  RequestPtr Infer(InferenceCall call);
 
-  // Requests put in the queue so far, and those of them that were answered, by error or not.
+  // The client has gone: the request is not computed any more if it waits, and a run of it alone is ended.
+  void Cancel(const RequestPtr& request);
+
+  // Requests put in a queue so far, and those of them that were answered, by error or not.
   int64_t accepted() const { return accepted_; }
   int64_t answered() const { return answered_; }
 
  private:
   struct Job;
   absl::Status Accept(const std::shared_ptr<Job>& job);
-  void Execute(Job& job);
-  absl::Status Compute(Job& job);
-  void Answer(const ServedBackend& backend, const InferenceCall& call, absl::Time arrival, const absl::Status& status);
+  absl::Status Queue(const std::shared_ptr<Job>& job);
+  bool AnswerFromCache(Job& job) const;
+  void Finish(Job& job, const absl::Status& status);
 
-  const ModelRepository& repository_;
-  Metrics* metrics_;
+  const Parts parts_;
   const Options options_;
   const Clock& clock_;
   std::atomic<int64_t> queued_bytes_{0};
   std::atomic<int64_t> accepted_{0};
   std::atomic<int64_t> answered_{0};
-  WorkerQueue queue_;  // last: its threads use everything above
 };
 
 }  // namespace msq::server

@@ -12,8 +12,7 @@
 #include "model/reference/interpreter.h"
 #include "model/testing/sample_model.h"
 #include "server/protocol/reason.h"
-#include "server/testing/fake_backend.h"
-#include "server/testing/test_repository.h"
+#include "server/testing/serving_stack.h"
 
 namespace msq::server {
 namespace {
@@ -21,43 +20,30 @@ namespace {
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 using msq::testing::SampleModel;
+using testing::ServingStack;
 
 constexpr size_t kElements = 3 * 8 * 8;
 
 class InferenceEngineTest : public ::testing::Test {
  protected:
   InferenceEngineTest() {
-    EXPECT_TRUE(backends_.Register(testing::CreateFakeBackend(control_)).ok());
-    folder_.AddModel("m", 1, SampleModel());
-    folder_.AddModel("single", 1, SampleModel());
-    folder_.AddFile("single/config.pbtxt", "max_batch_size: 0");
-    repository_ = *ModelRepository::Open(folder_.path(), backends_, {}, &metrics_);
+    stack_.folder().AddModel("m", 1, SampleModel());
+    stack_.folder().AddModel("single", 1, SampleModel());
+    stack_.folder().AddFile("single/config.pbtxt", "max_batch_size: 0");
   }
 
-  void Start(InferenceEngine::Options options) {
-    engine_ = std::make_unique<InferenceEngine>(*repository_, &metrics_, options);
+  void Start(const ServingStack::Options& options) {
+    stack_.Open(options);
+    started_ = true;
   }
 
-  // A request of `batch` pictures of one grey.
   static ModelInferRequest Request(int64_t batch = 1, char grey = 100) {
-    ModelInferRequest request;
-    request.set_model_name("m");
-    request.set_id("42");
-    auto* input = request.add_inputs();
-    input->set_name("pixels");
-    input->set_datatype("UINT8");
-    for (int64_t dimension : {batch, int64_t{3}, int64_t{8}, int64_t{8}}) input->add_shape(dimension);
-    request.add_raw_input_contents(std::string(static_cast<size_t>(batch) * kElements, grey));
-    return request;
+    return testing::SampleRequest("m", batch, grey);
   }
 
   absl::Status Infer(const ModelInferRequest& request, ModelInferResponse* response = nullptr) {
-    if (engine_ == nullptr) Start({});
-    ModelInferResponse ignored;
-    std::promise<absl::Status> answer;
-    engine_->Infer({&request, response != nullptr ? response : &ignored, absl::InfiniteFuture(), nullptr,
-                    [&answer](const absl::Status& status) { answer.set_value(status); }});
-    return answer.get_future().get();
+    if (!started_) Start({});
+    return stack_.Infer(request, response);
   }
 
   void ExpectRejected(const ModelInferRequest& request, const std::string& message) {
@@ -65,20 +51,13 @@ class InferenceEngineTest : public ::testing::Test {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     EXPECT_NE(Message(status).find(message), std::string_view::npos) << status;
     EXPECT_EQ(Message(status).find("[request id: 42] "), 0u) << status;
-    EXPECT_EQ(control_->runs(), 0);
+    EXPECT_EQ(stack_.control().runs(), 0);
   }
 
-  bool MetricsHave(const std::string& line) {
-    return prometheus::TextSerializer().Serialize(metrics_.registry()->Collect()).find(line + "\n") !=
-           std::string::npos;
-  }
+  bool MetricsHave(const std::string& line) { return stack_.MetricsHave(line); }
 
-  std::shared_ptr<testing::FakeControl> control_ = std::make_shared<testing::FakeControl>();
-  testing::TestRepository folder_;
-  BackendRegistry backends_;
-  Metrics metrics_;
-  std::unique_ptr<ModelRepository> repository_;
-  std::unique_ptr<InferenceEngine> engine_;
+  ServingStack stack_;
+  bool started_ = false;
 };
 
 TEST_F(InferenceEngineTest, AnswersWithTheReferencesBits) {
@@ -193,7 +172,7 @@ TEST_F(InferenceEngineTest, RejectsWrongContentsOutputsAndParameters) {
   request.clear_raw_input_contents();
   ExpectRejected(request, "input byte size mismatch");
   for (size_t i = 1; i < kElements; ++i) request.mutable_inputs(0)->mutable_contents()->add_uint_contents(256);
-  ExpectRejected(request, "holds a value over 255");
+  ExpectRejected(request, "holds the value 256");
   request.mutable_inputs(0)->clear_contents();
   ExpectRejected(request, "unable to find data for input tensor 'pixels' for model 'm'");
   request = Request();
@@ -211,7 +190,9 @@ TEST_F(InferenceEngineTest, RejectsWrongContentsOutputsAndParameters) {
   ExpectRejected(request, "'custom' has the type uint64");
   request = Request();
   (*request.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("r");
-  ExpectRejected(request, "shared memory");
+  ExpectRejected(request, "parameter 'shared_memory_byte_size' of 'pixels' must be an int64 >= 0");
+  (*request.mutable_inputs(0)->mutable_parameters())["shared_memory_byte_size"].set_int64_param(192);
+  EXPECT_EQ(Infer(request).code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(InferenceEngineTest, PinsABackendByName) {
@@ -227,8 +208,8 @@ TEST_F(InferenceEngineTest, PinsABackendByName) {
 }
 
 TEST_F(InferenceEngineTest, AnswersThatWouldBeTooLargeAreRefusedUnrun) {
-  InferenceEngine::Options options;
-  options.max_response_bytes = 100;
+  ServingStack::Options options;
+  options.engine.max_response_bytes = 100;
   Start(options);
   EXPECT_TRUE(Infer(Request(2)).ok());
   EXPECT_EQ(Infer(Request(3)).code(), absl::StatusCode::kInvalidArgument);
@@ -239,18 +220,19 @@ TEST_F(InferenceEngineTest, UnknownModelsMakeNoSeries) {
   request.set_model_name("made-up");
   EXPECT_EQ(Infer(request).code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(MetricsHave("msq_unresolved_requests_total 1"));
-  EXPECT_EQ(prometheus::TextSerializer().Serialize(metrics_.registry()->Collect()).find("made-up"), std::string::npos);
+  EXPECT_EQ(prometheus::TextSerializer().Serialize(stack_.metrics().registry()->Collect()).find("made-up"),
+            std::string::npos);
 }
 
 TEST_F(InferenceEngineTest, BackendErrorsReachTheCaller) {
-  control_->FailWith(Unavailable("the board is gone"));
+  stack_.control().FailWith(Unavailable("the board is gone"));
   EXPECT_EQ(Infer(Request()), Unavailable("the board is gone"));
   EXPECT_TRUE(
       MetricsHave("msq_request_failures_total{backend=\"cpu\",model=\"m\",reason=\"backend\",version=\"1\"} 1"));
 }
 
 TEST_F(InferenceEngineTest, MemoryThatCannotBeHadIsAnError) {
-  control_->RunOutOfMemory();
+  stack_.control().RunOutOfMemory();
   const absl::Status status = Infer(Request());
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(Message(status).find("out of memory"), 0u) << status;
@@ -278,8 +260,8 @@ TEST_F(InferenceEngineTest, KnownParametersHaveTheirKinds) {
 }
 
 TEST_F(InferenceEngineTest, ClassesCountIntoTheAnswersSize) {
-  InferenceEngine::Options options;
-  options.max_response_bytes = 500;
+  ServingStack::Options options;
+  options.engine.max_response_bytes = 500;
   Start(options);
   ModelInferRequest request = Request();
   auto* output = request.add_outputs();
@@ -293,89 +275,90 @@ TEST_F(InferenceEngineTest, ClassesCountIntoTheAnswersSize) {
 // One worker is held, so that what comes after it waits.
 class QueueTest : public InferenceEngineTest {
  protected:
-  struct Pending {
-    ModelInferRequest request = Request();
-    ModelInferResponse response;
-    std::atomic<bool> cancelled{false};
-    std::promise<absl::Status> promise;
-    std::future<absl::Status> answer = promise.get_future();
+  struct Pending : ServingStack::Pending {
+    Pending() { request = Request(); }
   };
 
-  explicit QueueTest(size_t capacity = 1, int64_t bytes = 1 << 20) {
-    InferenceEngine::Options options;
-    options.workers = 1;
-    options.queue_capacity = capacity;
-    options.max_queued_bytes = bytes;
-    Start(options);
-    control_->Hold();
-    Send(&running_);
-    control_->AwaitHeld(1);
+  QueueTest() {
+    options_.workers = 1;
+    options_.queue_capacity = 1;
   }
 
-  void Send(Pending* pending, absl::Time deadline = absl::InfiniteFuture()) {
-    engine_->Infer({&pending->request, &pending->response, deadline, &pending->cancelled,
-                    [pending](const absl::Status& status) { pending->promise.set_value(status); }});
+  void HoldOne() {
+    Start(options_);
+    stack_.control().Hold();
+    stack_.Send(&running_);
+    stack_.control().AwaitHeld(1);
   }
 
+  ServingStack::Options options_;
   Pending running_, waiting_;
 };
 
 TEST_F(QueueTest, AFullQueueSaysSo) {
-  Send(&waiting_);
-  EXPECT_TRUE(MetricsHave("msq_queued_requests 1"));
+  HoldOne();
+  stack_.Send(&waiting_);
+  EXPECT_TRUE(MetricsHave("msq_queued_requests{backend=\"cpu\",model=\"m\",version=\"1\"} 1"));
   Pending refused;
-  Send(&refused);
+  stack_.Send(&refused);
   const absl::Status status = refused.answer.get();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Message(status), "Exceeds maximum queue size");
   EXPECT_EQ(Reason(status), "queue_full");
-  control_->Release();
+  stack_.control().Release();
   EXPECT_TRUE(running_.answer.get().ok());
   EXPECT_TRUE(waiting_.answer.get().ok());
-  EXPECT_TRUE(MetricsHave("msq_queued_requests 0"));
+  EXPECT_TRUE(MetricsHave("msq_queued_requests{backend=\"cpu\",model=\"m\",version=\"1\"} 0"));
 }
 
-class QueuedBytesTest : public QueueTest {
- protected:
-  QueuedBytesTest() : QueueTest(100, kElements + 1) {}
-};
+TEST_F(QueueTest, AFullQueueIsExhaustionWhereThatIsWanted) {
+  options_.engine.full_is_exhausted = true;
+  HoldOne();
+  stack_.Send(&waiting_);
+  const absl::Status status = Infer(Request());
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Reason(status), "queue_full");
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
+  EXPECT_TRUE(waiting_.answer.get().ok());
+}
 
-TEST_F(QueuedBytesTest, AreBounded) {
-  Send(&waiting_);
-  Pending refused;
-  Send(&refused);
-  EXPECT_EQ(Reason(refused.answer.get()), "queue_full");
-  control_->Release();
+TEST_F(QueueTest, BytesUnderWayAreBounded) {
+  options_.queue_capacity = 100;
+  options_.engine.max_queued_bytes = 2 * kElements + 1;
+  HoldOne();
+  stack_.Send(&waiting_);
+  EXPECT_EQ(Reason(Infer(Request())), "queue_full");
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
   EXPECT_TRUE(waiting_.answer.get().ok());
   EXPECT_TRUE(Infer(Request()).ok());
 }
 
 TEST_F(QueueTest, ExpiredRequestsAreNotComputed) {
-  Send(&waiting_, absl::Now() + absl::Milliseconds(1));
-  absl::SleepFor(absl::Milliseconds(5));
-  control_->Release();
-  EXPECT_EQ(waiting_.answer.get().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(control_->runs(), 1);
+  HoldOne();
+  stack_.Send(&waiting_, absl::Now() + absl::Milliseconds(5));
+  EXPECT_EQ(waiting_.answer.get().code(), absl::StatusCode::kDeadlineExceeded);  // while the worker is held
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
+  EXPECT_EQ(stack_.control().runs(), 1);
   EXPECT_TRUE(
       MetricsHave("msq_request_failures_total{backend=\"cpu\",model=\"m\",reason=\"deadline\",version=\"1\"} 1"));
 }
 
-TEST_F(QueueTest, CancelledRequestsAreNotComputed) {
-  Send(&waiting_);
-  waiting_.cancelled = true;
-  control_->Release();
-  EXPECT_EQ(waiting_.answer.get().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(control_->runs(), 1);
+TEST_F(QueueTest, CancelledRequestsLeaveTheirPlace) {
+  HoldOne();
+  stack_.Send(&waiting_);
+  stack_.engine().Cancel(waiting_.handle);
+  EXPECT_EQ(waiting_.answer.get().code(), absl::StatusCode::kCancelled);  // while the worker is held
+  Pending next;
+  stack_.Send(&next);
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
+  EXPECT_TRUE(next.answer.get().ok());
+  EXPECT_EQ(stack_.control().runs(), 2);
   EXPECT_TRUE(
       MetricsHave("msq_request_failures_total{backend=\"cpu\",model=\"m\",reason=\"cancelled\",version=\"1\"} 1"));
-}
-
-TEST_F(QueueTest, DestructionAnswersWhatWasAccepted) {
-  Send(&waiting_);
-  control_->Release();
-  engine_.reset();
-  EXPECT_TRUE(running_.answer.get().ok());
-  EXPECT_TRUE(waiting_.answer.get().ok());
 }
 
 }  // namespace

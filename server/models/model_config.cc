@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <set>
+#include <memory>
 
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/type_resolver.h>
+#include <google/protobuf/util/type_resolver_util.h>
 
 #include "base/status.h"
+#include "server/models/config_checks.h"
 
 namespace msq::server {
 namespace {
 
 constexpr int kMaxNesting = 64;
-constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 
 class Collector final : public google::protobuf::io::ErrorCollector {
  public:
@@ -41,45 +44,76 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   return text;
 }
 
-// Fields that the daemon acts on, or that say nothing that the artifact does not say itself.
-bool InEffect(const std::string& field) {
-  static const std::set<std::string> kFields = {"name", "platform", "backend", "max_batch_size", "version_policy"};
-  return kFields.count(field) > 0;
+inference::ModelConfig Defaults(const std::string& model_name) {
+  inference::ModelConfig config;
+  config.set_name(model_name);
+  config.set_max_batch_size(kDefaultMaxBatchSize);
+  return config;
 }
 
-void WarnOfUnusedFields(const inference::ModelConfig& config, std::vector<std::string>* warnings) {
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  config.GetReflection()->ListFields(config, &fields);
-  for (const auto* field : fields) {
-    if (!InEffect(field->name())) warnings->push_back(absl::StrCat("field '", field->name(), "' has no effect yet"));
+absl::Status Check(const std::string& model_name, ReadConfigResult* result) {
+  const inference::ModelConfig& config = result->config;
+  if (config.name() != model_name) {
+    return InvalidArgument("name '", config.name(), "' differs from the folder's name '", model_name, "'");
   }
+  if (config.max_batch_size() < 0 || config.max_batch_size() > kLargestMaxBatchSize) {
+    return InvalidArgument("max_batch_size ", config.max_batch_size(), " is not in 0..", kLargestMaxBatchSize);
+  }
+  WarnOfUnusedFields(config, &result->warnings);
+  return absl::OkStatus();
+}
+
+// Merges what the JSON sets into `config`: zeros that it spells out too, which a message of its own would forget.
+absl::Status MergeJson(const std::string& json, bool ignore_unknown, inference::ModelConfig* config) {
+  namespace util = google::protobuf::util;
+  const google::protobuf::Descriptor* type = inference::ModelConfig::descriptor();
+  const std::unique_ptr<util::TypeResolver> resolver(
+      util::NewTypeResolverForDescriptorPool("type.googleapis.com", type->file()->pool()));
+  util::JsonParseOptions options;
+  options.ignore_unknown_fields = ignore_unknown;
+  std::string binary;
+  const auto status =
+      util::JsonToBinaryString(resolver.get(), "type.googleapis.com/" + type->full_name(), json, &binary, options);
+  if (!status.ok()) return InvalidArgument(std::string(status.message()));
+  if (!config->MergeFromString(binary)) return InvalidArgument("is no ModelConfig");
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<ReadConfigResult> ReadModelConfig(const std::string& path, const std::string& model_name) {
-  ReadConfigResult result;
-  inference::ModelConfig& config = result.config;
-  config.set_max_batch_size(kDefaultMaxBatchSize);
-  config.set_name(model_name);
+  ReadConfigResult result{Defaults(model_name), {}};
   std::error_code error;
-  if (!std::filesystem::exists(path, error) && !error) return result;
-
+  if (!std::filesystem::exists(path, error) && !error) {
+    result.config.mutable_dynamic_batching();
+    return result;
+  }
   MSQ_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
   Collector collector;
   google::protobuf::TextFormat::Parser parser;
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(kMaxNesting);
   parser.RecordErrorsTo(&collector);
-  if (!parser.MergeFromString(text, &config)) return InvalidArgument(path, ": ", collector.error);
-  if (config.name() != model_name) {
-    return InvalidArgument(path, ": name '", config.name(), "' differs from the folder's name '", model_name, "'");
-  }
-  if (config.max_batch_size() < 0 || config.max_batch_size() > kLargestMaxBatchSize) {
-    return InvalidArgument(path, ": max_batch_size ", config.max_batch_size(), " is not in 0..", kLargestMaxBatchSize);
-  }
+  if (!parser.MergeFromString(text, &result.config)) return InvalidArgument(path, ": ", collector.error);
   result.warnings = std::move(collector.warnings);
-  WarnOfUnusedFields(config, &result.warnings);
+  if (absl::Status status = Check(model_name, &result); !status.ok()) return WithContext(status, path);
+  return result;
+}
+
+absl::StatusOr<ReadConfigResult> ParseModelConfigJson(std::string_view json, const std::string& model_name) {
+  if (json.size() > kMaxConfigBytes) return InvalidArgument("is larger than ", kMaxConfigBytes, " bytes");
+  const std::string text(json);
+  ReadConfigResult result{Defaults(model_name), {}};
+  absl::Status status = MergeJson(text, false, &result.config);
+  if (!status.ok()) {
+    // A field that is not known is no more than a warning; the parser says which.
+    const std::string warning(Message(status));
+    result.config = Defaults(model_name);
+    status = MergeJson(text, true, &result.config);
+    if (status.ok()) result.warnings.push_back(warning);
+  }
+  MSQ_RETURN_IF_ERROR(status);
+  MSQ_RETURN_IF_ERROR(Check(model_name, &result));
   return result;
 }
 

@@ -1,82 +1,75 @@
-// Repository and config.pbtxt: which versions are served, and that a broken model leaves the others alone.
+// What a repository serves from its start: which versions, and that a broken model leaves the others alone.
 #include "server/models/model_repository.h"
 
 #include <sys/stat.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <prometheus/text_serializer.h>
 
 #include "base/status.h"
 #include "model/format/artifact.h"
 #include "model/testing/sample_model.h"
-#include "server/models/model_config.h"
-#include "server/testing/fake_backend.h"
-#include "server/testing/test_repository.h"
+#include "server/protocol/reason.h"
+#include "server/testing/serving_stack.h"
 
 namespace msq::server {
 namespace {
 
 using msq::testing::SampleModel;
-using testing::TestRepository;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Mode = ModelRepository::Mode;
 
 class ModelRepositoryTest : public ::testing::Test {
  protected:
-  ModelRepositoryTest() {
-    EXPECT_TRUE(backends_.Register(testing::CreateFakeBackend(std::make_shared<testing::FakeControl>())).ok());
+  ModelRepository& Open(ModelRepository::Options options = {}) {
+    stack_.Open({.repository = std::move(options)});
+    return stack_.repository();
   }
 
-  std::unique_ptr<ModelRepository> Open() {
-    auto repository = ModelRepository::Open(folder_.path(), backends_, {}, &metrics_);
-    EXPECT_TRUE(repository.ok()) << repository.status();
-    return std::move(repository).value();
-  }
+  absl::Status Infer(const std::string& model) { return stack_.Infer(testing::SampleRequest(model)); }
 
-  // The error of the model's only entry.
+  // The reason in the index for the model's only entry, which must not be ready.
   std::string LoadError(const std::string& model) {
-    const auto repository = Open();
-    for (const auto& entry : repository->entries()) {
-      if (entry.name == model) return std::string(Message(entry.status));
+    ModelRepository& repository = Open();
+    for (const auto& entry : repository.Index()) {
+      if (entry.name == model && entry.state == ModelRepository::State::kUnavailable) return entry.reason;
     }
-    return "no entry";
+    return "no such entry";
   }
 
-  TestRepository folder_;
-  BackendRegistry backends_;
-  Metrics metrics_;
+  testing::ServingStack stack_;
+  testing::TestRepository& folder_ = stack_.folder();
 };
 
 TEST_F(ModelRepositoryTest, ServesTheHighestVersionByDefault) {
   for (int64_t version : {2, 10, 9}) folder_.AddModel("m", version, SampleModel());
   folder_.AddFile("m/notes/readme.txt", "no version");
   folder_.AddFile("m/007/model.msq", "no version either");
-  const auto repository = Open();
-  ASSERT_TRUE(repository->Find("m", "").ok());
-  EXPECT_EQ((*repository->Find("m", ""))->version(), "10");
-  EXPECT_TRUE(repository->Find("m", "10").ok());
-  EXPECT_EQ(Message(repository->Find("m", "9").status()), "Request for unknown model: 'm' version 9 is not found");
-  EXPECT_TRUE(repository->AllReady());
-}
-
-TEST_F(ModelRepositoryTest, VersionPolicies) {
-  inference::ModelVersionPolicy policy;
-  EXPECT_EQ(ChooseVersions(policy, {3, 1, 2}), (std::vector<int64_t>{3}));
-  policy.mutable_latest()->set_num_versions(2);
-  EXPECT_EQ(ChooseVersions(policy, {3, 1, 2}), (std::vector<int64_t>{2, 3}));
-  policy.mutable_all();
-  EXPECT_EQ(ChooseVersions(policy, {3, 1, 2}), (std::vector<int64_t>{1, 2, 3}));
-  policy.mutable_specific()->add_versions(1);
-  policy.mutable_specific()->add_versions(7);
-  EXPECT_EQ(ChooseVersions(policy, {3, 1, 2}), (std::vector<int64_t>{1}));
+  ModelRepository& repository = Open();
+  ASSERT_TRUE(repository.Find("m", "").ok());
+  EXPECT_EQ((*repository.Find("m", ""))->version(), "10");
+  EXPECT_TRUE(repository.Find("m", "10").ok());
+  EXPECT_EQ(Message(repository.Find("m", "9").status()), "Request for unknown model: 'm' version 9 is not found");
+  EXPECT_EQ(Message(repository.Find("x", "").status()), "Request for unknown model: 'x' is not found");
+  EXPECT_EQ(Message(repository.Find("x", "1").status()), "Request for unknown model: 'x' is not found");
+  EXPECT_TRUE(repository.AllReady());
+  EXPECT_EQ(stack_.IndexText(), "m 10 READY\n");
+  EXPECT_TRUE(Infer("m").ok());
 }
 
 TEST_F(ModelRepositoryTest, SeveralVersionsAreServedWhenAskedFor) {
-  folder_.AddModel("m", 1, SampleModel());
-  folder_.AddModel("m", 2, SampleModel());
+  for (int64_t version : {1, 2, 10}) folder_.AddModel("m", version, SampleModel());
+  folder_.AddModel("other", 1, SampleModel());
   folder_.AddFile("m/config.pbtxt", "version_policy { all {} }");
-  const auto repository = Open();
-  EXPECT_EQ(repository->ReadyVersions("m"), (std::vector<std::string>{"1", "2"}));
-  EXPECT_EQ((*repository->Find("m", "1"))->version(), "1");
-  EXPECT_EQ((*repository->Find("m", ""))->version(), "2");
+  ModelRepository& repository = Open();
+  EXPECT_THAT(repository.ReadyVersions("m"), ElementsAre("1", "2", "10"));
+  EXPECT_EQ((*repository.Find("m", "1"))->version(), "1");
+  EXPECT_EQ((*repository.Find("m", ""))->version(), "10");
+  EXPECT_EQ(repository.ReadyModels("").size(), 4u);
+  EXPECT_EQ(repository.ReadyModels("m").size(), 3u);
+  EXPECT_TRUE(repository.ReadyModels("x").empty());
+  EXPECT_TRUE(repository.ReadyVersions("").empty());
 }
 
 TEST_F(ModelRepositoryTest, DamagedArtifactsAreReportedAndTheOthersServe) {
@@ -92,81 +85,122 @@ TEST_F(ModelRepositoryTest, DamagedArtifactsAreReportedAndTheOthersServe) {
     add(damaged);
   }
   for (size_t size = 0; size < bytes.size(); size += 61) add(bytes.substr(0, size));
-  const auto repository = Open();
-  EXPECT_TRUE(repository->Find("good", "").ok());
-  EXPECT_FALSE(repository->AllReady());
-  ASSERT_EQ(repository->entries().size(), static_cast<size_t>(broken) + 1);
-  for (const auto& entry : repository->entries()) {
+  ModelRepository& repository = Open();
+  EXPECT_TRUE(repository.Find("good", "").ok());
+  EXPECT_FALSE(repository.AllReady());
+  const auto index = repository.Index();
+  ASSERT_EQ(index.size(), static_cast<size_t>(broken) + 1);
+  for (const auto& entry : index) {
     if (entry.name == "good") continue;
-    EXPECT_EQ(entry.status.code(), absl::StatusCode::kDataLoss) << entry.name << ": " << entry.status;
+    EXPECT_EQ(entry.state, ModelRepository::State::kUnavailable) << entry.name;
+    EXPECT_THAT(entry.reason, HasSubstr("/1/model.msq: ")) << entry.name;
   }
-  EXPECT_EQ(repository->Find("bad0", "").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(Message(repository->Find("bad0", "").status()),
+  EXPECT_EQ(repository.Find("bad0", "").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Message(repository.Find("bad0", "").status()),
             "Request for unknown model: 'bad0' has no available versions");
-  EXPECT_EQ(repository->Find("bad0", "1").status().code(), absl::StatusCode::kUnavailable);
-  const std::string text = prometheus::TextSerializer().Serialize(metrics_.registry()->Collect());
-  EXPECT_NE(text.find("msq_model_ready{model=\"bad0\",version=\"1\"} 0"), text.npos);
-  EXPECT_NE(text.find("msq_model_ready{model=\"good\",version=\"1\"} 1"), text.npos);
+  const absl::Status not_ready = repository.Find("bad0", "1").status();
+  EXPECT_EQ(not_ready.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Reason(not_ready), kModelNotReady);
+  const std::string text = stack_.MetricsText();
+  EXPECT_THAT(text, HasSubstr("msq_model_ready{model=\"bad0\",version=\"1\"} 0"));
+  EXPECT_THAT(text, HasSubstr("msq_model_ready{model=\"good\",version=\"1\"} 1"));
+}
+
+TEST_F(ModelRepositoryTest, AVersionThatFailsLeavesTheOthersOfAFirstLoad) {
+  folder_.AddModel("m", 1, SampleModel());
+  folder_.AddFile("m/2/model.msq", "rubbish");
+  folder_.AddFile("m/config.pbtxt", "version_policy { all {} }");
+  ModelRepository& repository = Open();
+  EXPECT_THAT(repository.ReadyVersions("m"), ElementsAre("1"));
+  EXPECT_THAT(stack_.IndexText(), HasSubstr("m 1 READY\nm 2 UNAVAILABLE: "));
+  EXPECT_FALSE(repository.AllReady());
 }
 
 TEST_F(ModelRepositoryTest, FoldersWithoutAnArtifact) {
   folder_.AddFile("empty/readme.txt", "");
   folder_.AddFile("hollow/1/other.bin", "");
-  EXPECT_NE(LoadError("empty").find("has no version to serve"), std::string::npos);
-  EXPECT_NE(LoadError("hollow").find("hollow/1/model.msq: is no file"), std::string::npos);
+  folder_.AddFile(".hidden/1/model.msq", "");
+  folder_.AddFile("tab\tin name/1/model.msq", "");
+  EXPECT_THAT(LoadError("empty"), HasSubstr("has no version to serve"));
+  EXPECT_THAT(LoadError("hollow"), HasSubstr("hollow/1/model.msq: is no file"));
+  EXPECT_EQ(LoadError(".hidden"), "no such entry");
+  EXPECT_EQ(LoadError("tab\tin name"), "no such entry");
 }
 
 TEST_F(ModelRepositoryTest, MissingRepository) {
-  const auto repository = ModelRepository::Open(folder_.path() + "/nowhere", backends_, {}, &metrics_);
-  EXPECT_EQ(repository.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_NE(Message(repository.status()).find("nowhere"), std::string_view::npos);
+  const auto result = ModelRepository::Open({.path = folder_.path() + "/nowhere"}, stack_.runtime());
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(Message(result.status())), HasSubstr("nowhere"));
 }
 
 TEST_F(ModelRepositoryTest, BadConfigurationsNameFileAndCause) {
   folder_.AddModel("m", 1, SampleModel());
-  folder_.AddFile("m/config.pbtxt", "max_batch_size: 4\nname = 3");
-  EXPECT_NE(LoadError("m").find("m/config.pbtxt: line 2"), std::string::npos);
-  folder_.AddFile("m/config.pbtxt", "name: 'other'");
-  EXPECT_NE(LoadError("m").find("differs from the folder's name 'm'"), std::string::npos);
-  folder_.AddFile("m/config.pbtxt", "max_batch_size: -1");
-  EXPECT_NE(LoadError("m").find("max_batch_size -1"), std::string::npos);
-  std::string deep;
-  for (int i = 0; i < 100000; ++i) deep += "x {";
-  folder_.AddFile("m/config.pbtxt", deep);
-  EXPECT_NE(LoadError("m").find("m/config.pbtxt"), std::string::npos);
+  const auto error = [&](const std::string& text) {
+    folder_.AddFile("m/config.pbtxt", text);
+    return LoadError("m");
+  };
+  EXPECT_THAT(error("max_batch_size: 4\nname = 3"), HasSubstr("m/config.pbtxt: line 2"));
+  EXPECT_THAT(error("input { name: 'pixels' dims: [ 3, 8, 9 ] }"), HasSubstr("field 'input[0].dims': [3,8,9]"));
+  EXPECT_THAT(error("instance_group { count: 65 }"), HasSubstr("instance_group[0].count"));
+  EXPECT_THAT(error("dynamic_batching { preferred_batch_size: 65 }"), HasSubstr("preferred_batch_size"));
+  EXPECT_THAT(error("parameters { key: 'overflow' value { string_value: 'maybe' } }"), HasSubstr("overflow"));
+}
+
+TEST_F(ModelRepositoryTest, TheConfigurationSaysWhichTypeIsTold) {
+  folder_.AddModel("m", 1, SampleModel());
+  EXPECT_EQ((*Open().Find("m", ""))->description().config.input(0).data_type(), inference::TYPE_UINT8);
+  folder_.AddFile("m/config.pbtxt", "input { name: 'pixels' data_type: TYPE_FP32 } backend: 'onnxruntime'");
+  ModelRepository& repository = Open();
+  const ModelDescription& model = (*repository.Find("m", ""))->description();
+  EXPECT_EQ(model.config.input(0).data_type(), inference::TYPE_FP32);
+  EXPECT_EQ(model.config.platform(), "msq");
+  EXPECT_TRUE(Infer("m").ok());  // UINT8 as ever
 }
 
 TEST_F(ModelRepositoryTest, OnlyRegularFilesOfSaneSizeAreOpened) {
   folder_.AddModel("good", 1, SampleModel());
   folder_.AddModel("fifo", 1, SampleModel());
   ASSERT_EQ(mkfifo((folder_.path() + "/fifo/config.pbtxt").c_str(), 0600), 0);  // to open it would wait for ever
-  EXPECT_NE(LoadError("fifo").find("fifo/config.pbtxt: is no regular file"), std::string::npos);
+  EXPECT_THAT(LoadError("fifo"), HasSubstr("fifo/config.pbtxt: is no regular file"));
   folder_.AddFile("pipe/1/other", "");
   ASSERT_EQ(mkfifo((folder_.path() + "/pipe/1/model.msq").c_str(), 0600), 0);
-  EXPECT_NE(LoadError("pipe").find("pipe/1/model.msq: is no file"), std::string::npos);
+  EXPECT_THAT(LoadError("pipe"), HasSubstr("pipe/1/model.msq: is no file"));
   folder_.AddFile("directory/1/model.msq/file", "");
-  EXPECT_NE(LoadError("directory").find("directory/1/model.msq: is no file"), std::string::npos);
+  EXPECT_THAT(LoadError("directory"), HasSubstr("directory/1/model.msq: is no file"));
   folder_.AddFile("large/config.pbtxt", "name: 'large'" + std::string(1 << 20, ' '));
-  EXPECT_NE(LoadError("large").find("large/config.pbtxt: is larger than 1048576 bytes"), std::string::npos);
-  EXPECT_TRUE(Open()->Find("good", "").ok());
-}
-
-TEST_F(ModelRepositoryTest, UnknownAndUnusedFieldsAreWarnedOf) {
-  folder_.AddFile("config.pbtxt", "max_batch_size: 8\nfrobnicate: 1\ndynamic_batching {}\n");
-  const auto result = ReadModelConfig(folder_.path() + "/config.pbtxt", "m");
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->config.max_batch_size(), 8);
-  ASSERT_EQ(result->warnings.size(), 2u);
-  EXPECT_NE(result->warnings[0].find("frobnicate"), std::string::npos);
-  EXPECT_NE(result->warnings[1].find("'dynamic_batching' has no effect"), std::string::npos);
+  EXPECT_THAT(LoadError("large"), HasSubstr("large/config.pbtxt: is larger than 1048576 bytes"));
+  EXPECT_TRUE(Open().Find("good", "").ok());
 }
 
 TEST_F(ModelRepositoryTest, BadVersionStrings) {
   folder_.AddModel("m", 1, SampleModel());
-  const auto repository = Open();
-  for (const char* version : {"x", "0", "-1", "01", "1.0", "99999999999999999999"}) {
-    EXPECT_EQ(repository->Find("m", version).status().code(), absl::StatusCode::kInvalidArgument) << version;
+  ModelRepository& repository = Open();
+  for (const char* version : {"x", "0", "-1", "01", "+1", " 1", "1.0", "99999999999999999999"}) {
+    EXPECT_EQ(repository.Find("m", version).status().code(), absl::StatusCode::kInvalidArgument) << version;
   }
+}
+
+TEST_F(ModelRepositoryTest, OnlyExplicitControlTakesLoadsAndUnloads) {
+  folder_.AddModel("m", 1, SampleModel());
+  for (const auto& [mode, why] :
+       {std::pair(Mode::kNone, "if model control is not enabled"), std::pair(Mode::kPoll, "if polling is enabled")}) {
+    ModelRepository& repository = Open({.mode = mode});
+    for (const absl::Status& status : {stack_.Load("m"), stack_.Unload("m")}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+      EXPECT_EQ(Message(status), std::string("explicit model load / unload is not allowed ") + why);
+    }
+    EXPECT_TRUE(repository.AllReady());
+  }
+}
+
+TEST_F(ModelRepositoryTest, SeriesGoWithTheRepositorysModels) {
+  folder_.AddModel("m", 1, SampleModel());
+  Open({.mode = Mode::kExplicit, .startup_models = {"*"}});
+  EXPECT_TRUE(Infer("m").ok());
+  EXPECT_THAT(stack_.MetricsText(), HasSubstr("msq_requests_total{backend=\"cpu\",model=\"m\",version=\"1\"} 1"));
+  EXPECT_TRUE(stack_.Unload("m").ok());
+  const auto gone = [&] { return stack_.MetricsText().find("model=\"m\"") == std::string::npos; };
+  EXPECT_TRUE(testing::Eventually(gone)) << stack_.MetricsText();
 }
 
 }  // namespace

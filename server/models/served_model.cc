@@ -1,96 +1,180 @@
 #include "server/models/served_model.h"
 
 #include <algorithm>
+#include <atomic>
+#include <utility>
 
+#include "absl/strings/str_join.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/status.h"
-#include "model/format/artifact.h"
+#include "server/models/instance_groups.h"
+#include "server/protocol/reason.h"
 
 namespace msq::server {
 namespace {
 
-using Layout = ir::InputDescription::Layout;
-
-ir::Shape WireShape(const ir::Shape& shape, Layout layout) {
-  if (layout == Layout::kNhwc) return {shape[1], shape[2], shape[0]};
-  return shape;
+// A parameter of the configuration that says yes or no.
+absl::StatusOr<bool> ReadSwitch(const inference::ModelConfig& config, const std::string& key, bool otherwise) {
+  const auto it = config.parameters().find(key);
+  if (it == config.parameters().end()) return otherwise;
+  const std::string& value = it->second.string_value();
+  if (value != "true" && value != "false") {
+    return InvalidArgument("parameters['", key, "'] is '", value, "', neither 'true' nor 'false'");
+  }
+  return value == "true";
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(const std::string& path, int64_t version,
-                                                                     const inference::ModelConfig& config,
-                                                                     const BackendRegistry& registry,
-                                                                     const PrepareOptions& options, Metrics* metrics) {
-  MSQ_ASSIGN_OR_RETURN(ir::Model artifact, format::ReadFile(path));
-  std::shared_ptr<ServedModel> model(new ServedModel);
-  model->version_ = std::to_string(version);
-  model->config_ = config;
-  model->config_.clear_input();  // the artifact says what they are
-  model->config_.clear_output();
-  for (std::string_view name : registry.names()) {
-    MSQ_ASSIGN_OR_RETURN(const Backend* backend, registry.Find(name));
-    ServedBackend served;
-    served.name = std::string(name);
-    auto executable = backend->Prepare(artifact.graph, options);
-    if (!executable.ok()) return WithContext(executable.status(), path, ": backend ", served.name);
-    served.executable = *std::move(executable);
-    served.metrics = std::make_unique<ModelMetrics>(metrics->ForModel(model->name(), model->version_, served.name));
-    model->backends_.push_back(std::move(served));
+// The model on one backend.
+class ServedModel::BackendLane final : public LaneListener {
+ public:
+  BackendLane(std::string backend, ModelStatistics* statistics, std::shared_ptr<ModelMetrics> metrics)
+      : backend_(std::move(backend)), statistics_(statistics), metrics_(std::move(metrics)) {}
+
+  void Open(std::unique_ptr<Scheduler::Lane> lane) { lane_ = std::move(lane); }
+  // Computes what this backend cannot, because it is gone.
+  void SetFallback(BackendLane* lane) { fallback_ = lane; }
+
+  const std::string& backend() const { return backend_; }
+  Scheduler::Lane& lane() const { return *lane_; }
+
+  absl::Status Submit(const RequestPtr& request) {
+    metrics_->queued().Increment();
+    const absl::Status status = lane_->Submit(request);
+    if (!status.ok()) metrics_->queued().Decrement();
+    return status;
   }
-  if (model->backends_.empty()) return FailedPrecondition(path, ": there is no backend to run it on");
-  model->DescribeTensors(std::move(artifact));
-  model->CompleteConfig();
+
+  void CountAnswer(const InferenceRequest& request, const absl::Status& status, absl::Time now) {
+    metrics_->CountAnswer(status, request.times, now);
+    if (!status.ok()) statistics_->CountFailure(now - request.times.arrival);
+  }
+
+ private:
+  void OnStart(const Batch& batch) override {
+    metrics_->queued().Decrement(static_cast<double>(batch.requests.size()));
+  }
+
+  void OnBatch(Batch batch, const absl::Status& status) override {
+    if (absl::IsUnavailable(status) && fallback_ != nullptr) return FallBack(batch);
+    if (status.ok() && !batch.requests.front()->warm_up) {
+      statistics_->CountBatch(batch.samples, batch.requests.front()->times);
+      metrics_->CountBatch(batch.samples, batch.reason);
+    }
+    for (const RequestPtr& request : batch.requests) Answer(*request, status.ok() ? request->failure : status);
+  }
+
+  void OnDrop(DroppedRequest dropped) override {
+    metrics_->queued().Decrement();
+    Answer(*dropped.request, dropped.status);
+  }
+
+  void FallBack(const Batch& batch) {
+    metrics_->CountFailover(static_cast<int64_t>(batch.requests.size()));
+    for (const RequestPtr& request : batch.requests) {
+      request->times = {.arrival = request->times.arrival};
+      const absl::Status status = fallback_->Submit(request);
+      if (!status.ok()) Answer(*request, status);
+    }
+  }
+
+  void Answer(InferenceRequest& request, const absl::Status& status) {
+    request.backend = backend_;
+    if (!request.warm_up) {
+      const absl::Time now = Clock::Real().Now();
+      if (status.ok()) statistics_->CountSuccess(request.samples, request.times, now);
+      CountAnswer(request, status, now);
+    }
+    request.done(status);
+  }
+
+  const std::string backend_;
+  ModelStatistics* const statistics_;
+  const std::shared_ptr<ModelMetrics> metrics_;
+  BackendLane* fallback_ = nullptr;
+  std::unique_ptr<Scheduler::Lane> lane_;
+};
+
+absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(const ModelSource& source,
+                                                                     const ModelRuntime& runtime) {
+  std::shared_ptr<ServedModel> model(new ServedModel);
+  static std::atomic<uint64_t> generations{0};
+  model->generation_ = ++generations;
+  std::string warning;
+  const Platform& platform = ChoosePlatform(runtime.platforms, source.config, &warning);
+  if (!warning.empty()) LogWarning("model '", source.config.name(), "': ", warning);
+  MSQ_ASSIGN_OR_RETURN(model->servable_, platform.Load(source));
+  model->statistics_ = std::make_unique<ModelStatistics>();
+  MSQ_RETURN_IF_ERROR(model->AddLanes(runtime));
   return model;
 }
 
-// The artifact's reader has proven what InputCodec relies on: one description per tensor, layouts, means and deviations.
-void ServedModel::DescribeTensors(ir::Model model) {
-  const ir::Graph& graph = model.graph;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const ir::Tensor& tensor = graph.tensors[static_cast<size_t>(graph.inputs[i])];
-    const ir::InputDescription& description = model.inputs[i];
-    inputs_.push_back({tensor.name, tensor.type, WireShape(tensor.type.shape, description.layout),
-                       description.is_image(), InputCodec(tensor.type, description)});
-    inference::ModelInput* input = config_.mutable_input()->Add();
-    input->set_format(tensor.type.shape.size() != 3         ? inference::ModelInput::FORMAT_NONE
-                      : description.layout == Layout::kNhwc ? inference::ModelInput::FORMAT_NHWC
-                                                            : inference::ModelInput::FORMAT_NCHW);
+ServedModel::~ServedModel() = default;
+
+absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
+  const inference::ModelConfig& config = description().config;
+  MSQ_ASSIGN_OR_RETURN(overflow_, ReadSwitch(config, "overflow", false));
+  MSQ_ASSIGN_OR_RETURN(const bool fallback, ReadSwitch(config, "fallback", true));
+  MSQ_ASSIGN_OR_RETURN(const std::vector<InstanceGroup> groups,
+                       ReadInstanceGroups(config, servable_->backends(), runtime.default_instances));
+  for (const InstanceGroup& group : groups) {
+    const auto scheduler = runtime.schedulers.find(group.backend);
+    if (scheduler == runtime.schedulers.end()) return FailedPrecondition("nothing runs backend ", group.backend);
+    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<BatchFormer> former, MakeBatchFormer(config, runtime.former, group.count));
+    std::vector<std::unique_ptr<Instance>> instances;
+    for (int i = 0; i < group.count; ++i) {
+      MSQ_ASSIGN_OR_RETURN(instances.emplace_back(), servable_->NewInstance(group.backend));
+    }
+    lanes_.push_back(std::make_unique<BackendLane>(group.backend, statistics_.get(),
+                                                   runtime.metrics->ForModel(name(), version(), group.backend)));
+    BackendLane& lane = *lanes_.back();
+    const bool ordered =
+        config.dynamic_batching().preserve_ordering() || config.sequence_batching().oldest().preserve_ordering();
+    lane.Open(scheduler->second->AddLane({group.weight, ordered}, std::move(former), std::move(instances), &lane));
   }
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    const ir::Tensor& tensor = graph.tensors[static_cast<size_t>(graph.outputs[i])];
-    ServedOutput output{tensor.name, tensor.type, std::move(model.outputs[i].labels), 0};
-    for (const std::string& label : output.labels) output.longest_label = std::max(output.longest_label, label.size());
-    outputs_.push_back(std::move(output));
-  }
+  for (size_t i = 0; fallback && i + 1 < lanes_.size(); ++i) lanes_[i]->SetFallback(lanes_[i + 1].get());
+  return absl::OkStatus();
 }
 
-void ServedModel::CompleteConfig() {
-  config_.set_platform("msq");
-  if (config_.version_policy().policy_choice_case() == inference::ModelVersionPolicy::POLICY_CHOICE_NOT_SET) {
-    config_.mutable_version_policy()->mutable_latest()->set_num_versions(1);
-  }
-  for (size_t i = 0; i < inputs_.size(); ++i) {
-    inference::ModelInput* input = config_.mutable_input(static_cast<int>(i));
-    input->set_name(inputs_[i].name);
-    input->set_data_type(inputs_[i].is_image ? inference::TYPE_UINT8 : inference::TYPE_FP32);
-    input->mutable_dims()->Assign(inputs_[i].wire_shape.begin(), inputs_[i].wire_shape.end());
-  }
-  for (const ServedOutput& served : outputs_) {
-    inference::ModelOutput* output = config_.add_output();
-    output->set_name(served.name);
-    output->set_data_type(inference::TYPE_FP32);
-    output->mutable_dims()->Assign(served.type.shape.begin(), served.type.shape.end());
-  }
+std::vector<std::string> ServedModel::backends() const {
+  std::vector<std::string> names;
+  for (const auto& lane : lanes_) names.push_back(lane->backend());
+  return names;
 }
 
-absl::StatusOr<const ServedBackend*> ServedModel::FindBackend(std::string_view name) const {
-  if (name.empty()) return &backends_.front();
-  std::string names;
-  for (const ServedBackend& backend : backends_) {
-    if (backend.name == name) return &backend;
-    absl::StrAppend(&names, names.empty() ? "" : ", ", backend.name);
+absl::Status ServedModel::Submit(const RequestPtr& request) const {
+  absl::Status status = absl::OkStatus();
+  const BackendLane* refusing = nullptr;
+  for (const auto& lane : lanes_) {
+    if (!request->backend.empty() && request->backend != lane->backend()) continue;
+    status = lane->Submit(request);
+    if (status.ok()) return status;
+    refusing = lane.get();
+    if (!overflow_ || Reason(status) != kQueueFull) break;
   }
-  return InvalidArgument("model '", config_.name(), "' has no backend '", std::string(name), "'; it has: ", names);
+  if (refusing == nullptr) {
+    const auto name_of = [](std::string* out, const auto& lane) { out->append(lane->backend()); };
+    status = InvalidArgument("model '", name(), "' has no backend '", request->backend,
+                             "'; it has: ", absl::StrJoin(lanes_, ", ", name_of));
+  }
+  return status;
+}
+
+void ServedModel::Cancel(const RequestPtr& request) const {
+  for (const auto& lane : lanes_) lane->lane().Cancel(request);
+}
+
+void ServedModel::Drain() const {
+  for (const auto& lane : lanes_) lane->lane().Drain();
+}
+
+void ServedModel::CountAnswer(const InferenceRequest& request, const absl::Status& status) const {
+  const auto pinned =
+      std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) { return lane->backend() == request.backend; });
+  const auto& lane = pinned == lanes_.end() ? lanes_.front() : *pinned;
+  lane->CountAnswer(request, status, Clock::Real().Now());
 }
 
 }  // namespace msq::server

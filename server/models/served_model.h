@@ -1,74 +1,72 @@
-// One loaded version of one model: the artifact prepared on its backends and everything a request needs to use it.
+// One version of one model in service: what it computes, its queues on its backends, and the counts of what it did.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "backends/registry.h"
-#include "model/ir/model.h"
-#include "proto/inference.pb.h"
-#include "server/models/tensor_codec.h"
+#include "server/models/platform.h"
 #include "server/observe/metrics.h"
+#include "server/observe/model_statistics.h"
+#include "server/scheduling/former_factory.h"
+#include "server/scheduling/scheduler.h"
 
 namespace msq::server {
 
-struct ServedInput {
-  std::string name;
-  ir::TensorType type;
-  ir::Shape wire_shape;  // of one sample, as clients see it
-  bool is_image = false;
-  InputCodec codec;
+// What all models share. Everything that is pointed to outlives them.
+struct ModelRuntime {
+  std::vector<const Platform*> platforms;        // the first is for configurations that name none
+  std::map<std::string, Scheduler*> schedulers;  // by backend
+  Metrics* metrics = nullptr;
+  FormerDefaults former;
+  int default_instances = 1;  // of a model on a backend
 };
 
-struct ServedOutput {
-  std::string name;
-  ir::TensorType type;
-  std::vector<std::string> labels;
-  size_t longest_label = 0;  // bytes
-};
-
-// A model on one backend.
-struct ServedBackend {
-  std::string name;
-  std::unique_ptr<const Executable> executable;
-  std::unique_ptr<ModelMetrics> metrics;
-};
-
-// Immutable but for its metrics, so thread-safe. Shared by the repository and the requests under way.
+// Thread-safe. Shared by the repository and the requests under way: each of them keeps it alive until it is answered.
 class ServedModel {
  public:
-  // Reads the artifact and prepares it on every backend of the registry. `config` is completed with what the artifact
-  // says. The error names the cause; UNIMPLEMENTED when a backend lacks an operator.
-  static absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& path, int64_t version,
-                                                                 const inference::ModelConfig& config,
-                                                                 const BackendRegistry& registry,
-                                                                 const PrepareOptions& options, Metrics* metrics);
+  // INVALID_ARGUMENT for a configuration that cannot be, else as the platform says.
+  static absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const ModelSource& source,
+                                                                 const ModelRuntime& runtime);
+  ~ServedModel();
 
-  const std::string& name() const { return config_.name(); }
-  const std::string& version() const { return version_; }
-  int64_t max_batch_size() const { return config_.max_batch_size(); }
-  const inference::ModelConfig& config() const { return config_; }
-  const std::vector<ServedInput>& inputs() const { return inputs_; }
-  const std::vector<ServedOutput>& outputs() const { return outputs_; }
+  const ModelDescription& description() const { return servable_->description(); }
+  const std::string& name() const { return description().name(); }
+  const std::string& version() const { return description().version; }
+  ModelStatistics& statistics() const { return *statistics_; }
+  // Differs between any two models that this process has loaded.
+  uint64_t generation() const { return generation_; }
+  std::vector<std::string> backends() const;  // that it runs on, the preferred one first
 
-  // The backend of that name, the default one for an empty name, or INVALID_ARGUMENT listing the names there are.
-  absl::StatusOr<const ServedBackend*> FindBackend(std::string_view name) const;
-  const ServedBackend& default_backend() const { return backends_.front(); }
+  // Queues a decoded request: on the backend that it pins, else on the first one, else, where the configuration's
+  // parameter `overflow` is true and the queue is full, on the next one. It will be answered: `done` is called, once. A
+  // batch whose backend is gone is computed by the next one, unless the parameter `fallback` is false. An error
+  // refuses: the request is not answered, and its refusal is counted.
+  absl::Status Submit(const RequestPtr& request) const;
+
+  // Answers the request with CANCELLED if it waits; one that is being computed goes on.
+  void Cancel(const RequestPtr& request) const;
+
+  // From now on nothing waits for company: the version is being taken out of service.
+  void Drain() const;
+
+  // Counts a request of this model that was answered without being queued: refused, or out of the cache.
+  void CountAnswer(const InferenceRequest& request, const absl::Status& status) const;
 
  private:
-  ServedModel() = default;
-  void DescribeTensors(ir::Model model);
-  void CompleteConfig();
+  class BackendLane;
 
-  std::string version_;
-  inference::ModelConfig config_;
-  std::vector<ServedInput> inputs_;
-  std::vector<ServedOutput> outputs_;
-  std::vector<ServedBackend> backends_;
+  ServedModel() = default;
+  absl::Status AddLanes(const ModelRuntime& runtime);
+
+  std::unique_ptr<Servable> servable_;
+  std::unique_ptr<ModelStatistics> statistics_;
+  std::vector<std::unique_ptr<BackendLane>> lanes_;  // in order of preference
+  bool overflow_ = false;
+  uint64_t generation_ = 0;
 };
 
 }  // namespace msq::server

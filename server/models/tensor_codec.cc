@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <numeric>
 
@@ -16,8 +17,16 @@ float LoadFloat(const char* bytes, int64_t index) {
   return value;
 }
 
-void AppendUint32(uint32_t value, std::string* out) {
-  for (int shift = 0; shift < 32; shift += 8) out->push_back(static_cast<char>(value >> shift));
+// out[i] = table[in[i * stride]]. Eight codes leave in one store: byte by byte, stores are what the loop waits for.
+void LookUp(const uint8_t* in, int64_t stride, const uint8_t* table, int64_t count, uint8_t* out) {
+  static_assert(std::endian::native == std::endian::little);
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    uint64_t codes = 0;
+    for (int k = 0; k < 8; ++k) codes |= uint64_t{table[in[(i + k) * stride]]} << (8 * k);
+    std::memcpy(out + i, &codes, 8);
+  }
+  for (; i < count; ++i) out[i] = table[in[i * stride]];
 }
 
 }  // namespace
@@ -43,6 +52,11 @@ InputCodec::InputCodec(const ir::TensorType& type, const ir::InputDescription& d
     std::iota(bytes.begin(), bytes.end(), 0.0f);
     EncodePlane(bytes.data(), 256, value_range_, channel, channel.table);
   }
+  std::array<uint8_t, 256> same;
+  std::iota(same.begin(), same.end(), uint8_t{0});
+  identity_ = pixel_stride_ == 1 && std::all_of(channels_.begin(), channels_.end(), [&](const Channel& channel) {
+                return std::equal(same.begin(), same.end(), channel.table);
+              });
 }
 
 // numerics::QuantizeReal without its call of floor: the sum is clamped first, so that truncation to int is exact.
@@ -64,14 +78,16 @@ void InputCodec::EncodePlane(const float* values, int64_t count, float range, co
 }
 
 void InputCodec::EncodeUint8(std::string_view values, std::span<uint8_t> codes) const {
+  if (identity_) {
+    std::memcpy(codes.data(), values.data(), codes.size());
+    return;
+  }
   const auto* wire = reinterpret_cast<const uint8_t*>(values.data());
   const int64_t sample = planes_ * plane_size_;
   for (int64_t start = 0; start < static_cast<int64_t>(codes.size()); start += sample) {
     for (int64_t c = 0; c < planes_; ++c) {
-      const uint8_t* in = wire + start + c * plane_stride_;
-      const uint8_t* table = channels_[static_cast<size_t>(c)].table;
-      uint8_t* out = codes.data() + start + c * plane_size_;
-      for (int64_t i = 0; i < plane_size_; ++i) out[i] = table[in[i * pixel_stride_]];
+      LookUp(wire + start + c * plane_stride_, pixel_stride_, channels_[static_cast<size_t>(c)].table, plane_size_,
+             codes.data() + start + c * plane_size_);
     }
   }
 }
@@ -96,10 +112,10 @@ void InputCodec::EncodeFloat(std::string_view values, bool normalized, std::span
   }
 }
 
-std::string DecodeToFloat(const ir::TensorType& type, std::span<const std::byte> integers, int64_t batch) {
+void DecodeToFloat(const ir::TensorType& type, std::span<const std::byte> integers, int64_t batch,
+                   std::span<std::byte> values) {
   const int64_t sample = ir::ElementCount(type.shape);
-  std::string result(static_cast<size_t>(batch * sample) * 4, '\0');
-  char* out = result.data();
+  std::byte* out = values.data();
   if (type.kind == ir::TensorType::Kind::kCode) {
     std::array<float, 256> table;
     for (int code = 0; code < 256; ++code) {
@@ -108,7 +124,7 @@ std::string DecodeToFloat(const ir::TensorType& type, std::span<const std::byte>
     for (int64_t i = 0; i < batch * sample; ++i) {
       std::memcpy(out + i * 4, &table[std::to_integer<uint8_t>(integers[i])], 4);
     }
-    return result;
+    return;
   }
   const int64_t row_size = sample / type.shape[0];
   for (int64_t i = 0; i < batch * sample; i += row_size) {
@@ -120,29 +136,6 @@ std::string DecodeToFloat(const ir::TensorType& type, std::span<const std::byte>
       std::memcpy(out + j * 4, &value, 4);
     }
   }
-  return result;
-}
-
-std::string EncodeClasses(std::string_view values, int64_t batch, int64_t k, std::span<const std::string> labels) {
-  const int64_t classes = static_cast<int64_t>(values.size()) / 4 / batch;
-  std::vector<int64_t> order(static_cast<size_t>(classes));
-  std::string result;
-  for (int64_t item = 0; item < batch; ++item) {
-    const char* sample = values.data() + item * classes * 4;
-    std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + k, order.end(), [sample](int64_t a, int64_t b) {
-      const float va = LoadFloat(sample, a), vb = LoadFloat(sample, b);
-      return va != vb ? va > vb : a < b;
-    });
-    for (int64_t rank = 0; rank < k; ++rank) {
-      const int64_t index = order[static_cast<size_t>(rank)];
-      std::string text = std::to_string(LoadFloat(sample, index)) + ":" + std::to_string(index);
-      if (index < static_cast<int64_t>(labels.size())) text += ":" + labels[static_cast<size_t>(index)];
-      AppendUint32(static_cast<uint32_t>(text.size()), &result);
-      result += text;
-    }
-  }
-  return result;
 }
 
 }  // namespace msq::server

@@ -1,4 +1,4 @@
-// The float edge of a request: wire values to input codes, output integers to FP32 and class strings. Every conversion
+// The float edge of a request: wire values to input codes, output integers to FP32. Every conversion
 // is numerics/edge.h's, element for element, in loops that the compiler vectorises.
 #pragma once
 
@@ -19,6 +19,9 @@ class InputCodec {
   // Precondition: for an image the description has one mean and one positive stddev per channel, and a wire layout of
   // NHWC goes with a shape of three dimensions.
   InputCodec(const ir::TensorType& type, const ir::InputDescription& description);
+
+  // The bytes of UINT8 values are the codes already, in their order: EncodeUint8 only copies.
+  bool is_identity() const { return identity_; }
 
   // Spans hold batch * elements values (4 bytes each for FP32, any alignment) and as many codes.
   // A byte is a pixel where the input is an image, else the real number itself.
@@ -44,15 +47,12 @@ class InputCodec {
   int64_t pixel_stride_;  // on the wire: distance of neighbours in a plane
   int64_t plane_stride_;  // on the wire: distance of planes
   std::vector<Channel> channels_;
+  bool identity_ = false;
 };
 
-// FP32 bytes of an output: dequantized codes or accumulators, in the graph's order. Precondition: `integers` holds
-// batch * type.ByteSize() bytes.
-std::string DecodeToFloat(const ir::TensorType& type, std::span<const std::byte> integers, int64_t batch);
-
-// The classification extension: for each sample the `k` largest values as "value:index[:label]", largest first, the
-// lower index first among equals; a BYTES tensor's content. Precondition: values.size() = batch * elements of FP32, k
-// at most their number.
-std::string EncodeClasses(std::string_view values, int64_t batch, int64_t k, std::span<const std::string> labels);
+// The FP32 values of an output: dequantized codes or accumulators, in the graph's order. Precondition: `integers` holds
+// batch * type.ByteSize() bytes, `values` batch * elements * 4, any alignment.
+void DecodeToFloat(const ir::TensorType& type, std::span<const std::byte> integers, int64_t batch,
+                   std::span<std::byte> values);
 
 }  // namespace msq::server

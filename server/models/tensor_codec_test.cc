@@ -91,6 +91,50 @@ TEST(InputCodecTest, NormalisesPixelsOfBothTypesAndLayouts) {
   }
 }
 
+TEST(InputCodecTest, PlanesOfEveryLength) {
+  for (int64_t width = 1; width <= 20; ++width) {
+    const ir::TensorType type = CodeType({3, 1, width}, 8, 0.018f, 114);
+    for (Layout layout : {Layout::kAsGraph, Layout::kNhwc}) {
+      const ir::InputDescription description = ImageDescription(layout);
+      const InputCodec codec(type, description);
+      EXPECT_FALSE(codec.is_identity());
+      std::string pixels;
+      for (int64_t i = 0; i < 3 * width; ++i) pixels.push_back(static_cast<char>(i * 4));
+      std::vector<uint8_t> codes(pixels.size() + 1, 0xaa);
+      codec.EncodeUint8(pixels, std::span(codes).first(pixels.size()));
+      for (int64_t i = 0; i < 3 * width; ++i) {
+        const int64_t channel = i / width, pixel = i % width;
+        const int64_t wire = layout == Layout::kNhwc ? pixel * 3 + channel : i;
+        ASSERT_EQ(codes[i], Expected(static_cast<float>(wire * 4), type, description, channel)) << width << " " << i;
+      }
+      EXPECT_EQ(codes.back(), 0xaa);
+    }
+  }
+}
+
+TEST(InputCodecTest, KnowsWhenBytesAreTheCodes) {
+  ir::InputDescription image;
+  image.mean = {0, 0};
+  image.stddev = {1, 1};
+  const ir::TensorType type = CodeType({2, 2, 128}, 8, 1.0f, 0);
+  const InputCodec plain(type, {}), planar(type, image);
+  EXPECT_TRUE(plain.is_identity());
+  EXPECT_TRUE(planar.is_identity());
+  std::string bytes(512, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i);
+  std::vector<uint8_t> codes(512);
+  planar.EncodeUint8(bytes, codes);
+  EXPECT_EQ(std::string(codes.begin(), codes.end()), bytes);
+
+  image.layout = Layout::kNhwc;
+  EXPECT_FALSE(InputCodec(type, image).is_identity());  // another order
+  image.layout = Layout::kAsGraph;
+  image.mean[1] = 1;
+  EXPECT_FALSE(InputCodec(type, image).is_identity());                    // one channel's values differ
+  EXPECT_FALSE(InputCodec(CodeType({4}, 8, 1.0f, 1), {}).is_identity());  // shifted
+  EXPECT_FALSE(InputCodec(CodeType({4}, 4, 1.0f, 0), {}).is_identity());  // clamped
+}
+
 TEST(InputCodecTest, NormalizedFloatsAreRealInputsThatKeepTheLayout) {
   const ir::TensorType type = CodeType({3, 1, 2}, 8, 0.5f, 10);
   const InputCodec codec(type, ImageDescription(Layout::kNhwc));
@@ -107,29 +151,24 @@ TEST(InputCodecTest, ReadsUnalignedFloats) {
   EXPECT_EQ(codes, (std::vector<uint8_t>{7, 8, 9}));
 }
 
+std::string Decoded(const ir::TensorType& type, std::span<const std::byte> integers, int64_t batch) {
+  std::string values(static_cast<size_t>(batch * ir::ElementCount(type.shape)) * 4, '\0');
+  DecodeToFloat(type, integers, batch, std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
 TEST(DecodeToFloatTest, CodesAndAccumulators) {
   const ir::TensorType codes = CodeType({2}, 8, 0.25f, 100);
   const std::vector<uint8_t> values = {0, 100, 255, 101};
-  EXPECT_EQ(DecodeToFloat(codes, std::as_bytes(std::span(values)), 2), Bytes({-25.0f, 0.0f, 38.75f, 0.25f}));
+  EXPECT_EQ(Decoded(codes, std::as_bytes(std::span(values)), 2), Bytes({-25.0f, 0.0f, 38.75f, 0.25f}));
 
   ir::TensorType raw;
   raw.kind = ir::TensorType::Kind::kAccumulator;
   raw.shape = {2, 1, 2};
   raw.row_scales = {0.5f, 2.0f};
   const std::vector<int32_t> accumulators = {1, -2, 3, -4, 5, 6, 7, 8};
-  EXPECT_EQ(DecodeToFloat(raw, std::as_bytes(std::span(accumulators)), 2),
+  EXPECT_EQ(Decoded(raw, std::as_bytes(std::span(accumulators)), 2),
             Bytes({0.5f, -1.0f, 6.0f, -8.0f, 2.5f, 3.0f, 14.0f, 16.0f}));
-}
-
-std::string Element(const std::string& text) {
-  const auto size = static_cast<uint32_t>(text.size());
-  return std::string(reinterpret_cast<const char*>(&size), 4) + text;
-}
-
-TEST(EncodeClassesTest, LargestFirstLowerIndexAmongEquals) {
-  const std::vector<std::string> labels = {"a", "b"};
-  EXPECT_EQ(EncodeClasses(Bytes({1, 2, 2, -1, 0, 3}), 2, 2, labels),
-            Element("2.000000:1:b") + Element("2.000000:2") + Element("3.000000:2") + Element("0.000000:1:b"));
 }
 
 }  // namespace

@@ -9,9 +9,15 @@ using prometheus::BuildCounter;
 using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
 
-constexpr const char* kPhaseNames[kPhaseCount] = {"decode", "queue", "compute", "encode", "total"};
-constexpr const char* kReasonNames[kFailureReasonCount] = {"bad_request", "queue_full", "deadline", "cancelled",
-                                                           "backend"};
+constexpr const char* kPhaseNames[kPhaseCount] = {"decode", "queue", "gather", "compute", "encode", "total"};
+constexpr const char* kReasonNames[kFailureReasonCount] = {"bad_request", "queue_full", "queue_timeout",
+                                                           "deadline",    "cancelled",  "backend"};
+
+constexpr const char* kCloseReasonNames[kCloseReasonCount] = {"full", "preferred", "delay", "immediate", "drain"};
+
+prometheus::Histogram::BucketBoundaries BatchSizeBuckets() {
+  return {1, 2, 4, 8, 16, 32, 64, 128, 256};
+}
 
 prometheus::Histogram::BucketBoundaries DurationBuckets() {
   return {50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
@@ -20,7 +26,9 @@ prometheus::Histogram::BucketBoundaries DurationBuckets() {
 }  // namespace
 
 FailureReason FailureReasonOf(const absl::Status& status) {
-  if (Reason(status) == kQueueFull) return FailureReason::kQueueFull;
+  const std::string reason = status.ok() ? "" : Reason(status);
+  if (reason == kQueueFull) return FailureReason::kQueueFull;
+  if (reason == kQueueTimeout) return FailureReason::kQueueTimeout;
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
@@ -28,15 +36,32 @@ FailureReason FailureReasonOf(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
       return FailureReason::kDeadline;
     case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kAborted:  // a step of a sequence that was cancelled or broke off before it
       return FailureReason::kCancelled;
     default:
       return FailureReason::kBackend;
   }
 }
 
-void ModelMetrics::CountAnswer(const absl::Status& status) {
+void ModelMetrics::CountAnswer(const absl::Status& status, const RequestTimes& times, absl::Time now) {
   requests_->Increment();
   if (!status.ok()) failures_[static_cast<size_t>(FailureReasonOf(status))]->Increment();
+  const auto observe = [this](Phase phase, absl::Time begin, absl::Time end) {
+    if (begin == absl::InfinitePast() || end == absl::InfinitePast()) return;  // not reached
+    durations_[static_cast<size_t>(phase)]->Observe(absl::ToDoubleSeconds(end - begin));
+  };
+  observe(Phase::kDecode, times.arrival, times.queued);
+  observe(Phase::kQueue, times.queued, times.started);
+  observe(Phase::kGather, times.started, times.gathered);
+  observe(Phase::kCompute, times.gathered, times.computed);
+  observe(Phase::kEncode, times.computed, times.encoded);
+  observe(Phase::kTotal, times.arrival, now);
+}
+
+void ModelMetrics::CountBatch(int64_t samples, CloseReason reason) {
+  batches_[static_cast<size_t>(reason)]->Increment();
+  batch_size_->Observe(static_cast<double>(samples));
+  images_->Increment(static_cast<double>(samples));
 }
 
 Metrics::Metrics()
@@ -63,6 +88,20 @@ Metrics::Metrics()
                   .Name("msq_images_total")
                   .Help("Samples computed: a request of batch N counts N")
                   .Register(*registry_)),
+      failovers_(BuildCounter()
+                     .Name("msq_failovers_total")
+                     .Help("Requests that this backend could not compute and handed to the next one")
+                     .Register(*registry_)),
+      batches_(BuildCounter()
+                   .Name("msq_batches_total")
+                   .Help("Batches computed, by the reason for which each was closed")
+                   .Register(*registry_)),
+      batch_sizes_(
+          BuildHistogram().Name("msq_batch_size").Help("Samples in each batch that was computed").Register(*registry_)),
+      queued_(BuildGauge()
+                  .Name("msq_queued_requests")
+                  .Help("Inference requests that wait for an instance")
+                  .Register(*registry_)),
       durations_(BuildHistogram()
                      .Name("msq_request_duration_seconds")
                      .Help("Time that requests spent in each phase; total is from arrival to answer")
@@ -72,11 +111,6 @@ Metrics::Metrics()
                      .Help("Inference requests that named no model version that is served")
                      .Register(*registry_)
                      .Add({});
-  queued_ = &BuildGauge()
-                 .Name("msq_queued_requests")
-                 .Help("Inference requests that wait for a worker")
-                 .Register(*registry_)
-                 .Add({});
 }
 
 void Metrics::SetBuildInfo(const std::string& version) {
@@ -91,23 +125,58 @@ void Metrics::SetModelReady(const std::string& model, const std::string& version
   model_ready_.Add({{"model", model}, {"version", version}}).Set(ready ? 1 : 0);
 }
 
-ModelMetrics Metrics::ForModel(const std::string& model, const std::string& version, const std::string& backend) {
+void Metrics::ForgetModel(const std::string& model, const std::string& version) {
+  model_ready_.Remove(&model_ready_.Add({{"model", model}, {"version", version}}));
+}
+
+std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, const std::string& version,
+                                                const std::string& backend) {
   const prometheus::Labels labels = {{"model", model}, {"version", version}, {"backend", backend}};
+  std::lock_guard lock(mutex_);
+  Shared& shared = models_[labels];
+  if (shared.holders++ == 0) AddSeries(labels, &shared.metrics);
+  return {&shared.metrics, [this, labels](ModelMetrics*) { Release(labels); }};
+}
+
+void Metrics::Release(const prometheus::Labels& labels) {
+  std::lock_guard lock(mutex_);
+  const auto it = models_.find(labels);
+  if (--it->second.holders > 0) return;
+  RemoveSeries(it->second.metrics);
+  models_.erase(it);
+}
+
+void Metrics::AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics) {
   const auto with = [&labels](const char* key, const char* value) {
     prometheus::Labels result = labels;
     result[key] = value;
     return result;
   };
-  ModelMetrics metrics;
-  metrics.requests_ = &requests_.Add(labels);
-  metrics.images_ = &images_.Add(labels);
+  metrics->requests_ = &requests_.Add(labels);
+  metrics->images_ = &images_.Add(labels);
+  metrics->failovers_ = &failovers_.Add(labels);
+  metrics->queued_ = &queued_.Add(labels);
+  metrics->batch_size_ = &batch_sizes_.Add(labels, BatchSizeBuckets());
+  for (size_t i = 0; i < kCloseReasonCount; ++i) {
+    metrics->batches_[i] = &batches_.Add(with("reason", kCloseReasonNames[i]));
+  }
   for (size_t i = 0; i < kFailureReasonCount; ++i) {
-    metrics.failures_[i] = &failures_.Add(with("reason", kReasonNames[i]));
+    metrics->failures_[i] = &failures_.Add(with("reason", kReasonNames[i]));
   }
   for (size_t i = 0; i < kPhaseCount; ++i) {
-    metrics.durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets());
+    metrics->durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets());
   }
-  return metrics;
+}
+
+void Metrics::RemoveSeries(const ModelMetrics& metrics) {
+  requests_.Remove(metrics.requests_);
+  images_.Remove(metrics.images_);
+  failovers_.Remove(metrics.failovers_);
+  queued_.Remove(metrics.queued_);
+  batch_sizes_.Remove(metrics.batch_size_);
+  for (prometheus::Counter* series : metrics.batches_) batches_.Remove(series);
+  for (prometheus::Counter* series : metrics.failures_) failures_.Remove(series);
+  for (prometheus::Histogram* series : metrics.durations_) durations_.Remove(series);
 }
 
 }  // namespace msq::server

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <prometheus/counter.h>
@@ -13,31 +15,36 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/scheduling/batch_former.h"
 
 namespace msq::server {
 
 // The parts of a request's life that are timed apart.
-enum class Phase : uint8_t { kDecode, kQueue, kCompute, kEncode, kTotal };
-inline constexpr int kPhaseCount = 5;
+enum class Phase : uint8_t { kDecode, kQueue, kGather, kCompute, kEncode, kTotal };
+inline constexpr int kPhaseCount = 6;
 
 // Why a request failed, as the label `reason` says it.
-enum class FailureReason : uint8_t { kBadRequest, kQueueFull, kDeadline, kCancelled, kBackend };
-inline constexpr int kFailureReasonCount = 5;
+enum class FailureReason : uint8_t { kBadRequest, kQueueFull, kQueueTimeout, kDeadline, kCancelled, kBackend };
+inline constexpr int kFailureReasonCount = 6;
 FailureReason FailureReasonOf(const absl::Status& status);
 
-// The series of one model version on one backend. Thread-safe. Owned by Metrics.
+// The series of one model version on one backend. Thread-safe.
 class ModelMetrics {
  public:
-  void CountAnswer(const absl::Status& status);
-  void CountImages(int64_t images) { images_->Increment(static_cast<double>(images)); }
-  void Observe(Phase phase, absl::Duration duration) {
-    durations_[static_cast<size_t>(phase)]->Observe(absl::ToDoubleSeconds(duration));
-  }
+  // A request that was answered, with what it passed through on the way.
+  void CountAnswer(const absl::Status& status, const RequestTimes& times, absl::Time now);
+  void CountBatch(int64_t samples, CloseReason reason);
+  void CountFailover(int64_t requests) { failovers_->Increment(static_cast<double>(requests)); }
+  prometheus::Gauge& queued() { return *queued_; }
 
  private:
   friend class Metrics;
   prometheus::Counter* requests_ = nullptr;
   prometheus::Counter* images_ = nullptr;
+  prometheus::Counter* failovers_ = nullptr;
+  prometheus::Gauge* queued_ = nullptr;
+  prometheus::Histogram* batch_size_ = nullptr;
+  std::array<prometheus::Counter*, kCloseReasonCount> batches_{};
   std::array<prometheus::Counter*, kFailureReasonCount> failures_{};
   std::array<prometheus::Histogram*, kPhaseCount> durations_{};
 };
@@ -50,9 +57,13 @@ class Metrics {
   void SetBuildInfo(const std::string& version);
   void AddBackend(const std::string& backend, const std::string& device);
   void SetModelReady(const std::string& model, const std::string& version, bool ready);
-  ModelMetrics ForModel(const std::string& model, const std::string& version, const std::string& backend);
+  // The version is not in the repository any more.
+  void ForgetModel(const std::string& model, const std::string& version);
+  // The series are there for as long as somebody holds them; who asks while somebody does shares them. The metrics
+  // must outlive them.
+  std::shared_ptr<ModelMetrics> ForModel(const std::string& model, const std::string& version,
+                                         const std::string& backend);
   void CountUnresolved() { unresolved_->Increment(); }
-  prometheus::Gauge& queued_requests() { return *queued_; }
 
   // What the endpoint serves.
   std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
@@ -65,9 +76,23 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& failures_;
   prometheus::Family<prometheus::Counter>& images_;
+  prometheus::Family<prometheus::Counter>& failovers_;
+  prometheus::Family<prometheus::Counter>& batches_;
+  prometheus::Family<prometheus::Histogram>& batch_sizes_;
+  prometheus::Family<prometheus::Gauge>& queued_;
   prometheus::Family<prometheus::Histogram>& durations_;
   prometheus::Counter* unresolved_;
-  prometheus::Gauge* queued_;
+
+  struct Shared {
+    ModelMetrics metrics;
+    int holders = 0;
+  };
+  void Release(const prometheus::Labels& labels);
+  void AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics);
+  void RemoveSeries(const ModelMetrics& metrics);
+
+  std::mutex mutex_;
+  std::map<prometheus::Labels, Shared> models_;
 };
 
 }  // namespace msq::server

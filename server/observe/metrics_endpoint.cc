@@ -1,32 +1,44 @@
 #include "server/observe/metrics_endpoint.h"
 
-#include <exception>
+#include <utility>
 
-#include <prometheus/exposer.h>
+#include <prometheus/text_serializer.h>
 
 #include "base/status.h"
 
 namespace msq::server {
+namespace {
 
-MetricsEndpoint::MetricsEndpoint() = default;
-MetricsEndpoint::~MetricsEndpoint() = default;
+constexpr char kPlainText[] = "text/plain; charset=utf-8";
+constexpr char kExpositionFormat[] = "text/plain; version=0.0.4; charset=utf-8";
+
+WebResponse Answer(const WebRequest& request, const prometheus::Registry& registry) {
+  if (request.path != "/metrics") {
+    return {404, {{"Content-Type", kPlainText}}, "nothing is here; the metrics are at /metrics\n"};
+  }
+  if (request.method != "GET" && request.method != "HEAD") {
+    return {405, {{"Content-Type", kPlainText}, {"Allow", "GET, HEAD"}}, "only GET and HEAD are served here\n"};
+  }
+  return {200, {{"Content-Type", kExpositionFormat}}, prometheus::TextSerializer().Serialize(registry.Collect())};
+}
+
+}  // namespace
+
+MetricsEndpoint::MetricsEndpoint(std::unique_ptr<WebServer> server) : server_(std::move(server)) {}
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const std::string& address,
                                                                         const Metrics& metrics) {
-  std::unique_ptr<MetricsEndpoint> endpoint(new MetricsEndpoint);
-  std::string numeric = address;
-  if (numeric.rfind("localhost:", 0) == 0) numeric.replace(0, 9, "127.0.0.1");  // the web server resolves no names
-  try {  // the web server's constructor is the one call of ours that throws
-    endpoint->exposer_ = std::make_unique<prometheus::Exposer>(numeric);
-    endpoint->exposer_->RegisterCollectable(metrics.registry());
-    const std::vector<int> ports = endpoint->exposer_->GetListeningPorts();
-    if (ports.size() != 1) return Unavailable("cannot listen on metrics address ", address);
-    endpoint->port_ = ports[0];
-  } catch (const std::exception& error) {
-    return Unavailable("cannot listen on metrics address ", address,
-                       ": the port is in use or the address is not this machine's");
-  }
-  return endpoint;
+  WebServer::Options options;
+  options.address = address;
+  options.threads = 1;
+  options.max_connections = 64;
+  options.max_body_bytes = 1024;  // scrapers send none
+  auto server = WebServer::Start(std::move(options),
+                                 [registry = metrics.registry()](const std::shared_ptr<WebExchange>& exchange) {
+                                   exchange->Respond(Answer(exchange->request(), *registry));
+                                 });
+  if (!server.ok()) return WithContext(server.status(), "metrics");
+  return std::unique_ptr<MetricsEndpoint>(new MetricsEndpoint(*std::move(server)));
 }
 
 }  // namespace msq::server

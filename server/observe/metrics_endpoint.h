@@ -5,28 +5,23 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/http/web_server.h"
 #include "server/observe/metrics.h"
-
-namespace prometheus {
-class Exposer;
-}
 
 namespace msq::server {
 
 // Serves from construction to destruction.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT with a numeric host; port 0 picks a free one. UNAVAILABLE when it cannot listen there.
+  // `address` is HOST:PORT; port 0 picks a free one. UNAVAILABLE when it cannot listen there.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address, const Metrics& metrics);
-  ~MetricsEndpoint();
 
-  int port() const { return port_; }
+  int port() const { return server_->port(); }
 
  private:
-  MetricsEndpoint();
+  explicit MetricsEndpoint(std::unique_ptr<WebServer> server);
 
-  std::unique_ptr<prometheus::Exposer> exposer_;
-  int port_ = 0;
+  std::unique_ptr<WebServer> server_;
 };
 
 }  // namespace msq::server

@@ -1,14 +1,19 @@
 #include "server/observe/metrics.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
 #include "base/status.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/protocol/reason.h"
+#include "server/testing/raw_http_client.h"
 
 namespace msq::server {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 std::string Text(const Metrics& metrics) {
   return prometheus::TextSerializer().Serialize(metrics.registry()->Collect());
@@ -21,17 +26,23 @@ TEST(MetricsTest, FailureReasons) {
   EXPECT_EQ(FailureReasonOf(Unavailable("")), FailureReason::kBackend);
   EXPECT_EQ(FailureReasonOf(absl::DeadlineExceededError("")), FailureReason::kDeadline);
   EXPECT_EQ(FailureReasonOf(absl::CancelledError("")), FailureReason::kCancelled);
+  EXPECT_EQ(FailureReasonOf(WithReason(Unavailable(""), kQueueTimeout)), FailureReason::kQueueTimeout);
+  EXPECT_EQ(FailureReasonOf(absl::AbortedError("")), FailureReason::kCancelled);
   EXPECT_EQ(FailureReasonOf(DataLoss("")), FailureReason::kBackend);
 }
 
 TEST(MetricsTest, CountsPerModelVersionAndBackend) {
   Metrics metrics;
-  ModelMetrics one = metrics.ForModel("m", "1", "cpu"), two = metrics.ForModel("m", "2", "cpu");
-  one.CountAnswer(absl::OkStatus());
-  one.CountAnswer(InvalidArgument("no"));
-  one.CountImages(5);
-  one.Observe(Phase::kCompute, absl::Microseconds(300));
-  two.CountAnswer(absl::OkStatus());
+  const auto one = metrics.ForModel("m", "1", "cpu"), two = metrics.ForModel("m", "2", "cpu");
+  const absl::Time start = absl::UnixEpoch();
+  RequestTimes times;
+  times.arrival = times.queued = start;
+  one->CountAnswer(InvalidArgument("no"), times, start);
+  times.started = times.gathered = start;
+  times.computed = times.encoded = start + absl::Microseconds(300);
+  one->CountAnswer(absl::OkStatus(), times, times.encoded);
+  one->CountBatch(5, CloseReason::kFull);
+  two->CountAnswer(absl::OkStatus(), times, times.encoded);
   metrics.CountUnresolved();
   const std::string text = Text(metrics);
   const std::string labels = "{backend=\"cpu\",model=\"m\",";
@@ -42,18 +53,52 @@ TEST(MetricsTest, CountsPerModelVersionAndBackend) {
   const std::string bucket = "msq_request_duration_seconds_bucket" + labels + "phase=\"compute\",version=\"1\",le=";
   EXPECT_NE(text.find(bucket + "\"0.00025\"} 0\n"), text.npos);
   EXPECT_NE(text.find(bucket + "\"0.0005\"} 1\n"), text.npos);
+  EXPECT_NE(text.find("msq_request_duration_seconds_count" + labels + "phase=\"compute\",version=\"1\"} 1\n"),
+            text.npos);  // the refused one never came to that
+  EXPECT_NE(text.find("msq_batches_total" + labels + "reason=\"full\",version=\"1\"} 1\n"), text.npos);
+  EXPECT_NE(text.find("msq_batch_size_sum" + labels + "version=\"1\"} 5\n"), text.npos);
   EXPECT_NE(text.find("msq_unresolved_requests_total 1\n"), text.npos);
 }
 
-TEST(MetricsEndpointTest, PicksAFreePortAndRefusesATakenOne) {
+TEST(MetricsTest, SeriesGoWithTheirLastHolder) {
   Metrics metrics;
-  const auto first = MetricsEndpoint::Start("localhost:0", metrics);
+  auto one = metrics.ForModel("m", "1", "cpu");
+  auto same = metrics.ForModel("m", "1", "cpu");
+  one->CountBatch(1, CloseReason::kFull);
+  one.reset();
+  EXPECT_NE(Text(metrics).find("msq_images_total{backend=\"cpu\",model=\"m\",version=\"1\"} 1\n"), std::string::npos);
+  same.reset();
+  EXPECT_EQ(Text(metrics).find("model=\"m\""), std::string::npos);
+  one = metrics.ForModel("m", "1", "cpu");
+  EXPECT_NE(Text(metrics).find("msq_images_total{backend=\"cpu\",model=\"m\",version=\"1\"} 0\n"), std::string::npos);
+}
+
+TEST(MetricsEndpointTest, ServesTheMetricsAndNothingElse) {
+  Metrics metrics;
+  metrics.SetBuildInfo("1.2");
+  const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics);
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  const auto ask = [&endpoint](const std::string& line) {
+    return testing::Exchange((*endpoint)->port(), line + " HTTP/1.1\r\nConnection: close\r\n\r\n");
+  };
+  const std::string page = ask("GET /metrics?x=y");
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(page, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  EXPECT_THAT(page, HasSubstr("msq_build_info{version=\"1.2\"} 1\n"));
+  EXPECT_THAT(ask("HEAD /metrics"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_THAT(ask("GET /"), HasSubstr("the metrics are at /metrics"));
+  EXPECT_THAT(ask("DELETE /metrics"), StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"));
+}
+
+TEST(MetricsEndpointTest, RefusesATakenPort) {
+  Metrics metrics;
+  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics);
   ASSERT_TRUE(first.ok()) << first.status();
-  ASSERT_GT((*first)->port(), 0);
   const std::string taken = "127.0.0.1:" + std::to_string((*first)->port());
   const auto second = MetricsEndpoint::Start(taken, metrics);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_NE(Message(second.status()).find(taken), std::string_view::npos);
+  EXPECT_EQ(Message(second.status()), "metrics: cannot listen on " + taken + ": the port is in use");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,21 +15,31 @@
 #include "base/aligned_buffer.h"
 #include "proto/inference.pb.h"
 #include "server/protocol/model_description.h"
+#include "server/protocol/shared_memory.h"
 
 namespace msq::server {
 
-// One input, checked but not converted. `bytes` lie in the message or in `storage`.
+// One input, checked but not converted. `bytes` lie in the message, in the client's shared memory or in `storage`.
 struct RequestInput {
   Datatype datatype = Datatype::kFp32;
   bool normalized = false;  // floats are the network's own input even where it is an image
   Dims shape;               // with the batch dimension, where the model has one
   std::string_view bytes;   // row-major, little-endian, any alignment
   std::string storage;
+  std::optional<SharedMemorySpan> region;
+};
+
+// Room in a region that the client registered, for one output.
+struct OutputRegion {
+  std::string name;
+  int64_t offset = 0;
+  SharedMemorySpan span;
 };
 
 struct RequestedOutput {
   size_t index = 0;     // into ModelDescription::outputs
   int64_t classes = 0;  // of the classification extension; 0 asks for the tensor itself
+  std::optional<OutputRegion> region;
 };
 
 // Names a sequence of requests that share a state: a number or a text, neither is no sequence.
@@ -77,6 +88,8 @@ struct InferenceRequest {
   bool sequence_start = false;
   bool sequence_end = false;
   std::shared_ptr<SequenceState> state;  // set while it runs, where it is a step of a sequence
+  bool warm_up = false;                  // of a model that is being loaded: no client's, so it is not counted
+  absl::Status failure;                  // set by an instance that failed at this request of its batch alone
 
   RequestTimes times;
 };

@@ -1,13 +1,12 @@
 #include "server/protocol/request_decoder.h"
 
 #include <algorithm>
-#include <cstring>
-#include <iterator>
-#include <map>
 #include <string>
 
-#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
 #include "base/status.h"
+#include "server/protocol/request_parameters.h"
+#include "server/protocol/tensor_contents.h"
 
 namespace msq::server {
 namespace {
@@ -15,261 +14,299 @@ namespace {
 using inference::InferParameter;
 using inference::ModelInferRequest;
 using InputTensor = ModelInferRequest::InferInputTensor;
+using WantedOutput = ModelInferRequest::InferRequestedOutputTensor;
 using Parameters = google::protobuf::Map<std::string, InferParameter>;
 
 // Of one class beside its label: length, value (47 digits for the largest float), index, two colons.
 constexpr int64_t kClassBytes = 72;
 
-enum class Datatype : uint8_t { kUint8, kFp32 };
-
-// One input of a request, found and checked but not converted.
-struct WireInput {
-  const InputTensor* tensor = nullptr;
-  const std::string* raw = nullptr;  // null: typed contents
-  Datatype datatype = Datatype::kFp32;
-  bool normalized = false;
-};
-
-template <typename... Parts>
-absl::Status Reject(const ModelInferRequest& request, const Parts&... parts) {
-  return InvalidArgument("[request id: ", request.id().empty() ? "<id_unknown>" : request.id(), "] ", parts...);
+std::string ShapeText(const Dims& shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
 }
 
-constexpr unsigned Kind(InferParameter::ParameterChoiceCase choice) {
-  return 1u << choice;
-}
-
-// Request parameters of the protocol, and what they may be. All but `backend` have no effect on the models served here.
-struct KnownParameter {
-  std::string_view key;
-  unsigned kinds;
-  std::string_view kinds_text;
-};
-constexpr KnownParameter kKnownParameters[] = {
-    {"backend", Kind(InferParameter::kStringParam), "a string"},
-    {"priority", Kind(InferParameter::kInt64Param) | Kind(InferParameter::kUint64Param), "an int64 or a uint64"},
-    {"sequence_end", Kind(InferParameter::kBoolParam), "a bool"},
-    {"sequence_id", Kind(InferParameter::kInt64Param) | Kind(InferParameter::kStringParam), "an int64 or a string"},
-    {"sequence_start", Kind(InferParameter::kBoolParam), "a bool"},
-    {"timeout", Kind(InferParameter::kInt64Param) | Kind(InferParameter::kUint64Param), "an int64 or a uint64"},
-    {"triton_enable_empty_final_response", Kind(InferParameter::kBoolParam), "a bool"},
-};
-
-// The backend asked for, empty for any.
-absl::StatusOr<std::string> CheckParameters(const ModelInferRequest& request) {
-  std::string backend;
-  for (const auto& [key, value] : request.parameters()) {
-    const auto known = std::find_if(std::begin(kKnownParameters), std::end(kKnownParameters),
-                                    [&key = key](const KnownParameter& one) { return one.key == key; });
-    if (known != std::end(kKnownParameters)) {
-      if ((known->kinds & Kind(value.parameter_choice_case())) == 0) {
-        return Reject(request, "parameter '", key, "' must be ", std::string(known->kinds_text));
-      }
-      if (key == "backend") backend = value.string_param();
-    } else if (absl::StartsWith(key, "triton_")) {
-      return Reject(request, "parameter keys starting with 'triton_' are reserved, got '", key, "'");
-    } else if (value.has_uint64_param()) {
-      return Reject(request, "parameter '", key, "' has the type uint64, which only 'priority' and 'timeout' may have");
-    }
+// Elements of a sample, or -1 when a length is left to the request. Descriptions come from verified models, whose
+// products fit.
+int64_t Elements(const Dims& dims) {
+  int64_t elements = 1;
+  for (int64_t length : dims) {
+    if (length < 0) return -1;
+    elements *= length;
   }
-  return backend;
+  return elements;
 }
 
-absl::StatusOr<Datatype> CheckDatatype(const ModelInferRequest& request, const ServedModel& model,
-                                       const ServedInput& input, const InputTensor& tensor) {
-  if (tensor.datatype() == "UINT8") return Datatype::kUint8;
-  if (tensor.datatype() == "FP32") return Datatype::kFp32;
-  return Reject(request, "inference input '", input.name, "' data-type is '", tensor.datatype(), "', but model '",
-                model.name(), "' expects '", input.is_image ? "UINT8" : "FP32", "' (or '",
-                input.is_image ? "FP32" : "UINT8", "')");
+absl::Status CheckDatatype(const ModelDescription& model, const InputDescription& input, const InputTensor& tensor,
+                           RequestInput* result) {
+  const std::optional<Datatype> datatype = ParseDatatype(tensor.datatype());
+  if (datatype && std::find(input.datatypes.begin(), input.datatypes.end(), *datatype) != input.datatypes.end()) {
+    result->datatype = *datatype;
+    return absl::OkStatus();
+  }
+  std::string others;
+  for (size_t i = 1; i < input.datatypes.size(); ++i) {
+    absl::StrAppend(&others, i == 1 ? " (or '" : ", '", std::string(DatatypeName(input.datatypes[i])), "'");
+  }
+  return InvalidArgument("inference input '", input.name, "' data-type is '", tensor.datatype(), "', but model '",
+                         model.name(), "' expects '", std::string(DatatypeName(input.datatypes[0])), "'", others,
+                         others.empty() ? "" : ")");
 }
 
-// The batch size that the shape states.
-absl::StatusOr<int64_t> CheckShape(const ModelInferRequest& request, const ServedModel& model, const ServedInput& input,
-                                   const InputTensor& tensor) {
+absl::Status CheckShape(const ModelDescription& model, const InputDescription& input, const InputTensor& tensor,
+                        Dims* shape) {
   const bool batching = model.max_batch_size() > 0;
-  const ir::Shape shape(tensor.shape().begin(), tensor.shape().end());
-  ir::Shape expected = input.wire_shape;
+  shape->assign(tensor.shape().begin(), tensor.shape().end());
+  Dims expected = input.dims;
   if (batching) expected.insert(expected.begin(), -1);
-  const bool fits = shape.size() == expected.size() &&
-                    std::equal(shape.begin() + batching, shape.end(), expected.begin() + batching) &&
-                    (!batching || shape[0] >= 1);
+  const bool fits = std::equal(shape->begin(), shape->end(), expected.begin(), expected.end(),
+                               [](int64_t got, int64_t want) { return want < 0 ? got >= 0 : got == want; }) &&
+                    (!batching || shape->front() >= 1);
   if (!fits) {
-    return Reject(request, "unexpected shape for input '", input.name, "' for model '", model.name(), "'. Expected ",
-                  ir::ToString(expected), ", got ", ir::ToString(shape), ".");
+    return InvalidArgument("unexpected shape for input '", input.name, "' for model '", model.name(), "'. Expected ",
+                           ShapeText(expected), ", got ", ShapeText(*shape), ".");
   }
-  if (!batching) return 1;
-  if (shape[0] > model.max_batch_size()) {
-    return Reject(request, "inference request batch-size must be <= ", model.max_batch_size(), " for '", model.name(),
-                  "', got ", shape[0]);
+  if (batching && shape->front() > model.max_batch_size()) {
+    return InvalidArgument("inference request batch-size must be <= ", model.max_batch_size(), " for '", model.name(),
+                           "', got ", shape->front());
   }
-  return shape[0];
+  return absl::OkStatus();
 }
 
-// Elements that a request holds for an input, from its bytes or typed contents.
-absl::Status CheckSize(const ModelInferRequest& request, const ServedModel& model, const ServedInput& input,
-                       const WireInput& wire, int64_t batch) {
-  const int64_t elements = batch * ir::ElementCount(input.wire_shape);
-  const int64_t element_size = wire.datatype == Datatype::kUint8 ? 1 : 4;
-  int64_t size = 0;
-  if (wire.raw != nullptr) {
-    size = static_cast<int64_t>(wire.raw->size());
-  } else {
-    const auto& contents = wire.tensor->contents();
-    size = element_size *
-           (wire.datatype == Datatype::kUint8 ? contents.uint_contents_size() : contents.fp32_contents_size());
-    if (size == 0) {
-      return Reject(request, "unable to find data for input tensor '", input.name, "' for model '", model.name(), "'");
-    }
-    const auto& bytes = contents.uint_contents();
-    if (wire.datatype == Datatype::kUint8 &&
-        std::any_of(bytes.begin(), bytes.end(), [](uint32_t v) { return v > 255; })) {
-      return Reject(request, "uint_contents of input '", input.name, "' holds a value over 255");
+// The content of a BYTES tensor: as many elements as the shape says, each behind its length.
+bool HoldsElements(std::string_view bytes, int64_t elements) {
+  for (; elements > 0 && bytes.size() >= 4; --elements) {
+    uint32_t length = 0;
+    for (size_t i = 0; i < 4; ++i) length |= static_cast<uint32_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
+    if (bytes.size() - 4 < length) return false;
+    bytes.remove_prefix(4 + size_t{length});
+  }
+  return elements == 0 && bytes.empty();
+}
+
+absl::Status CheckSize(const ModelDescription& model, const InputDescription& input, const RequestInput& got) {
+  int64_t elements = 1;
+  for (int64_t length : got.shape) {
+    if (__builtin_mul_overflow(elements, length, &elements)) {
+      return InvalidArgument("the shape ", ShapeText(got.shape), " of input '", input.name, "' has too many elements");
     }
   }
-  if (size == elements * element_size) return absl::OkStatus();
-  return Reject(request, "input byte size mismatch for input '", input.name, "' for model '", model.name(),
-                "'. Expected ", elements * element_size, ", got ", size);
+  if (got.datatype == Datatype::kBytes) {
+    if (HoldsElements(got.bytes, elements)) return absl::OkStatus();
+    return InvalidArgument("input '", input.name, "' for model '", model.name(), "' does not hold ", elements,
+                           " elements of the data-type BYTES, each behind its length of 4 bytes");
+  }
+  const int64_t element_bytes = ElementBytes(got.datatype);
+  const auto size = static_cast<int64_t>(got.bytes.size());
+  if (size % element_bytes == 0 && size / element_bytes == elements) return absl::OkStatus();
+  const absl::int128 expected = absl::int128(elements) * element_bytes;
+  return InvalidArgument("input byte size mismatch for input '", input.name, "' for model '", model.name(),
+                         "'. Expected ", static_cast<int64_t>(expected), ", got ", size);
 }
 
-void Convert(const ServedInput& input, const WireInput& wire, AlignedBuffer* codes) {
-  const std::span<uint8_t> out(codes->as<uint8_t>(), codes->size());
-  if (wire.datatype == Datatype::kUint8) {
-    if (wire.raw != nullptr) return input.codec.EncodeUint8(*wire.raw, out);
-    const auto& values = wire.tensor->contents().uint_contents();
-    return input.codec.EncodeUint8(std::string(values.begin(), values.end()), out);
+struct RegionParameters {
+  std::string name;
+  int64_t offset = 0;
+  int64_t byte_size = 0;
+};
+
+// Whether a tensor lies in shared memory, and where.
+absl::StatusOr<std::optional<RegionParameters>> ReadRegion(const std::string& tensor, const Parameters& parameters) {
+  const auto find = [&](const char* key) {
+    const auto it = parameters.find(key);
+    return it == parameters.end() ? nullptr : &it->second;
+  };
+  const InferParameter* name = find("shared_memory_region");
+  if (name == nullptr) return std::nullopt;
+  const InferParameter* byte_size = find("shared_memory_byte_size");
+  const InferParameter* offset = find("shared_memory_offset");
+  if (!name->has_string_param()) {
+    return InvalidArgument("parameter 'shared_memory_region' of '", tensor, "' must be a string");
   }
-  if (wire.raw != nullptr) return input.codec.EncodeFloat(*wire.raw, wire.normalized, out);
-  const auto& values = wire.tensor->contents().fp32_contents();
-  const std::string_view bytes(reinterpret_cast<const char*>(values.data()), static_cast<size_t>(values.size()) * 4);
-  input.codec.EncodeFloat(bytes, wire.normalized, out);
+  if (byte_size == nullptr || !byte_size->has_int64_param() || byte_size->int64_param() < 0) {
+    return InvalidArgument("parameter 'shared_memory_byte_size' of '", tensor, "' must be an int64 >= 0");
+  }
+  if (offset != nullptr && (!offset->has_int64_param() || offset->int64_param() < 0)) {
+    return InvalidArgument("parameter 'shared_memory_offset' of '", tensor, "' must be an int64 >= 0");
+  }
+  return RegionParameters{name->string_param(), offset == nullptr ? 0 : offset->int64_param(),
+                          byte_size->int64_param()};
 }
 
-// Pairs the request's tensors with the model's inputs, in the model's order.
-absl::StatusOr<std::vector<WireInput>> FindInputs(const ModelInferRequest& request, const ServedModel& model) {
-  const auto& inputs = model.inputs();
-  if (static_cast<size_t>(request.inputs_size()) != inputs.size()) {
-    return Reject(request, "expected ", inputs.size(), " inputs but got ", request.inputs_size(), " inputs for model '",
-                  model.name(), "'");
+// Decodes one request; each step fills its part of it.
+class Decoder {
+ public:
+  Decoder(const SharedMemoryRegistry& regions, InferenceRequest* request)
+      : regions_(regions), message_(*request->message), model_(*request->description), request_(request) {}
+
+  // Pairs the message's tensors with the model's inputs, in the model's order.
+  absl::Status Inputs() {
+    const auto& inputs = model_.inputs;
+    if (static_cast<size_t>(message_.inputs_size()) != inputs.size()) {
+      return InvalidArgument("expected ", inputs.size(), " inputs but got ", message_.inputs_size(),
+                             " inputs for model '", model_.name(), "'");
+    }
+    request_->inputs.assign(inputs.size(), {});
+    std::vector<const InputTensor*> seen(inputs.size());
+    for (const InputTensor& tensor : message_.inputs()) {
+      const auto found =
+          std::find_if(inputs.begin(), inputs.end(), [&](const auto& in) { return in.name == tensor.name(); });
+      if (found == inputs.end()) {
+        return InvalidArgument("unexpected inference input '", tensor.name(), "' for model '", model_.name(), "'");
+      }
+      const auto index = static_cast<size_t>(found - inputs.begin());
+      if (seen[index] != nullptr) return InvalidArgument("input '", tensor.name(), "' already exists in request");
+      seen[index] = &tensor;
+      MSQ_RETURN_IF_ERROR(Input(*found, tensor, &request_->inputs[index]));
+    }
+    if (next_raw_ != message_.raw_input_contents_size()) {
+      return InvalidArgument("raw_input_contents has ", message_.raw_input_contents_size(), " entries, and ", next_raw_,
+                             " inputs of model '", model_.name(), "' take one");
+    }
+    if (model_.max_batch_size() == 0) return absl::OkStatus();
+    request_->samples = request_->inputs.empty() ? 1 : request_->inputs[0].shape[0];
+    for (size_t i = 1; i < inputs.size(); ++i) {
+      if (request_->inputs[i].shape[0] != request_->samples) {
+        return InvalidArgument("input '", inputs[i].name, "' batch size does not match other inputs for '",
+                               model_.name(), "'");
+      }
+    }
+    return absl::OkStatus();
   }
-  if (request.raw_input_contents_size() > request.inputs_size()) {
-    return Reject(request, "raw_input_contents has ", request.raw_input_contents_size(), " entries for ",
-                  request.inputs_size(), " inputs of model '", model.name(), "'");
+
+  absl::Status Outputs() {
+    for (const WantedOutput& wanted : message_.outputs()) {
+      RequestedOutput output;
+      MSQ_RETURN_IF_ERROR(Output(wanted, &output));
+      for (const RequestedOutput& other : request_->outputs) {
+        if (other.index == output.index) return InvalidArgument("output '", wanted.name(), "' is requested twice");
+      }
+      request_->outputs.push_back(std::move(output));
+    }
+    for (size_t i = 0; message_.outputs().empty() && i < model_.outputs.size(); ++i) {
+      request_->outputs.push_back({i, 0, std::nullopt});
+    }
+    return absl::OkStatus();
   }
-  std::vector<WireInput> wires(inputs.size());
-  for (int i = 0; i < request.inputs_size(); ++i) {
-    const InputTensor& tensor = request.inputs(i);
+
+  // No less than the answer takes, and what every output needs while it is computed.
+  int64_t ResponseBytes() const {
+    int64_t bytes = 0;
+    for (const OutputDescription& output : model_.outputs) {
+      bytes += std::max<int64_t>(0, ElementBytes(output.datatype) * request_->samples * Elements(output.dims));
+    }
+    for (const RequestedOutput& one : request_->outputs) {
+      const int64_t class_bytes = kClassBytes + static_cast<int64_t>(model_.outputs[one.index].longest_label);
+      bytes += request_->samples * one.classes * class_bytes;
+    }
+    return bytes;
+  }
+
+ private:
+  absl::Status Input(const InputDescription& input, const InputTensor& tensor, RequestInput* result) {
+    MSQ_RETURN_IF_ERROR(CheckDatatype(model_, input, tensor, result));
+    MSQ_RETURN_IF_ERROR(CheckShape(model_, input, tensor, &result->shape));
+    if (const auto it = tensor.parameters().find("normalized"); it != tensor.parameters().end()) {
+      if (!it->second.has_bool_param()) {
+        return InvalidArgument("parameter 'normalized' of '", input.name, "' must be a bool");
+      }
+      result->normalized = it->second.bool_param();
+    }
+    MSQ_RETURN_IF_ERROR(Data(input, tensor, result));
+    return CheckSize(model_, input, *result);
+  }
+
+  // Finds the input's bytes. raw_input_contents has an entry for each input that is not in shared memory.
+  absl::Status Data(const InputDescription& input, const InputTensor& tensor, RequestInput* result) {
+    MSQ_ASSIGN_OR_RETURN(const auto region, ReadRegion(input.name, tensor.parameters()));
+    if (region) {
+      if (tensor.has_contents()) {
+        return InvalidArgument("unexpected 'content' provided when using shared memory for input '", input.name,
+                               "' for model '", model_.name(), "'");
+      }
+      MSQ_ASSIGN_OR_RETURN(result->region, Find(*region));
+      const std::span<std::byte> bytes = result->region->bytes;
+      result->bytes = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+      return absl::OkStatus();
+    }
+    if (message_.raw_input_contents_size() > 0) {
+      if (tensor.has_contents()) {
+        return InvalidArgument("contents field must not be specified when using raw_input_contents for '", input.name,
+                               "' for model '", model_.name(), "'");
+      }
+      if (next_raw_ == message_.raw_input_contents_size()) return NoData(input);
+      result->bytes = message_.raw_input_contents(next_raw_++);
+      return absl::OkStatus();
+    }
+    auto bytes = TypedContents(tensor.contents(), result->datatype, &result->storage);
+    if (!bytes.ok()) return WithContext(bytes.status(), "input '", input.name, "'");
+    result->bytes = *bytes;
+    const bool expects_none = std::find(result->shape.begin(), result->shape.end(), 0) != result->shape.end();
+    return result->bytes.empty() && !expects_none ? NoData(input) : absl::OkStatus();
+  }
+
+  absl::Status NoData(const InputDescription& input) const {
+    return InvalidArgument("unable to find data for input tensor '", input.name, "' for model '", model_.name(),
+                           "' in request");
+  }
+
+  absl::Status Output(const WantedOutput& wanted, RequestedOutput* result) const {
+    const auto& outputs = model_.outputs;
     const auto found =
-        std::find_if(inputs.begin(), inputs.end(), [&](const auto& in) { return in.name == tensor.name(); });
-    if (found == inputs.end()) {
-      return Reject(request, "unexpected inference input '", tensor.name(), "' for model '", model.name(), "'");
+        std::find_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o.name == wanted.name(); });
+    if (found == outputs.end()) {
+      return InvalidArgument("unexpected inference output '", wanted.name(), "' for model '", model_.name(), "'");
     }
-    WireInput& wire = wires[static_cast<size_t>(found - inputs.begin())];
-    if (wire.tensor != nullptr) return Reject(request, "input '", tensor.name(), "' already exists in request");
-    wire.tensor = &tensor;
-    if (request.raw_input_contents_size() == 0) continue;
-    if (tensor.has_contents()) {
-      return Reject(request, "contents field must not be specified when using raw_input_contents for '", tensor.name(),
-                    "' for model '", model.name(), "'");
+    result->index = static_cast<size_t>(found - outputs.begin());
+    MSQ_ASSIGN_OR_RETURN(const auto region, ReadRegion(wanted.name(), wanted.parameters()));
+    if (region) {
+      MSQ_ASSIGN_OR_RETURN(SharedMemorySpan span, Find(*region));
+      result->region = OutputRegion{region->name, region->offset, std::move(span)};
     }
-    if (i >= request.raw_input_contents_size()) {
-      return Reject(request, "unable to find data for input tensor '", tensor.name(), "' for model '", model.name(),
-                    "'");
-    }
-    wire.raw = &request.raw_input_contents(i);
-  }
-  return wires;
-}
-
-absl::Status CheckInput(const ModelInferRequest& request, const ServedModel& model, const ServedInput& input,
-                        WireInput* wire, int64_t* batch, bool first) {
-  const Parameters& parameters = wire->tensor->parameters();
-  if (parameters.contains("shared_memory_region")) {
-    return Reject(request, "input '", input.name, "' refers to a shared memory region, and none is registered");
-  }
-  if (const auto it = parameters.find("normalized"); it != parameters.end()) {
-    if (!it->second.has_bool_param())
-      return Reject(request, "parameter 'normalized' of '", input.name, "' must be a bool");
-    wire->normalized = it->second.bool_param();
-  }
-  MSQ_ASSIGN_OR_RETURN(wire->datatype, CheckDatatype(request, model, input, *wire->tensor));
-  MSQ_ASSIGN_OR_RETURN(const int64_t size, CheckShape(request, model, input, *wire->tensor));
-  if (!first && size != *batch) {
-    return Reject(request, "input '", input.name, "' batch size does not match other inputs for '", model.name(), "'");
-  }
-  *batch = size;
-  return CheckSize(request, model, input, *wire, size);
-}
-
-absl::StatusOr<RequestedOutput> FindOutput(const ModelInferRequest& request, const ServedModel& model,
-                                           const ModelInferRequest::InferRequestedOutputTensor& wanted) {
-  const auto& outputs = model.outputs();
-  const auto found =
-      std::find_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o.name == wanted.name(); });
-  if (found == outputs.end()) {
-    return Reject(request, "unexpected inference output '", wanted.name(), "' for model '", model.name(), "'");
-  }
-  RequestedOutput output{static_cast<size_t>(found - outputs.begin()), 0};
-  if (wanted.parameters().contains("shared_memory_region")) {
-    return Reject(request, "output '", wanted.name(), "' refers to a shared memory region, and none is registered");
-  }
-  if (const auto it = wanted.parameters().find("classification"); it != wanted.parameters().end()) {
+    const auto it = wanted.parameters().find("classification");
+    if (it == wanted.parameters().end()) return absl::OkStatus();
     if (!it->second.has_int64_param() || it->second.int64_param() <= 0) {
-      return Reject(request, "parameter 'classification' of output '", wanted.name(), "' must be an int64 > 0");
+      return InvalidArgument("parameter 'classification' of output '", wanted.name(), "' must be an int64 > 0");
     }
-    output.classes = std::min(it->second.int64_param(), ir::ElementCount(found->type.shape));
-  }
-  return output;
-}
-
-absl::StatusOr<std::vector<RequestedOutput>> FindOutputs(const ModelInferRequest& request, const ServedModel& model) {
-  std::vector<RequestedOutput> result;
-  for (const auto& wanted : request.outputs()) {
-    MSQ_ASSIGN_OR_RETURN(const RequestedOutput output, FindOutput(request, model, wanted));
-    for (const RequestedOutput& other : result) {
-      if (other.index == output.index) return Reject(request, "output '", wanted.name(), "' is requested twice");
+    if (found->datatype != Datatype::kFp32 || Elements(found->dims) < 0) {
+      return InvalidArgument("parameter 'classification': output '", wanted.name(), "' of model '", model_.name(),
+                             "' is no FP32 vector of classes");
     }
-    result.push_back(output);
+    if (region) {
+      return InvalidArgument("parameter 'classification': output '", wanted.name(),
+                             "' cannot be placed in shared memory as classes");
+    }
+    result->classes = std::min(it->second.int64_param(), Elements(found->dims));
+    return absl::OkStatus();
   }
-  for (size_t i = 0; request.outputs().empty() && i < model.outputs().size(); ++i) result.push_back({i, 0});
-  return result;
-}
 
-// No less than the answer takes, and the integers that every output needs while it is computed.
-int64_t ResponseBytes(const ServedModel& model, const std::vector<RequestedOutput>& wanted, int64_t batch) {
-  int64_t bytes = 0;
-  for (const ServedOutput& output : model.outputs()) bytes += 4 * batch * ir::ElementCount(output.type.shape);
-  for (const RequestedOutput& one : wanted) {
-    const int64_t class_bytes = kClassBytes + static_cast<int64_t>(model.outputs()[one.index].longest_label);
-    bytes += batch * one.classes * class_bytes;
+  absl::StatusOr<SharedMemorySpan> Find(const RegionParameters& region) const {
+    return regions_.Find(region.name, static_cast<uint64_t>(region.offset), static_cast<uint64_t>(region.byte_size));
   }
-  return bytes;
+
+  const SharedMemoryRegistry& regions_;
+  const ModelInferRequest& message_;
+  const ModelDescription& model_;
+  InferenceRequest* const request_;
+  int next_raw_ = 0;
+};
+
+absl::Status Decode(const SharedMemoryRegistry& regions, int64_t max_response_bytes, InferenceRequest* request) {
+  MSQ_RETURN_IF_ERROR(ReadParameters(request));
+  Decoder decoder(regions, request);
+  MSQ_RETURN_IF_ERROR(decoder.Inputs());
+  MSQ_RETURN_IF_ERROR(decoder.Outputs());
+  const int64_t response_bytes = decoder.ResponseBytes();
+  if (response_bytes <= max_response_bytes) return absl::OkStatus();
+  return InvalidArgument("the answer to batch ", request->samples, " has ", response_bytes, " bytes, the limit is ",
+                         max_response_bytes);
 }
 
 }  // namespace
 
-absl::StatusOr<DecodedRequest> DecodeRequest(const ModelInferRequest& request, std::shared_ptr<const ServedModel> model,
-                                             int64_t max_response_bytes) {
-  DecodedRequest decoded;
-  MSQ_ASSIGN_OR_RETURN(const std::string backend, CheckParameters(request));
-  MSQ_ASSIGN_OR_RETURN(decoded.backend, model->FindBackend(backend));
-  MSQ_ASSIGN_OR_RETURN(std::vector<WireInput> wires, FindInputs(request, *model));
-  for (size_t i = 0; i < wires.size(); ++i) {
-    MSQ_RETURN_IF_ERROR(CheckInput(request, *model, model->inputs()[i], &wires[i], &decoded.batch, i == 0));
-  }
-  MSQ_ASSIGN_OR_RETURN(decoded.outputs, FindOutputs(request, *model));
-  const int64_t response_bytes = ResponseBytes(*model, decoded.outputs, decoded.batch);
-  if (response_bytes > max_response_bytes) {
-    return Reject(request, "the answer to batch ", decoded.batch, " has ", response_bytes, " bytes, the limit is ",
-                  max_response_bytes);
-  }
-  for (size_t i = 0; i < wires.size(); ++i) {
-    const ServedInput& input = model->inputs()[i];
-    decoded.codes.emplace_back(static_cast<size_t>(decoded.batch * input.type.ByteSize()));
-    Convert(input, wires[i], &decoded.codes.back());
-  }
-  decoded.model = std::move(model);
-  return decoded;
+absl::Status DecodeRequest(const SharedMemoryRegistry& regions, int64_t max_response_bytes, InferenceRequest* request) {
+  const absl::Status status = Decode(regions, max_response_bytes, request);
+  if (status.ok()) return status;
+  const std::string& id = request->message->id();
+  return {status.code(), absl::StrCat("[request id: ", id.empty() ? "<id_unknown>" : id, "] ", status.message())};
 }
 
 }  // namespace msq::server

@@ -1,54 +1,85 @@
-// The RPC handlers of the Open Inference Protocol: they translate and do nothing else.
+// The gRPC front: one handler an RPC, which translates to a call of ProtocolService and does nothing else.
 #pragma once
 
-#include <atomic>
-#include <string>
+#include <map>
+#include <memory>
+#include <mutex>
 
 #include <grpcpp/server_context.h>
 
 #include "proto/inference.grpc.pb.h"
-#include "server/engine/inference_engine.h"
-#include "server/models/model_repository.h"
+#include "server/engine/protocol_service.h"
+#include "server/rpc/arena_messages.h"
 
 namespace msq::server {
 
-// Thread-safe. RPCs that are not overridden answer UNIMPLEMENTED.
+class InferStream;
+
+// Thread-safe. The core must outlive it.
 class GrpcService final : public inference::GRPCInferenceService::CallbackService {
  public:
-  struct Options {
-    std::string server_name;
-    std::string server_version;
-    bool strict_readiness = true;  // ready only when every model is
-  };
-  GrpcService(const ModelRepository& repository, InferenceEngine* engine, Options options);
+  explicit GrpcService(ProtocolService* core);
 
-  // The two steps of a shutdown: from now on the server says that it is not ready; it refuses new inferences.
-  void StartDraining() { draining_ = true; }
-  void StartRefusing() { refusing_ = true; }
+  // Ends the streams: each is answered what it has asked for, then UNAVAILABLE. New ones are refused.
+  void CloseStreams();
 
-  bool Ready() const { return !draining_ && (!options_.strict_readiness || repository_.AllReady()); }
-
-  template <typename Message>
-  using In = const Message*;
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
 
-  Reactor* ServerLive(Context*, In<inference::ServerLiveRequest>, inference::ServerLiveResponse*) override;
-  Reactor* ServerReady(Context*, In<inference::ServerReadyRequest>, inference::ServerReadyResponse*) override;
-  Reactor* ServerMetadata(Context*, In<inference::ServerMetadataRequest>, inference::ServerMetadataResponse*) override;
-  Reactor* ModelReady(Context*, In<inference::ModelReadyRequest>, inference::ModelReadyResponse*) override;
-  Reactor* ModelMetadata(Context*, In<inference::ModelMetadataRequest>, inference::ModelMetadataResponse*) override;
-  Reactor* ModelConfig(Context*, In<inference::ModelConfigRequest>, inference::ModelConfigResponse*) override;
-  Reactor* RepositoryIndex(Context*, In<inference::RepositoryIndexRequest>,
-                           inference::RepositoryIndexResponse*) override;
-  Reactor* ModelInfer(Context*, In<inference::ModelInferRequest>, inference::ModelInferResponse*) override;
+// An RPC that is answered at once, and one that is answered later.
+#define MSQ_RPC(Name)                                                                                           \
+  Reactor* Name(Context* context, const inference::Name##Request* request, inference::Name##Response* response) \
+      override {                                                                                                \
+    return Answer(context, (core_->Name)(CallerOf(*context), *request, response));                              \
+  }
+#define MSQ_SLOW_RPC(Name)                                                                                      \
+  Reactor* Name(Context* context, const inference::Name##Request* request, inference::Name##Response* response) \
+      override {                                                                                                \
+    Reactor* reactor = context->DefaultReactor();                                                               \
+    (core_->Name)(CallerOf(*context), *request, response,                                                       \
+                  [context, reactor](const absl::Status& status) { Finish(context, reactor, status); });        \
+    return reactor;                                                                                             \
+  }
+
+  MSQ_RPC(ServerLive)
+  MSQ_RPC(ServerReady)
+  MSQ_RPC(ServerMetadata)
+  MSQ_RPC(ModelReady)
+  MSQ_RPC(ModelMetadata)
+  MSQ_RPC(ModelConfig)
+  MSQ_RPC(ModelStatistics)
+  MSQ_RPC(RepositoryIndex)
+  MSQ_RPC(SystemSharedMemoryStatus)
+  MSQ_RPC(SystemSharedMemoryRegister)
+  MSQ_RPC(SystemSharedMemoryUnregister)
+  MSQ_RPC(CudaSharedMemoryStatus)
+  MSQ_RPC(CudaSharedMemoryRegister)
+  MSQ_RPC(CudaSharedMemoryUnregister)
+  MSQ_RPC(TraceSetting)
+  MSQ_RPC(LogSettings)
+  MSQ_SLOW_RPC(RepositoryModelLoad)
+  MSQ_SLOW_RPC(RepositoryModelUnload)
+#undef MSQ_RPC
+#undef MSQ_SLOW_RPC
+
+  Reactor* ModelInfer(Context* context, const inference::ModelInferRequest* request,
+                      inference::ModelInferResponse* response) override;
+  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(
+      Context* context) override;
 
  private:
-  const ModelRepository& repository_;
-  InferenceEngine* engine_;
-  const Options options_;
-  std::atomic<bool> draining_{false};
-  std::atomic<bool> refusing_{false};
+  friend class InferStream;
+
+  static Caller CallerOf(const Context& context);
+  static void Finish(Context* context, Reactor* reactor, const absl::Status& status);
+  static Reactor* Answer(Context* context, const absl::Status& status);
+  void Forget(const InferStream* stream);
+
+  ProtocolService* const core_;
+  ArenaMessages<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
+  std::mutex mutex_;
+  std::map<const InferStream*, std::shared_ptr<InferStream>> streams_;
+  bool closing_ = false;
 };
 
 }  // namespace msq::server

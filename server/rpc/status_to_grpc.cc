@@ -1,5 +1,7 @@
 #include "server/rpc/status_to_grpc.h"
 
+#include <chrono>
+
 #include "base/status.h"
 
 namespace msq::server {
@@ -19,6 +21,12 @@ grpc::Status ToGrpc(const absl::Status& status) {
     message += "...";
   }
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), message);
+}
+
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  const std::chrono::system_clock::time_point deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
+  return absl::FromChrono(deadline);
 }
 
 }  // namespace msq::server

@@ -16,9 +16,9 @@ namespace msq::server {
 
 // Why a batch was closed when it was.
 enum class CloseReason : uint8_t {
-  kFull,       // the next request does not fit any more
+  kFull,       // the next request does not fit any more, or nothing is gained by waiting for one
   kPreferred,  // it has a preferred size
-  kDelay,      // its oldest request has waited for the longest queue delay
+  kDelay,      // a request of it must not wait for company any longer
   kImmediate,  // no delay is configured and an instance is free
   kDrain,      // the model is being taken out of service
 };
@@ -36,6 +36,11 @@ struct DroppedRequest {
   absl::Status status;
 };
 
+struct SequenceCounts {
+  int64_t live = 0;
+  int64_t backlog = 0;  // of these, those that wait for a slot
+};
+
 class BatchFormer {
  public:
   virtual ~BatchFormer() = default;
@@ -44,11 +49,12 @@ class BatchFormer {
   // INVALID_ARGUMENT for a request that does not fit the model's way of scheduling.
   virtual absl::Status Add(RequestPtr request, absl::Time now) = 0;
 
-  // Takes a waiting request out; false when it does not wait here.
+  // Takes a waiting request out; false when it does not wait here. Cheap: meant for the moment its call is cancelled.
   virtual bool Remove(const InferenceRequest* request) = 0;
 
-  // Takes out the requests that are not to be computed any more: past their deadline (DEADLINE_EXCEEDED), cancelled
-  // (CANCELLED), waited beyond their queue timeout (UNAVAILABLE, queue_timeout).
+  // Takes out the requests that are not to be computed any more: past their deadline (DEADLINE_EXCEEDED), waited beyond
+  // their queue timeout (UNAVAILABLE, queue_timeout), found cancelled by an earlier Form (CANCELLED), or behind a step
+  // of their sequence that was not computed (ABORTED).
   virtual void TakeExpired(absl::Time now, std::vector<DroppedRequest>* dropped) = 0;
 
   // Instance number `instance` is free: the batch that it is to run now, if there is one. Called after TakeExpired with
@@ -58,7 +64,9 @@ class BatchFormer {
   // A batch that Form gave was computed, or failed as `status` says.
   virtual void Finish(const Batch& batch, absl::Time now, const absl::Status& status) = 0;
 
-  // When Form or TakeExpired may have something to give though nothing else happens; InfiniteFuture for never.
+  // The next time, after the one last told to TakeExpired or Form, when one of them may have something to give though
+  // nothing else happens; InfiniteFuture for never, InfinitePast when TakeExpired has something at once. What Form could
+  // give already is no event: it waits for an instance.
   virtual absl::Time NextEvent() const = 0;
 
   // From now on batches close without delay.
@@ -66,6 +74,8 @@ class BatchFormer {
 
   // Requests that wait.
   virtual int64_t waiting() const = 0;
+
+  virtual SequenceCounts sequences() const { return {}; }
 };
 
 }  // namespace msq::server

@@ -155,6 +155,7 @@ void Scheduler::Cancel(const std::shared_ptr<LaneState>& lane, const RequestPtr&
     std::lock_guard lock(mutex_);
     if (!lane->former->Remove(request.get())) return;
   }
+  Poke();  // what waited behind it may go now
   lane->listener->OnDrop({request, absl::CancelledError("the request was cancelled while it waited")});
 }
 
@@ -199,13 +200,17 @@ bool Scheduler::MayRun(const LaneState& lane, absl::Time now) const {
   });
 }
 
-// Forms what can be formed and leaves it to the workers, but for one batch that the caller takes.
-std::optional<Scheduler::Work> Scheduler::Dispatch(absl::Time now, Take take, std::vector<Outcome>* outcomes) {
+void Scheduler::TakeExpired(absl::Time now, std::vector<Outcome>* outcomes) {
   for (const auto& lane : active_) {
     dropped_.clear();
     lane->former->TakeExpired(now, &dropped_);
     for (DroppedRequest& dropped : dropped_) outcomes->push_back({lane->listener, std::move(dropped)});
   }
+}
+
+// Forms what can be formed and leaves it to the workers, but for one batch that the caller takes.
+std::optional<Scheduler::Work> Scheduler::Dispatch(absl::Time now, Take take, std::vector<Outcome>* outcomes) {
+  TakeExpired(now, outcomes);
   std::optional<Work> taken;
   while (std::optional<Work> work = NextWork(now)) {
     const bool fits = take == Take::kAny || (take == Take::kShort && work->lane->estimate < options_.inline_limit);
@@ -216,6 +221,7 @@ std::optional<Scheduler::Work> Scheduler::Dispatch(absl::Time now, Take take, st
       work_ready_.notify_one();
     }
   }
+  TakeExpired(now, outcomes);  // what forming batches has come upon
   std::erase_if(active_, [](const std::shared_ptr<LaneState>& lane) {
     lane->active = lane->former->waiting() > 0 || lane->former->NextEvent() < absl::InfiniteFuture();
     return !lane->active;
@@ -258,6 +264,7 @@ void Scheduler::Run(Work work, Take take) {
     const absl::Time start = clock_.Now();
     for (const RequestPtr& request : work.batch.requests) request->times.started = start;
     LaneState& lane = *work.lane;
+    lane.listener->OnStart(work.batch);
     const absl::Status status = ExecuteWithinMemory(*lane.instances[static_cast<size_t>(work.instance)], work.batch);
     std::vector<Outcome> outcomes;
     std::optional<Work> next;

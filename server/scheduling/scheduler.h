@@ -28,6 +28,8 @@ namespace msq::server {
 class LaneListener {
  public:
   virtual ~LaneListener() = default;
+  // The batch is about to be computed: its requests wait no more.
+  virtual void OnStart(const Batch& batch) = 0;
   // The batch was computed, or failed as `status` says. Answers its requests.
   virtual void OnBatch(Batch batch, const absl::Status& status) = 0;
   virtual void OnDrop(DroppedRequest dropped) = 0;
@@ -82,6 +84,7 @@ class Scheduler {
 
   // With the lock held.
   std::optional<Work> Dispatch(absl::Time now, Take take, std::vector<Outcome>* outcomes);
+  void TakeExpired(absl::Time now, std::vector<Outcome>* outcomes);
   std::optional<Work> NextWork(absl::Time now);
   bool MayRun(const LaneState& lane, absl::Time now) const;
   void Finish(const Work& work, absl::Time start, absl::Time now, const absl::Status& status);
@@ -96,7 +99,7 @@ class Scheduler {
   std::vector<std::shared_ptr<LaneState>> active_;  // lanes that may have something to do
   std::vector<UnderWay> under_way_;                 // batches that run or are about to
   std::deque<Work> ready_;                          // formed batches that wait for a worker
-  std::vector<LaneState*> candidates_;              // NextWork's and Dispatch's working memory
+  std::vector<LaneState*> candidates_;              // NextWork's and TakeExpired's working memory
   std::vector<DroppedRequest> dropped_;
   double virtual_time_ = 0;                    // of the last lane that was served
   absl::Time timer_ = absl::InfiniteFuture();  // when the timer wakes

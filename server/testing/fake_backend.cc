@@ -49,8 +49,9 @@ class FakeExecutable final : public Executable {
 
 class FakeBackend final : public Backend {
  public:
-  explicit FakeBackend(std::shared_ptr<FakeControl> control) : control_(std::move(control)) {}
-  std::string_view name() const override { return "cpu"; }
+  FakeBackend(std::shared_ptr<FakeControl> control, std::string name)
+      : control_(std::move(control)), name_(std::move(name)) {}
+  std::string_view name() const override { return name_; }
   Capabilities capabilities() const override {
     Capabilities capabilities;
     capabilities.device = "fake";
@@ -62,6 +63,7 @@ class FakeBackend final : public Backend {
 
  private:
   const std::shared_ptr<FakeControl> control_;
+  const std::string name_;
 };
 
 }  // namespace
@@ -108,8 +110,8 @@ int FakeControl::runs() const {
   return runs_;
 }
 
-std::unique_ptr<Backend> CreateFakeBackend(std::shared_ptr<FakeControl> control) {
-  return std::make_unique<FakeBackend>(std::move(control));
+std::unique_ptr<Backend> CreateFakeBackend(std::shared_ptr<FakeControl> control, std::string name) {
+  return std::make_unique<FakeBackend>(std::move(control), std::move(name));
 }
 
 }  // namespace msq::server::testing

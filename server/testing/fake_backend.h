@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "backends/backend.h"
 
@@ -36,7 +37,7 @@ class FakeControl {
   absl::Status failure_;
 };
 
-// Named "cpu", as a request would pin it.
-std::unique_ptr<Backend> CreateFakeBackend(std::shared_ptr<FakeControl> control);
+// Named as a request would pin it.
+std::unique_ptr<Backend> CreateFakeBackend(std::shared_ptr<FakeControl> control, std::string name = "cpu");
 
 }  // namespace msq::server::testing

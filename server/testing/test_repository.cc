@@ -34,4 +34,8 @@ void TestRepository::AddFile(const std::string& relative_path, std::string_view 
   std::ofstream(file, std::ios::binary) << bytes;
 }
 
+void TestRepository::Remove(const std::string& relative_path) {
+  fs::remove_all(fs::path(path_) / relative_path);
+}
+
 }  // namespace msq::server::testing

@@ -20,6 +20,8 @@ class TestRepository {
   void AddModel(const std::string& name, int64_t version, const ir::Model& model);
   // Any file; folders on the way are made.
   void AddFile(const std::string& relative_path, std::string_view bytes);
+  // A file, or a folder with all that is in it.
+  void Remove(const std::string& relative_path);
 
  private:
   std::string path_;

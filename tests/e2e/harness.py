@@ -37,10 +37,10 @@ class Fixture:
 
 
 class Daemon:
-    """A real msqd on free ports; stops with the context."""
+    """A real msqd, or another program with its command line, on free ports; stops with the context."""
 
-    def __init__(self, repository, *arguments):
-        command = [BIN / "msqd", "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
+    def __init__(self, repository, *arguments, program=BIN / "msqd"):
+        command = [program, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
                    "--metrics-address", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)

@@ -41,6 +41,7 @@ OUTSIDE = {
     r"torch/|ATen/|c10/": r"quantizer/training/.*",
     r"xrt/|xrt\.h|experimental/xrt": r"backends/fpga/xrt_device[^/]*|hw/emulation/.*",
     r"verilated": r"hw/sim/.*",
+    r"boost/": r"server/http/web_server[^/]*",
     r"png\.h|turbojpeg\.h|jpeglib\.h|zip\.h": r"media/.*",
 }
 

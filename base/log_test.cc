@@ -1,0 +1,54 @@
+#include "base/log.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace msq {
+namespace {
+
+using ::testing::MatchesRegex;
+
+class LogTest : public ::testing::Test {
+ protected:
+  ~LogTest() override { SetLogSettings(LogSettings()); }
+
+  // What is written under the settings when there is a line of each level.
+  static std::string Write(const LogSettings& settings) {
+    SetLogSettings(settings);
+    ::testing::internal::CaptureStderr();
+    LogInfo("i", 1);
+    LogWarning("w");
+    LogError("e");
+    LogVerbose(1, "v");
+    LogVerbose(2, "vv");
+    return ::testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(LogTest, DefaultFormat) {
+  const std::string time = "[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+\\.[0-9][0-9][0-9]Z ";
+  EXPECT_THAT(Write({}), MatchesRegex(time + "INFO i1\n" + time + "WARNING w\n" + time + "ERROR e\n"));
+}
+
+TEST_F(LogTest, Iso8601FormatHasWholeSeconds) {
+  const std::string time = "[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+Z ";
+  EXPECT_THAT(Write({.info = false, .warning = false, .format = LogFormat::kIso8601}),
+              MatchesRegex(time + "ERROR e\n"));
+}
+
+TEST_F(LogTest, EachLevelHasASwitch) {
+  EXPECT_EQ(Write({.info = false, .warning = false, .error = false}), "");
+  EXPECT_THAT(Write({.info = false, .error = false}), MatchesRegex("[^\n]* WARNING w\n"));
+  EXPECT_THAT(Write({.warning = false, .error = false}), MatchesRegex("[^\n]* INFO i1\n"));
+}
+
+TEST_F(LogTest, VerboseLinesUpToTheLevel) {
+  const LogSettings settings{.warning = false, .error = false, .verbose_level = 1};
+  EXPECT_THAT(Write(settings), MatchesRegex("[^\n]* INFO i1\n[^\n]* INFO v\n"));
+  EXPECT_EQ(GetLogSettings().verbose_level, 1u);
+}
+
+}  // namespace
+}  // namespace msq

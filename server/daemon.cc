@@ -1,0 +1,122 @@
+#include "server/daemon.h"
+
+#include <signal.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/synchronization/mutex.h"
+#include "backends/cpu/cpu_backend.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "server/server.h"
+#include "server/signals.h"
+
+namespace msq::server {
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "msqd: %s\n", std::string(Message(status)).c_str());
+  return 1;
+}
+
+void AddRepositoryOptions(CLI::App* app, ModelRepository::Options* options, int* poll_seconds) {
+  using Mode = ModelRepository::Mode;
+  const std::map<std::string, Mode> modes = {
+      {"none", Mode::kNone}, {"poll", Mode::kPoll}, {"explicit", Mode::kExplicit}};
+  app->add_option("--model-control-mode", options->mode,
+                  "none: what is there at the start; poll: follows the folder; explicit: what is asked for")
+      ->transform(CLI::CheckedTransformer(modes).description("none|poll|explicit"))
+      ->default_str("none");
+  app->add_option("--repository-poll-secs", *poll_seconds, "poll: time between two looks")->check(CLI::PositiveNumber);
+  app->add_option("--load-model", options->startup_models, "explicit: loaded at the start; may repeat; * is all");
+}
+
+void AddLimits(CLI::App* app, ServerOptions* options) {
+  app->add_option("--threads", options->threads, "threads that one inference may use; 0: the machine's");
+  app->add_option("--workers", options->workers, "batches at a time on the CPU");
+  app->add_option("--queue-capacity", options->queue_capacity, "requests of a model that may wait");
+  app->add_option("--max-queued-bytes", options->max_queued_bytes, "inputs of the requests under way");
+  app->add_option("--max-message-bytes", options->max_message_bytes, "largest request and answer");
+  const std::map<std::string, bool> full = {{"UNAVAILABLE", false}, {"RESOURCE_EXHAUSTED", true}};
+  app->add_option("--queue-full-status", options->full_is_exhausted, "status that a full queue answers with")
+      ->transform(CLI::CheckedTransformer(full).description("UNAVAILABLE|RESOURCE_EXHAUSTED"))
+      ->default_str("UNAVAILABLE");
+  app->add_option("--response-cache-bytes", options->response_cache_bytes,
+                  "for models whose configuration enables response_cache; 0: none");
+}
+
+void AddSecurityOptions(CLI::App* app, ServerOptions* options) {
+  app->add_option("--tls-certificate", options->tls.certificate, "PEM file; without it connections are plain text");
+  app->add_option("--tls-key", options->tls.key, "PEM file of the certificate's key");
+  app->add_option("--tls-client-ca", options->tls.client_ca, "PEM file; clients must show a certificate of these");
+  app->add_option("--tokens", options->tokens_file, "JSON file of bearer tokens; SIGHUP reads it again");
+}
+
+}  // namespace
+
+int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> platforms) {
+  ServerOptions options;
+  int drain_grace_seconds = 30, drain_delay_seconds = 0, poll_seconds = 15, trace_rate = 0;
+  CLI::App app("Serves 4-bit MSQ networks over the Open Inference Protocol v2");
+  app.set_version_flag("--version", MSQ_VERSION);
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model-repository", options.repository.path, "folder of <model>/<version>/model.msq")->required();
+  AddRepositoryOptions(&app, &options.repository, &poll_seconds);
+  app.add_option("--strict-readiness", options.strict_readiness, "ready only when every model is");
+  app.add_option("--server-name", options.server_name, "name in ServerMetadata");
+  app.add_option("--grpc-address", options.grpc_address, "HOST:PORT; port 0 picks a free one");
+  app.add_option("--metrics-address", options.metrics_address, "HOST:PORT of /metrics");
+
+  AddLimits(&app, &options);
+  AddSecurityOptions(&app, &options);
+  app.add_option("--trace-file", options.trace_file, "where traces are written");
+  app.add_option("--trace-rate", trace_rate, "one of so many requests is traced, 0 none; needs --trace-file")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--drain-grace-seconds", drain_grace_seconds, "at shutdown, time for requests under way")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--drain-delay-seconds", drain_delay_seconds, "at shutdown, time to serve on while not ready")
+      ->check(CLI::NonNegativeNumber);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+
+  if (trace_rate > 0) options.trace = {{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {std::to_string(trace_rate)}}};
+  options.repository.poll_interval = absl::Seconds(poll_seconds);
+
+  // gRPC's own log lines would stand beside ours when a port is in use; GRPC_VERBOSITY brings them back.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
+  signal(SIGPIPE, SIG_IGN);
+  // Debian builds Abseil with its assertions, so every mutex of gRPC would be entered in a global graph of lock orders.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  Signals signals;
+
+  BackendRegistry backends;
+  auto cpu = cpu::CreateCpuBackend();
+  if (!cpu.ok()) return Fail(cpu.status());
+  if (absl::Status status = backends.Register(*std::move(cpu)); !status.ok()) return Fail(status);
+  auto server = Server::Create(options, std::move(backends), std::move(platforms));
+  if (!server.ok()) return Fail(server.status());
+  signals.StartServing([&server] {
+    const absl::Status status = (*server)->ReloadTokens();
+    if (status.ok()) {
+      LogInfo("tokens are read again");
+    } else {
+      LogError("the old tokens stay in force: ", status.ToString());
+    }
+  });
+  std::printf("ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(), (*server)->metrics_address().c_str());
+  std::fflush(stdout);
+
+  LogInfo("signal ", signals.AwaitStop(), ": draining");
+  (*server)->Shutdown(absl::Seconds(drain_delay_seconds), absl::Seconds(drain_grace_seconds));
+  return 0;
+}
+
+}  // namespace msq::server

@@ -1,0 +1,244 @@
+#include "server/http/http_service.h"
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/status.h"
+#include "server/http/admin_json.h"
+#include "server/http/json_request.h"
+#include "server/http/json_request_parser.h"
+#include "server/http/json_response.h"
+#include "server/http/route.h"
+#include "server/http/status_to_http.h"
+
+namespace msq::server {
+namespace {
+
+constexpr char kJsonType[] = "application/json";
+constexpr char kJsonBytesHeader[] = "Inference-Header-Content-Length";
+
+// One request whose endpoint is found.
+struct HttpCall {
+  ProtocolService* core;
+  std::shared_ptr<WebExchange> exchange;
+  Route route;
+  Caller caller;
+
+  void Respond(int status, const Json& json) const {
+    exchange->Respond({status, {{"Content-Type", kJsonType}}, DumpJson(json)});
+  }
+  void Respond(const absl::Status& error) const { exchange->Respond(ErrorResponse(error)); }
+};
+
+template <typename Request, typename Response>
+using Rpc = absl::Status (ProtocolService::*)(const Caller&, const Request&, Response*);
+template <typename Request, typename Response>
+using SlowRpc = void (ProtocolService::*)(const Caller&, const Request&, Response*, ProtocolService::Done);
+
+// Messages whose JSON is their own. (Those that have another are overloads in admin_json.)
+template <typename Response>
+Json AnswerJson(const Response& response) {
+  if constexpr (requires { ToJson(response); }) {
+    return ToJson(response);
+  } else {
+    return MessageToJson(response);
+  }
+}
+
+// Fills the request from the body, where the protocol has it read one; else leaves it alone.
+template <typename Request>
+absl::Status ReadBody(const HttpCall& call, Request* request) {
+  if constexpr (requires(const nlohmann::json& json) { FromJson(json, request); }) {
+    if (call.exchange->request().method != "POST") return absl::OkStatus();  // reads, and changes nothing
+    MSQ_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(call.exchange->TakeBody()));
+    return FromJson(json, request);
+  } else {
+    return absl::OkStatus();
+  }
+}
+
+template <typename Request, typename Response>
+void Answer(const HttpCall& call, Rpc<Request, Response> rpc, Request request) {
+  Response response;
+  absl::Status status = ReadBody(call, &request);
+  if (status.ok()) status = (call.core->*rpc)(call.caller, request, &response);
+  status.ok() ? call.Respond(200, AnswerJson(response)) : call.Respond(status);
+}
+
+template <typename Request, typename Response>
+void AnswerLater(const HttpCall& call, SlowRpc<Request, Response> rpc) {
+  struct Messages {
+    Request request;
+    Response response;
+  };
+  const auto messages = std::make_shared<Messages>();
+  if (absl::Status status = ReadBody(call, &messages->request); !status.ok()) return call.Respond(status);
+  messages->request.set_model_name(call.route.name);
+  (call.core->*rpc)(call.caller, messages->request, &messages->response, [call, messages](const absl::Status& status) {
+    status.ok() ? call.Respond(200, Json::object()) : call.Respond(status);
+  });
+}
+
+template <typename Request>
+Request OfModel(const Route& route) {
+  Request request;
+  request.set_name(route.name);
+  request.set_version(route.version);
+  return request;
+}
+
+template <typename Request>
+Request OfRegion(const Route& route) {
+  Request request;
+  request.set_name(route.name);
+  return request;
+}
+
+void AnswerLive(const HttpCall& call) {
+  inference::ServerLiveResponse response;
+  const absl::Status status = call.core->ServerLive(call.caller, {}, &response);
+  if (!status.ok()) return call.Respond(status);
+  call.Respond(response.live() ? 200 : 503, Json{{"live", response.live()}});
+}
+
+void AnswerReady(const HttpCall& call) {
+  inference::ServerReadyResponse response;
+  const absl::Status status = call.core->ServerReady(call.caller, {}, &response);
+  if (!status.ok()) return call.Respond(status);
+  call.Respond(response.ready() ? 200 : 503, Json{{"ready", response.ready()}});
+}
+
+void AnswerModelReady(const HttpCall& call) {
+  inference::ModelReadyResponse response;
+  const auto request = OfModel<inference::ModelReadyRequest>(call.route);
+  const absl::Status status = call.core->ModelReady(call.caller, request, &response);
+  if (!status.ok()) return call.Respond(status);
+  call.Respond(response.ready() ? 200 : 503, Json{{"name", request.name()}, {"ready", response.ready()}});
+}
+
+// One inference under way.
+struct Inference {
+  inference::ModelInferRequest request;
+  inference::ModelInferResponse response;
+  BinaryOutputs binary_outputs;
+};
+
+absl::StatusOr<std::optional<uint64_t>> JsonBytes(const WebRequest& request) {
+  const std::string_view text = request.Header(kJsonBytesHeader);
+  if (text.empty()) return std::nullopt;
+  uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error == std::errc() && end == text.data() + text.size()) return bytes;
+  return InvalidArgument("header ", kJsonBytesHeader, " must be a number of bytes, got '", std::string(text), "'");
+}
+
+absl::Status ReadInference(const HttpCall& call, Inference* inference) {
+  inference->request.set_model_name(call.route.name);
+  inference->request.set_model_version(call.route.version);
+  MSQ_ASSIGN_OR_RETURN(const std::optional<uint64_t> json_bytes, JsonBytes(call.exchange->request()));
+  const std::string body = call.exchange->TakeBody();
+  if (json_bytes != 0) {
+    return InferRequestFromJson(body, json_bytes, &inference->request, &inference->binary_outputs);
+  }
+  inference::ModelMetadataResponse model;
+  const auto model_request = OfModel<inference::ModelMetadataRequest>(call.route);
+  MSQ_RETURN_IF_ERROR(call.core->ModelMetadata(call.caller, model_request, &model));
+  // A client that sends bytes takes bytes, unless it says otherwise.
+  inference->binary_outputs.others = call.exchange->request().Header("Accept") != kJsonType;
+  return InferRequestFromRawTensor(body, model, &inference->request);
+}
+
+void RespondInference(const HttpCall& call, const Inference& inference, const absl::Status& status) {
+  if (!status.ok()) return call.Respond(status);
+  auto answer = InferResponseToJson(inference.response, inference.binary_outputs);
+  if (!answer.ok()) return call.Respond(answer.status());
+  WebResponse response{200, {{"Content-Type", answer->json_bytes ? "application/octet-stream" : kJsonType}}, ""};
+  if (answer->json_bytes) response.headers.emplace_back(kJsonBytesHeader, std::to_string(*answer->json_bytes));
+  response.body = std::move(answer->body);
+  call.exchange->Respond(std::move(response));
+}
+
+void AnswerInfer(const HttpCall& call) {
+  const auto inference = std::make_shared<Inference>();
+  if (absl::Status status = ReadInference(call, inference.get()); !status.ok()) return call.Respond(status);
+  InferenceCall infer;
+  infer.request = &inference->request;
+  infer.response = &inference->response;
+  infer.done = [call, inference](const absl::Status& status) { RespondInference(call, *inference, status); };
+  const RequestPtr request = call.core->ModelInfer(call.caller, std::move(infer));
+  if (request != nullptr) call.exchange->OnDisconnect([core = call.core, request] { core->Cancel(request); });
+}
+
+void AnswerTraceSetting(const HttpCall& call) {
+  inference::TraceSettingRequest request;
+  request.set_model_name(call.route.name);
+  Answer(call, &ProtocolService::TraceSetting, std::move(request));
+}
+
+void Dispatch(const HttpCall& call) {
+  using Core = ProtocolService;
+  const Route& route = call.route;
+  switch (route.endpoint) {
+    case Endpoint::kServerLive:
+      return AnswerLive(call);
+    case Endpoint::kServerReady:
+      return AnswerReady(call);
+    case Endpoint::kServerMetadata:
+      return Answer(call, &Core::ServerMetadata, inference::ServerMetadataRequest());
+    case Endpoint::kModelReady:
+      return AnswerModelReady(call);
+    case Endpoint::kModelMetadata:
+      return Answer(call, &Core::ModelMetadata, OfModel<inference::ModelMetadataRequest>(route));
+    case Endpoint::kModelInfer:
+      return AnswerInfer(call);
+    case Endpoint::kModelConfig:
+      return Answer(call, &Core::ModelConfig, OfModel<inference::ModelConfigRequest>(route));
+    case Endpoint::kModelStatistics:
+      return Answer(call, &Core::ModelStatistics, OfModel<inference::ModelStatisticsRequest>(route));
+    case Endpoint::kRepositoryIndex:
+      return Answer(call, &Core::RepositoryIndex, inference::RepositoryIndexRequest());
+    case Endpoint::kRepositoryModelLoad:
+      return AnswerLater(call, &Core::RepositoryModelLoad);
+    case Endpoint::kRepositoryModelUnload:
+      return AnswerLater(call, &Core::RepositoryModelUnload);
+    case Endpoint::kSystemSharedMemoryStatus:
+      return Answer(call, &Core::SystemSharedMemoryStatus, OfRegion<inference::SystemSharedMemoryStatusRequest>(route));
+    case Endpoint::kSystemSharedMemoryRegister:
+      return Answer(call, &Core::SystemSharedMemoryRegister,
+                    OfRegion<inference::SystemSharedMemoryRegisterRequest>(route));
+    case Endpoint::kSystemSharedMemoryUnregister:
+      return Answer(call, &Core::SystemSharedMemoryUnregister,
+                    OfRegion<inference::SystemSharedMemoryUnregisterRequest>(route));
+    case Endpoint::kCudaSharedMemoryStatus:
+      return Answer(call, &Core::CudaSharedMemoryStatus, OfRegion<inference::CudaSharedMemoryStatusRequest>(route));
+    case Endpoint::kCudaSharedMemoryRegister:
+      return Answer(call, &Core::CudaSharedMemoryRegister, OfRegion<inference::CudaSharedMemoryRegisterRequest>(route));
+    case Endpoint::kCudaSharedMemoryUnregister:
+      return Answer(call, &Core::CudaSharedMemoryUnregister,
+                    OfRegion<inference::CudaSharedMemoryUnregisterRequest>(route));
+    case Endpoint::kTraceSetting:
+      return AnswerTraceSetting(call);
+    case Endpoint::kLogSettings:
+      return Answer(call, &Core::LogSettings, inference::LogSettingsRequest());
+  }
+}
+
+}  // namespace
+
+void HttpService::Handle(const std::shared_ptr<WebExchange>& exchange) {
+  const WebRequest& request = exchange->request();
+  auto route = FindRoute(request.path);
+  if (!route.ok()) return exchange->Respond(ErrorResponse(route.status()));
+  if (!*route) return exchange->Respond(ErrorPage(404, "there is no endpoint " + request.path));
+  if (!(*route)->Takes(request.method)) {
+    const std::string methods((*route)->methods);
+    WebResponse response = ErrorPage(405, request.path + " takes " + methods + ", not " + request.method);
+    response.headers.emplace_back("Allow", methods);
+    return exchange->Respond(std::move(response));
+  }
+  Dispatch({core_, exchange, **std::move(route), {std::string(request.Header("Authorization"))}});
+}
+
+}  // namespace msq::server

@@ -1,0 +1,277 @@
+#include "server/http/web_server_connection.h"
+
+#include <sys/socket.h>
+
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace msq::server {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace net = boost::asio;
+using tcp = net::ip::tcp;
+
+constexpr uint32_t kMaxHeaderBytes = 16 << 10;
+// After a refusal: time to read and drop what the client still sends, so that it reads the answer instead of a reset.
+constexpr std::chrono::seconds kLingerTime(2);
+
+std::string ToString(beast::string_view text) {
+  return std::string(text.data(), text.size());
+}
+
+// One client, over TCP or TLS. Everything but the constructor and WebConnection's methods runs on the socket's strand; the
+// pending operation, or WebServerState::waiting, owns it.
+template <typename Stream>
+class StreamConnection final : public WebConnection {
+ public:
+  template <typename... Arguments>
+  StreamConnection(std::shared_ptr<WebServerState> state, Arguments&&... arguments)
+      : state_(std::move(state)), stream_(std::forward<Arguments>(arguments)...) {
+    std::lock_guard lock(state_->mutex);
+    state_->connections.insert(this);
+  }
+  ~StreamConnection() override {
+    Refund();
+    std::lock_guard lock(state_->mutex);
+    state_->connections.erase(this);
+    state_->changed.notify_all();
+  }
+
+  void Run() {
+    net::dispatch(Tcp().get_executor(), [self = Self()] { self->Handshake(); });
+  }
+  void Send(std::shared_ptr<WebConnection> connection, WebResponse response) override {
+    const auto strand = Tcp().get_executor();
+    net::post(strand, [self = std::static_pointer_cast<StreamConnection>(std::move(connection)),
+                       response = std::move(response)]() mutable { self->Write(std::move(response)); });
+  }
+  void Close(bool only_if_idle) override {
+    net::post(Tcp().get_executor(), [self = Self(), only_if_idle] {
+      if (only_if_idle && !self->idle_) return;
+      self->Tcp().close();
+      if (const auto exchange = self->exchange_.lock()) exchange->Disconnect();
+    });
+  }
+
+ private:
+  static constexpr bool kTls = !std::is_same_v<Stream, beast::tcp_stream>;
+
+  std::shared_ptr<StreamConnection> Self() { return std::static_pointer_cast<StreamConnection>(shared_from_this()); }
+  beast::tcp_stream& Tcp() { return beast::get_lowest_layer(stream_); }
+  void LimitStep() { Tcp().expires_after(absl::ToChronoNanoseconds(state_->options.step_timeout)); }
+
+  void Handshake() {
+    beast::error_code ignored;
+    Tcp().socket().set_option(tcp::no_delay(true), ignored);
+    const tcp::endpoint peer = Tcp().socket().remote_endpoint(ignored);
+    const std::string host = peer.address().to_string(ignored);
+    peer_ = absl::StrCat(peer.address().is_v6() ? "[" + host + "]" : host, ":", peer.port());
+    if constexpr (kTls) {
+      LimitStep();
+      stream_.async_handshake(net::ssl::stream_base::server, [self = Self()](beast::error_code error) {
+        if (!error) self->ReadHeaders();
+      });
+    } else {
+      ReadHeaders();
+    }
+  }
+
+  void ReadHeaders() {
+    if (state_->stopping) return;  // destroyed, and with it the socket
+    idle_ = true;
+    parser_.emplace();
+    parser_->header_limit(kMaxHeaderBytes);
+    parser_->body_limit(state_->options.max_body_bytes);
+    LimitStep();
+    http::async_read_header(stream_, buffer_, *parser_, [self = Self()](beast::error_code error, size_t) {
+      self->idle_ = false;
+      error ? self->RefuseUnreadable(error) : self->CheckHeaders();
+    });
+  }
+
+  void CheckHeaders() {
+    const auto& headers = parser_->get();
+    const auto coding = headers[http::field::content_encoding];
+    if (!coding.empty() && !beast::iequals(coding, "identity")) {
+      return Refuse(415, absl::StrCat("a body in Content-Encoding '", ToString(coding), "' is not supported"));
+    }
+    const auto transfer = headers[http::field::transfer_encoding];
+    if (!transfer.empty() && !beast::iequals(transfer, "chunked")) {
+      return Refuse(501, absl::StrCat("Transfer-Encoding '", ToString(transfer), "' is not supported"));
+    }
+    const auto length = parser_->content_length();
+    const uint64_t bytes = length ? *length : parser_->chunked() ? state_->options.max_body_bytes : 0;
+    if (!state_->Charge(bytes)) return Refuse(503, "too many bytes of requests are under way");
+    charged_ = bytes;
+    if (beast::iequals(headers[http::field::expect], "100-continue") && !parser_->is_done()) return Continue();
+    ReadBody();
+  }
+
+  void Continue() {
+    LimitStep();
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    net::async_write(stream_, net::const_buffer(kContinue.data(), kContinue.size()),
+                     [self = Self()](beast::error_code error, size_t) {
+                       if (!error) self->ReadBody();
+                     });
+  }
+
+  void ReadBody() {
+    LimitStep();
+    http::async_read(stream_, buffer_, *parser_, [self = Self()](beast::error_code error, size_t) {
+      error ? self->RefuseUnreadable(error) : self->Dispatch();
+    });
+  }
+
+  void RefuseUnreadable(beast::error_code error) {
+    if (error == http::error::body_limit) {
+      return Refuse(413, absl::StrCat("the body is larger than ", state_->options.max_body_bytes, " bytes"));
+    }
+    if (error == http::error::header_limit) {
+      return Refuse(431, absl::StrCat("the headers are larger than ", kMaxHeaderBytes, " bytes"));
+    }
+    const bool gone = error == http::error::end_of_stream || error == http::error::partial_message;
+    if (error.category() != make_error_code(http::error::bad_value).category() || gone) return;  // closes
+    Refuse(400, absl::StrCat("this is no HTTP request: ", error.message()));
+  }
+
+  WebRequest TakeRequest() {
+    auto message = parser_->release();
+    WebRequest request;
+    request.method = ToString(message.method_string());
+    std::string target = ToString(message.target());
+    if (absl::StartsWithIgnoreCase(target, "http://") || absl::StartsWithIgnoreCase(target, "https://")) {
+      const size_t path = target.find('/', target.find("//") + 2);
+      target = path == std::string::npos ? "/" : target.substr(path);
+    }
+    const size_t question = target.find('?');
+    request.path = target.substr(0, question);
+    if (question != std::string::npos) request.query = target.substr(question + 1);
+    for (const auto& field : message) {
+      request.headers.emplace_back(ToString(field.name_string()), ToString(field.value()));
+    }
+    request.body = std::move(message.body());
+    request.peer = peer_;
+    return request;
+  }
+
+  void Dispatch() {
+    Tcp().expires_never();
+    keep_alive_ = parser_->keep_alive();
+    head_ = parser_->get().method() == http::verb::head;
+    uint64_t id = 0;
+    {
+      std::lock_guard lock(state_->mutex);
+      id = state_->next_exchange++;
+      state_->waiting.emplace(id, shared_from_this());
+    }
+    const auto exchange = std::make_shared<WebExchange>(
+        TakeRequest(), [state = state_, id](WebResponse response) { state->Answer(id, std::move(response)); });
+    exchange_ = exchange;
+    WatchForDisconnect();
+    try {
+      state_->handler(exchange);
+    } catch (const std::exception& error) {
+      exchange->Respond(state_->ErrorPage(500, absl::StrCat("the request failed: ", error.what())));
+    } catch (...) {
+      exchange->Respond(state_->ErrorPage(500, "the request failed"));
+    }
+  }
+
+  // Tells the exchange when the client closes while its answer is in the making. A client that has sent more by then, as
+  // TLS does to say goodbye, is not watched further.
+  void WatchForDisconnect() {
+    Tcp().socket().async_wait(tcp::socket::wait_read, [self = Self(), exchange = exchange_](beast::error_code error) {
+      char byte = 0;
+      if (error || recv(self->Tcp().socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) return;
+      if (const auto waiting = exchange.lock()) waiting->Disconnect();
+    });
+  }
+
+  void Refuse(int status, const std::string& message) {
+    refused_ = true;
+    keep_alive_ = head_ = false;
+    Write(state_->ErrorPage(status, message));
+  }
+
+  void Write(WebResponse response) {
+    exchange_.reset();
+    Tcp().cancel();  // the watch
+    if (state_->stopping) keep_alive_ = false;
+    response_.emplace();
+    response_->result(static_cast<unsigned>(response.status));
+    if (response_->result() == http::status::unknown) response_->reason("Unknown");
+    for (const auto& [name, value] : response.headers) response_->insert(name, value);
+    response_->keep_alive(keep_alive_);
+    response_->content_length(response.body.size());
+    if (!head_) response_->body() = std::move(response.body);
+    LimitStep();
+    http::async_write(stream_, *response_, [self = Self()](beast::error_code error, size_t) {
+      self->response_.reset();
+      self->Refund();
+      if (error) return;
+      if (self->refused_ && !self->state_->stopping) return self->Linger();
+      if (self->keep_alive_) return self->ReadHeaders();
+      beast::error_code ignored;
+      self->Tcp().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    });
+  }
+
+  // Every answer states its length, so that TLS clients need no goodbye either.
+  void Linger() {
+    beast::error_code ignored;
+    Tcp().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    Tcp().expires_after(kLingerTime);
+    idle_ = true;
+    Drop();
+  }
+  void Drop() {
+    buffer_.clear();
+    Tcp().async_read_some(buffer_.prepare(kMaxHeaderBytes), [self = Self()](beast::error_code error, size_t) {
+      if (!error) self->Drop();
+    });
+  }
+
+  void Refund() {
+    if (charged_ > 0) state_->Refund(charged_);
+    charged_ = 0;
+  }
+
+  const std::shared_ptr<WebServerState> state_;
+  Stream stream_;
+  std::string peer_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<http::response<http::string_body>> response_;
+  std::weak_ptr<WebExchange> exchange_;
+  uint64_t charged_ = 0;
+  bool idle_ = true;
+  bool keep_alive_ = false;
+  bool head_ = false;
+  bool refused_ = false;
+};
+
+}  // namespace
+
+void ServeClient(std::shared_ptr<WebServerState> state, tcp::socket socket) {
+  std::make_shared<StreamConnection<beast::tcp_stream>>(std::move(state), std::move(socket))->Run();
+}
+
+void ServeTlsClient(std::shared_ptr<WebServerState> state, tcp::socket socket, net::ssl::context& tls) {
+  std::make_shared<StreamConnection<beast::ssl_stream<beast::tcp_stream>>>(std::move(state), std::move(socket), tls)
+      ->Run();
+}
+
+}  // namespace msq::server

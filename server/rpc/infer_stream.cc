@@ -1,0 +1,205 @@
+#include "server/rpc/infer_stream.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "server/protocol/reason.h"
+#include "server/rpc/grpc_service.h"
+#include "server/rpc/status_to_grpc.h"
+
+namespace msq::server {
+namespace {
+
+// Requests of one stream that are under way; the next is read when one of them is answered.
+constexpr size_t kMaxExchanges = 128;
+
+constexpr char kFinalResponse[] = "triton_final_response";
+constexpr char kErrorMetadata[] = "triton_grpc_error";
+
+bool WantsGrpcErrors(const grpc::CallbackServerContext& context) {
+  const auto it = context.client_metadata().find(kErrorMetadata);
+  return it != context.client_metadata().end() && it->second == "true";
+}
+
+}  // namespace
+
+// One request and its answer.
+struct InferStream::Exchange {
+  inference::ModelInferRequest request;
+  inference::ModelStreamInferResponse response;
+  absl::Status status;
+  RequestPtr handle;
+  bool answered = false;
+};
+
+InferStream::InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context,
+                         Caller caller)
+    : service_(service),
+      core_(core),
+      context_(context),
+      caller_(std::move(caller)),
+      deadline_(DeadlineOf(*context)),
+      errors_end_stream_(WantsGrpcErrors(*context)) {}
+
+InferStream::~InferStream() = default;
+
+void InferStream::Start() {
+  ReadOn();
+}
+
+void InferStream::Close() {
+  Step step;
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+    end_ = WithReason(Unavailable("the server is shutting down"), kShuttingDown);
+    step = NextStep();
+  }
+  Take(step);
+}
+
+void InferStream::OnReadDone(bool ok) {
+  Exchange* exchange = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (ok && !ending_) {
+      exchange = incoming_.get();
+      exchanges_.push_back(std::move(incoming_));
+    }
+    ending_ = ending_ || !ok;
+  }
+  if (exchange != nullptr) Submit(exchange);
+  Step step;
+  {
+    std::lock_guard lock(mutex_);
+    reading_ = false;  // only now: requests are submitted in the order in which they came
+    step = NextStep();
+  }
+  ReadOn();
+  Take(step);
+}
+
+void InferStream::Submit(Exchange* exchange) {
+  InferenceCall call;
+  call.request = &exchange->request;
+  call.response = exchange->response.mutable_infer_response();
+  call.deadline = deadline_;
+  call.done = [this, exchange](const absl::Status& status) { Answered(exchange, status); };
+  RequestPtr handle = core_->ModelInfer(caller_, std::move(call));
+  if (handle == nullptr) return;
+  bool cancel;
+  {
+    // The exchange may have been answered, written and freed.
+    std::lock_guard lock(mutex_);
+    const auto it = std::find_if(exchanges_.begin(), exchanges_.end(),
+                                 [exchange](const auto& one) { return one.get() == exchange; });
+    if (it == exchanges_.end()) return;
+    (*it)->handle = handle;
+    cancel = dropping_;
+  }
+  if (cancel) core_->Cancel(handle);
+}
+
+// On any thread; a stream that has nothing else to do may be gone when this returns.
+void InferStream::Answered(Exchange* exchange, const absl::Status& status) {
+  inference::ModelInferResponse* response = exchange->response.mutable_infer_response();
+  if (!status.ok()) {
+    response->Clear();
+    response->set_id(exchange->request.id());
+    response->set_model_name(exchange->request.model_name());
+    exchange->response.set_error_message(std::string(Message(status)));
+  }
+  (*response->mutable_parameters())[kFinalResponse].set_bool_param(true);
+  Step step;
+  {
+    std::lock_guard lock(mutex_);
+    exchange->status = status;
+    exchange->answered = true;
+    step = NextStep();
+  }
+  Take(step);
+}
+
+void InferStream::OnWriteDone(bool ok) {
+  Step step;
+  {
+    std::lock_guard lock(mutex_);
+    exchanges_.pop_front();
+    writing_ = false;
+    dropping_ = dropping_ || !ok;
+    step = NextStep();
+  }
+  ReadOn();
+  Take(step);
+}
+
+void InferStream::OnCancel() {
+  {
+    std::lock_guard lock(mutex_);
+    ending_ = true;
+    dropping_ = true;
+  }
+  CancelAll();
+  Step step;
+  {
+    std::lock_guard lock(mutex_);
+    step = NextStep();
+  }
+  Take(step);
+}
+
+void InferStream::OnDone() {
+  service_->Forget(this);  // which deletes it
+}
+
+void InferStream::ReadOn() {
+  {
+    std::lock_guard lock(mutex_);
+    if (reading_ || ending_ || exchanges_.size() >= kMaxExchanges) return;
+    reading_ = true;
+    incoming_ = std::make_unique<Exchange>();
+  }
+  StartRead(&incoming_->request);
+}
+
+void InferStream::CancelAll() {
+  std::vector<RequestPtr> handles;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& exchange : exchanges_) {
+      if (exchange->handle != nullptr) handles.push_back(exchange->handle);
+    }
+  }
+  for (const RequestPtr& handle : handles) core_->Cancel(handle);
+}
+
+InferStream::Step InferStream::NextStep() {
+  while (!writing_ && !exchanges_.empty() && exchanges_.front()->answered) {
+    const absl::Status& status = exchanges_.front()->status;
+    if (errors_end_stream_ && !status.ok() && !dropping_) {
+      end_ = status;
+      ending_ = true;
+      dropping_ = true;
+    }
+    if (!dropping_) {
+      writing_ = true;
+      return {&exchanges_.front()->response, false};  // it stays the front until it is written
+    }
+    exchanges_.pop_front();
+  }
+  if (!ending_ || writing_ || finished_ || !exchanges_.empty()) return {};
+  finished_ = true;
+  return {nullptr, true};
+}
+
+void InferStream::Take(Step step) {
+  if (step.write != nullptr) return StartWrite(step.write);
+  if (!step.finish) return;
+  if (const std::string reason = Reason(end_); !reason.empty()) context_->AddTrailingMetadata(kReasonMetadata, reason);
+  Finish(ToGrpc(end_));
+}
+
+}  // namespace msq::server

@@ -1,0 +1,71 @@
+// ModelStreamInfer: many requests and answers on one call. Requests are computed side by side; answers leave in the
+// order of the requests. An error is an answer too (error_message), and the stream goes on, unless the client sent the
+// metadata `triton_grpc_error: true`: then the first error ends the stream with its status.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include <grpcpp/server_context.h>
+
+#include "proto/inference.grpc.pb.h"
+#include "server/engine/protocol_service.h"
+
+namespace msq::server {
+
+class GrpcService;
+
+// Owned by the service until OnDone. gRPC calls the On... methods, instances answer requests, a shutdown closes: all on
+// threads of their own.
+class InferStream final
+    : public grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse> {
+ public:
+  InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context, Caller caller);
+  ~InferStream() override;
+
+  void Start();
+  // Reads no more; ends with UNAVAILABLE when what was read is answered.
+  void Close();
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+  // As InferReactor in grpc_service.cc: gRPC may call the two above where they fall due.
+  bool InternalInlineable() override { return true; }
+
+ private:
+  struct Exchange;
+  // What to do next: decided under the lock, done after it.
+  struct Step {
+    const inference::ModelStreamInferResponse* write = nullptr;
+    bool finish = false;
+  };
+
+  void Submit(Exchange* exchange);
+  void Answered(Exchange* exchange, const absl::Status& status);
+  void ReadOn();
+  void CancelAll();
+  Step NextStep();
+  void Take(Step step);
+
+  GrpcService* const service_;
+  ProtocolService* const core_;
+  grpc::CallbackServerContext* const context_;
+  const Caller caller_;
+  const absl::Time deadline_;
+  const bool errors_end_stream_;
+
+  std::mutex mutex_;
+  std::deque<std::unique_ptr<Exchange>> exchanges_;  // in order of arrival; the front one may be being written
+  std::unique_ptr<Exchange> incoming_;               // being read
+  bool reading_ = false;
+  bool writing_ = false;
+  bool ending_ = false;    // nothing more is read
+  bool dropping_ = false;  // nothing more is written
+  bool finished_ = false;
+  absl::Status end_;  // what the stream ends with
+};
+
+}  // namespace msq::server
