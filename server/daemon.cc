@@ -70,6 +70,7 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   app.add_option("--strict-readiness", options.strict_readiness, "ready only when every model is");
   app.add_option("--server-name", options.server_name, "name in ServerMetadata");
   app.add_option("--grpc-address", options.grpc_address, "HOST:PORT; port 0 picks a free one");
+  app.add_option("--http-address", options.http_address, "HOST:PORT of the REST protocol");
   app.add_option("--metrics-address", options.metrics_address, "HOST:PORT of /metrics");
 
   AddLimits(&app, &options);
@@ -111,7 +112,8 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
       LogError("the old tokens stay in force: ", status.ToString());
     }
   });
-  std::printf("ready grpc=%s metrics=%s\n", (*server)->grpc_address().c_str(), (*server)->metrics_address().c_str());
+  std::printf("ready grpc=%s http=%s metrics=%s\n", (*server)->grpc_address().c_str(),
+              (*server)->http_address().c_str(), (*server)->metrics_address().c_str());
   std::fflush(stdout);
 
   LogInfo("signal ", signals.AwaitStop(), ": draining");

@@ -15,6 +15,9 @@
 #include "base/status.h"
 #include "proto/health.pb.h"
 #include "server/engine/protocol_service.h"
+#include "server/http/http_service.h"
+#include "server/http/status_to_http.h"
+#include "server/http/web_server.h"
 #include "server/models/msq_platform.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/rpc/grpc_service.h"
@@ -29,6 +32,8 @@ constexpr absl::Duration kSettleTime = absl::Milliseconds(200);
 constexpr int kDeviceSlots = 64;
 constexpr std::string_view kCpu = "cpu";
 
+constexpr int kMaxHttpThreads = 8;  // they translate; the work is done elsewhere
+
 absl::Status CheckOptions(const ServerOptions& options) {
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
   if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
@@ -37,7 +42,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
   if (options.max_message_bytes < 1024 || options.max_message_bytes > std::numeric_limits<int32_t>::max()) {
     return InvalidArgument("max message bytes must be in 1024..", std::numeric_limits<int32_t>::max());
   }
-  for (const std::string& address : {options.grpc_address, options.metrics_address}) {
+  for (const std::string& address : {options.grpc_address, options.http_address, options.metrics_address}) {
     const size_t colon = address.rfind(':');
     const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
     const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
@@ -82,10 +87,13 @@ class Server::Impl {
         ProtocolService::Parts{repository_.get(), engine_.get(), &regions_, tracer_.get(), tokens_.get()},
         ProtocolService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
     service_ = std::make_unique<GrpcService>(core_.get());
-    return StartGrpc();
+    http_service_ = std::make_unique<HttpService>(core_.get());
+    MSQ_RETURN_IF_ERROR(StartGrpc());
+    return StartHttp();
   }
 
   std::string grpc_address() const { return WithPort(options_.grpc_address, grpc_port_); }
+  std::string http_address() const { return WithPort(options_.http_address, http_->port()); }
   std::string metrics_address() const { return WithPort(options_.metrics_address, endpoint_->port()); }
   absl::Status ReloadTokens() { return tokens_->Reload(); }
 
@@ -100,6 +108,7 @@ class Server::Impl {
     while (engine_->answered() < engine_->accepted() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(2));
     service_->CloseStreams();
     absl::SleepFor(std::min(grace, kSettleTime));
+    if (http_ != nullptr) http_->Stop(deadline - absl::Now());
     grpc_->Shutdown(absl::ToChronoTime(deadline));  // returns when every call is answered
     LogInfo("drained: ", engine_->accepted(), " requests accepted, ", engine_->answered(), " answered");
   }
@@ -170,6 +179,21 @@ class Server::Impl {
     return absl::OkStatus();
   }
 
+  absl::Status StartHttp() {
+    WebServer::Options options;
+    options.address = options_.http_address;
+    if (options_.tls.enabled()) options.tls = {options_.tls.certificate, options_.tls.key, options_.tls.client_ca};
+    options.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, kMaxHttpThreads);
+    options.max_body_bytes = static_cast<uint64_t>(options_.max_message_bytes);
+    options.max_total_body_bytes = 16 * options.max_body_bytes;
+    options.error_page = ErrorPage;
+    auto server = WebServer::Start(
+        std::move(options), [this](const std::shared_ptr<WebExchange>& exchange) { http_service_->Handle(exchange); });
+    if (!server.ok()) return WithContext(server.status(), "http");
+    http_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
   // Each uses those above it.
   const ServerOptions options_;
   const BackendRegistry backends_;
@@ -186,6 +210,8 @@ class Server::Impl {
   std::unique_ptr<InferenceEngine> engine_;
   std::unique_ptr<ProtocolService> core_;
   std::unique_ptr<GrpcService> service_;
+  std::unique_ptr<HttpService> http_service_;
+  std::unique_ptr<WebServer> http_;
   std::unique_ptr<grpc::Server> grpc_;
   int grpc_port_ = 0;
   std::atomic<grpc::HealthCheckServiceInterface*> health_{nullptr};
@@ -204,6 +230,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerOptions& opti
 
 std::string Server::grpc_address() const {
   return impl_->grpc_address();
+}
+std::string Server::http_address() const {
+  return impl_->http_address();
 }
 std::string Server::metrics_address() const {
   return impl_->metrics_address();

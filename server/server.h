@@ -1,4 +1,4 @@
-// The daemon as an object: owns repository, engine, RPC service and metrics, starts them in order and stops them in
+// The daemon as an object: owns repository, engine, gRPC and HTTP services and metrics, starts them in order and stops them in
 // reverse without losing an accepted request.
 #pragma once
 
@@ -19,6 +19,7 @@ namespace msq::server {
 struct ServerOptions {
   ModelRepository::Options repository;
   std::string grpc_address = "127.0.0.1:8001";  // HOST:PORT; port 0 picks a free one
+  std::string http_address = "127.0.0.1:8000";
   std::string metrics_address = "127.0.0.1:8002";
   std::string server_name = "msqd";
   bool strict_readiness = true;
@@ -55,6 +56,7 @@ class Server {
 
   // HOST:PORT with the real ports.
   std::string grpc_address() const;
+  std::string http_address() const;
   std::string metrics_address() const;
 
   // Says "not ready" and serves on for `delay`, so that load balancers notice; then refuses new inferences, answers those

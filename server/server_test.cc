@@ -22,7 +22,7 @@ class ServerTest : public ::testing::Test {
   ServerTest() {
     folder_.AddModel("m", 1, msq::testing::SampleModel());
     options_.repository.path = folder_.path();
-    options_.grpc_address = options_.metrics_address = "127.0.0.1:0";
+    options_.grpc_address = options_.http_address = options_.metrics_address = "127.0.0.1:0";
     options_.max_message_bytes = 1 << 20;
   }
 

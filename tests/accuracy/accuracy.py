@@ -77,7 +77,7 @@ class Daemon:
 
     def __init__(self, binary, repository):
         command = [binary, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
-                   "--metrics-address", "127.0.0.1:0"]
+                   "--http-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def __enter__(self):

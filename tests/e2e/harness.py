@@ -41,7 +41,7 @@ class Daemon:
 
     def __init__(self, repository, *arguments, program=BIN / "msqd"):
         command = [program, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
-                   "--metrics-address", "127.0.0.1:0", *arguments]
+                   "--http-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.log = []
@@ -51,12 +51,12 @@ class Daemon:
         timer.start()
         self.ready_line = self.process.stdout.readline()
         timer.cancel()
-        found = re.fullmatch(r"ready grpc=(\S+:\d+) metrics=(\S+:\d+)\n", self.ready_line)
+        found = re.fullmatch(r"ready grpc=(\S+:\d+) http=(\S+:\d+) metrics=(\S+:\d+)\n", self.ready_line)
         if not found:
             self.process.kill()
             self._reader.join()
             raise AssertionError(f"msqd did not start: {self.ready_line!r} {''.join(self.log)}")
-        self.url, self.metrics_url = found.groups()
+        self.url, self.http_url, self.metrics_url = found.groups()
         self.channel = grpc.insecure_channel(self.url)
         self.stub = inference_pb2_grpc.GRPCInferenceServiceStub(self.channel)
 

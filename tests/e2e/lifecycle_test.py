@@ -30,13 +30,15 @@ class LifecycleTest(unittest.TestCase):
 
     def test_missing_repository(self):
         error = self.fail_to_start("--model-repository", self.folder / "nowhere", "--grpc-address", "127.0.0.1:0",
-                                   "--metrics-address", "127.0.0.1:0")
+                                   "--http-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0")
         self.assertIn("nowhere: No such file or directory", error)
 
     def test_taken_ports(self):
         with harness.Daemon(self.fixture.repository) as daemon:
-            options = {"--grpc-address": "127.0.0.1:0", "--metrics-address": "127.0.0.1:0"}
-            for option, taken in (("--grpc-address", daemon.url), ("--metrics-address", daemon.metrics_url)):
+            taken_ports = {"--grpc-address": daemon.url, "--http-address": daemon.http_url,
+                           "--metrics-address": daemon.metrics_url}
+            options = dict.fromkeys(taken_ports, "127.0.0.1:0")
+            for option, taken in taken_ports.items():
                 pairs = [part for pair in {**options, option: taken}.items() for part in pair]
                 error = self.fail_to_start("--model-repository", self.fixture.repository, *pairs)
                 self.assertIn(f"{taken}: the port is in use", error)

@@ -64,7 +64,8 @@ class Server:
 class Daemon(Server):
     def __init__(self, bench, *options):
         super().__init__([bench.build / "bin" / "msqd", "--model-repository", bench.folder / "repository",
-                          "--grpc-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", *options])
+                          "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
+                          "--metrics-address", "127.0.0.1:0", *options])
 
     def phase(self, model, phase):
         """Requests, and the seconds that they spent in a phase, since the start."""
