@@ -59,7 +59,9 @@ TEST(LoadParametersTest, OnlyPathsOfArtifactsAreTaken) {
     Parameters parameters;
     parameters["config"].set_string_param("{}");
     parameters[std::string("file:") + path].set_bytes_param("x");
-    EXPECT_NE(ErrorOf(parameters).find("must be <version>/model.msq"), std::string::npos) << path;
+    const absl::Status status = ReadLoadParameters(parameters).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_NE(Message(status).find("must be <version>/model.msq"), std::string::npos) << path;
   }
 }
 

@@ -266,6 +266,19 @@ TEST_F(ModelControlTest, RequestsThatWereAcceptedAreAnsweredAfterTheUnload) {
   EXPECT_TRUE(pending.answer.get().ok());
 }
 
+TEST_F(ModelControlTest, RequestsThatWaitForCompanyDoNotOutliveTheirVersion) {
+  folder_.AddFile("m/config.pbtxt", "dynamic_batching { max_queue_delay_microseconds: 3600000000 }");
+  Open({"m"});
+  for (const bool unload : {false, true}) {
+    testing::ServingStack::Pending pending;
+    pending.request = testing::SampleRequest("m");
+    stack_.Send(&pending);
+    EXPECT_EQ(stack_.control().runs(), unload ? 1 : 0);
+    ASSERT_TRUE((unload ? stack_.Unload("m") : stack_.Load("m")).ok());
+    EXPECT_TRUE(pending.answer.get().ok());
+  }
+}
+
 TEST_F(ModelControlTest, TheEndRefusesLoadsThatWait) {
   Open();
   folder_.AddFile("m/config.pbtxt", kWarmUp);
