@@ -105,6 +105,15 @@ class ExamplesTest(unittest.TestCase):
     def test_grpc_examples(self):
         self.check_all(GRPC_RUNS, "url")
 
+    def test_grpc_examples_over_mutual_tls(self):
+        certificate, key = self.folder / "certificate.pem", self.folder / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=test",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                       check=True, capture_output=True, timeout=60)
+        client = ("--ssl", "-r", certificate, "-p", key, "-x", certificate)
+        self.check_all([("simple_grpc_infer_client.py", *client), ("simple_grpc_aio_infer_client.py", *client)], "url",
+                       "--tls-certificate", certificate, "--tls-key", key, "--tls-client-ca", certificate)
+
     def test_grpc_model_control(self):
         self.check_all(GRPC_CONTROL_RUNS, "url", "--model-control-mode", "explicit")
 

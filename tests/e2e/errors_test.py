@@ -132,8 +132,9 @@ class ErrorsTest(unittest.TestCase):
         message.raw_input_contents[0] = bytes(100000)
         self.expect(grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", self.stub.ModelInfer, message)
 
-    def test_rpcs_that_are_not_served(self):
-        self.expect(grpc.StatusCode.UNIMPLEMENTED, "", self.stub.TraceSetting, inference_pb2.TraceSettingRequest())
+    def test_cuda_shared_memory(self):
+        self.expect(grpc.StatusCode.UNIMPLEMENTED, "CUDA shared memory is not supported",
+                    self.stub.CudaSharedMemoryRegister, inference_pb2.CudaSharedMemoryRegisterRequest(name="region"))
 
 
 if __name__ == "__main__":
