@@ -2,7 +2,7 @@
 
 They and the client library that they import are found by two environment variables; without them nothing is tested:
 MSQ_TRITON_EXAMPLES         the folder of the examples: src/python/examples of Triton's client repository
-MSQ_TRITONCLIENT_PYTHONPATH a folder to import tritonclient from; may be empty where Python finds it anyway
+MSQ_TRITONCLIENT_PYTHONPATH a folder to import tritonclient from; empty where Python finds it anyway
 """
 import os
 import pathlib
