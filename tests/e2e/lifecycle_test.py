@@ -59,7 +59,7 @@ class LifecycleTest(unittest.TestCase):
                 self.assertIn("header", reason, name)
                 self.assertFalse(daemon.stub.ModelReady(inference_pb2.ModelReadyRequest(name=name)).ready)
                 self.assertEqual(daemon.metric("msq_model_ready", model=name, version="1"), 0)
-                self.assertTrue(any(f"model '{name}' version 1 is not served" in line for line in daemon.log))
+                self.assertTrue(any(f"model '{name}' version 1 is not loaded" in line for line in daemon.log))
 
     def test_sigint_stops_as_sigterm(self):
         with harness.Daemon(self.fixture.repository) as daemon:
