@@ -43,6 +43,14 @@ class NetworkBuilder {
     return Node(std::move(op), std::move(inputs));
   }
 
+  TensorId Dense(int64_t rows) {
+    const int64_t features = channels();
+    const double typical = std::sqrt(static_cast<double>(features)) * 4 * (Bits() == 8 ? 128 : 8);
+    ir::Dense op{PatternWeights(rows, features, {Scheme::kSp2, Scheme::kFixed4, Scheme::kSp2}, ++seed_),
+                 UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2)};
+    return Node(std::move(op), {last_});
+  }
+
   TensorId MaxPool(int64_t kernel, int64_t stride) {
     ir::MaxPool op;
     op.window = {{kernel, kernel}, {stride, stride}, {kernel / 2, kernel / 2, kernel / 2, kernel / 2}, {1, 1}};
@@ -55,6 +63,12 @@ class NetworkBuilder {
     Node(ir::GlobalAveragePool{UniformRequantizer(1, 1.0 / static_cast<double>(pixels + 1), 0)}, {last_});
     const int64_t features = channels();
     last_ = AddNode(ir::Reshape{}, {last_}, AddTensor({features}, 4));
+    return std::move(*this).Classify(classes);
+  }
+
+  // Classify a vector.
+  ir::Graph Classify(int64_t classes) && {
+    const int64_t features = channels();
     ir::TensorType type;
     type.kind = ir::TensorType::Kind::kAccumulator;
     type.shape = {classes};
@@ -156,6 +170,13 @@ ir::Graph MobileNetLike() {
     }
   }
   return std::move(b).Finish(10);
+}
+
+ir::Graph Perceptron() {
+  NetworkBuilder builder("perceptron", {784});
+  builder.Dense(1024);
+  builder.Dense(1024);
+  return std::move(builder).Classify(10);
 }
 
 }  // namespace msq::testing

@@ -14,4 +14,7 @@ ir::Graph ResNet18();
 // Inverted residual blocks: 1x1, depthwise 3x3, 1x1. Input [3,32,32], 8-bit; output [10], raw.
 ir::Graph MobileNetLike();
 
+// Dense layers alone: 784 -> 1024 -> 1024 -> 10.
+ir::Graph Perceptron();
+
 }  // namespace msq::testing
