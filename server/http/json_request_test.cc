@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <random>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -210,6 +211,30 @@ TEST(JsonRequestTest, DepthAndSizeOutsideTensorDataAreLimited) {
   std::string wide = "{\"a\":[0";
   for (int i = 0; i < (1 << 16); ++i) wide += ",0";
   EXPECT_THAT(Error(wide + "]}"), HasSubstr("there are too many values outside tensor data"));
+}
+
+// Whatever the text: an answer, and no crash (the sanitizers' business).
+TEST(JsonRequestTest, DamagedRequestsAreBadRequests) {
+  const std::string whole =
+      R"({"id":"7","parameters":{"a":1.5,"binary_data_output":true},"inputs":[{"name":"x","data":)"
+      R"([[1,-2],[3,4]],"datatype":"INT8","shape":[2,2]},{"name":"y","datatype":"BYTES","shape":[1],)"
+      R"("data":["\u00e9"]}],"outputs":[{"name":"z"}]})";
+  ASSERT_TRUE(Read(whole).status.ok());
+  const std::string alphabet = "[]{},:\"\\-+.eE0123456789tfn \x7F\xC3\xFF";
+  std::mt19937 random(3);
+  for (int i = 0; i < 20000; ++i) {
+    std::string damaged = whole;
+    for (auto edits = 1 + random() % 3; edits > 0; --edits) {
+      const size_t at = random() % damaged.size();
+      const size_t length = random() % 2 == 0 ? 1 : random() % (damaged.size() - at);
+      if (random() % 2 == 0) damaged.insert(at, damaged.substr(at, length));
+      damaged[at] = alphabet[random() % alphabet.size()];
+    }
+    std::optional<uint64_t> json_bytes;
+    if (random() % 4 == 0) json_bytes = random() % (damaged.size() + 2);
+    const absl::Status status = Read(damaged, json_bytes).status;
+    EXPECT_TRUE(status.ok() || absl::IsInvalidArgument(status)) << damaged << "\n" << status;
+  }
 }
 
 TEST(JsonRequestTest, OtherObjectsAreParsedUnderTheSameLimits) {
