@@ -121,7 +121,7 @@ struct Kind {
 
 const std::vector<Kind>& Kinds() {
   using enum Datatype;
-  static const std::vector<Kind> kKinds = {
+  static const std::vector<Kind> kinds = {
       {"simple", kInt32, 16, {"INPUT0", "INPUT1"}, {"OUTPUT0", "OUTPUT1"}, AddAndSubtract},
       {"simple_int8", kInt8, 16, {"INPUT0", "INPUT1"}, {"OUTPUT0", "OUTPUT1"}, AddAndSubtract},
       {"simple_string", kBytes, 16, {"INPUT0", "INPUT1"}, {"OUTPUT0", "OUTPUT1"}, AddAndSubtract},
@@ -130,7 +130,7 @@ const std::vector<Kind>& Kinds() {
       {"simple_dyna_sequence", kInt32, 1, {"INPUT"}, {"OUTPUT"}, AddStartAndId},
       {"simple_string_dyna_sequence", kInt32, 1, {"INPUT"}, {"OUTPUT"}, AccumulateAndAddId},
   };
-  return kKinds;
+  return kinds;
 }
 
 class ToyInstance final : public Instance {
