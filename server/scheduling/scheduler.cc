@@ -1,5 +1,7 @@
 #include "server/scheduling/scheduler.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -301,6 +303,7 @@ void Scheduler::Report(std::vector<Outcome> outcomes) {
 }
 
 void Scheduler::Serve() {
+  pthread_setname_np(pthread_self(), "msqd-compute");
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_workers_;
@@ -316,6 +319,7 @@ void Scheduler::Serve() {
 }
 
 void Scheduler::KeepTime() {
+  pthread_setname_np(pthread_self(), "msqd-timer");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const absl::Time now = clock_.Now();

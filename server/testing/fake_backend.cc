@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/status.h"
 #include "model/reference/interpreter.h"
 
@@ -102,7 +103,29 @@ absl::Status FakeControl::BeforeRun() {
   changed_.wait(lock, [this] { return !holding_; });
   --held_;
   if (out_of_memory_) throw std::bad_alloc();
-  return failure_;
+  const absl::Status failure = failure_;
+  const absl::Duration pace = pace_;
+  lock.unlock();
+  if (pace > absl::ZeroDuration()) UseDevice(pace);
+  return failure;
+}
+
+void FakeControl::UseDevice(absl::Duration duration) {
+  std::lock_guard device(device_);
+  const absl::Time begin = absl::Now();
+  absl::SleepFor(duration);
+  std::lock_guard lock(mutex_);
+  busy_ += absl::Now() - begin;
+}
+
+void FakeControl::Pace(absl::Duration duration) {
+  std::lock_guard lock(mutex_);
+  pace_ = duration;
+}
+
+absl::Duration FakeControl::busy() const {
+  std::lock_guard lock(mutex_);
+  return busy_;
 }
 
 int FakeControl::runs() const {

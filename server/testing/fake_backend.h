@@ -21,6 +21,11 @@ class FakeControl {
   // Every later run answers this; OK computes again.
   void FailWith(absl::Status status);
 
+  // Every later run takes this long, one after the other, as on a device.
+  void Pace(absl::Duration duration);
+  // Time that paced runs took.
+  absl::Duration busy() const;
+
   // Every later run finds no memory.
   void RunOutOfMemory();
 
@@ -28,11 +33,16 @@ class FakeControl {
   int runs() const;
 
  private:
+  void UseDevice(absl::Duration duration);
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool holding_ = false;
   int held_ = 0;
   int runs_ = 0;
+  absl::Duration pace_ = absl::ZeroDuration();
+  absl::Duration busy_ = absl::ZeroDuration();
+  std::mutex device_;
   bool out_of_memory_ = false;
   absl::Status failure_;
 };
