@@ -37,9 +37,10 @@ absl::StatusOr<ModelRepository::LoadRequest> ReadLoadParameters(
     } else if (key.compare(0, kFilePrefix.size(), kFilePrefix) == 0) {
       const std::string path = key.substr(kFilePrefix.size());
       if (!IsArtifactPath(path)) {
-        // The first words are Triton's, which its clients look for.
-        return InvalidArgument("failed to poll from model repository: ", shown,
-                               ": the file must be <version>/model.msq, the version an integral value > 0");
+        // Code and first words are Triton's: its stock example of model control ends with an error at any other.
+        return absl::InternalError(
+            absl::StrCat("failed to poll from model repository: ", shown,
+                         ": the file must be <version>/model.msq, the version an integral value > 0"));
       }
       if (!value.has_bytes_param()) return InvalidArgument(shown, " must be bytes");
       request.files[path] = value.bytes_param();

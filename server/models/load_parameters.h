@@ -12,8 +12,8 @@
 namespace msq::server {
 
 // `config` is a string, the JSON of a ModelConfig. `file:<version>/model.msq` are the bytes of that file, and need a
-// `config` beside them. INVALID_ARGUMENT names the parameter that is something else; INTERNAL, as Triton has it, the one
-// of a file at another path.
+// `config` beside them. INVALID_ARGUMENT names the parameter that is something else; INTERNAL, as Triton
+// says it, a file that is another.
 absl::StatusOr<ModelRepository::LoadRequest> ReadLoadParameters(
     const google::protobuf::Map<std::string, inference::ModelRepositoryParameter>& parameters);
 

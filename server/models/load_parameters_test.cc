@@ -60,8 +60,9 @@ TEST(LoadParametersTest, OnlyPathsOfArtifactsAreTaken) {
     parameters["config"].set_string_param("{}");
     parameters[std::string("file:") + path].set_bytes_param("x");
     const absl::Status status = ReadLoadParameters(parameters).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
-    EXPECT_NE(Message(status).find("must be <version>/model.msq"), std::string::npos) << path;
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << path;
+    EXPECT_EQ(Message(status).find("failed to poll from model repository: parameter 'file:"), 0u) << status;
+    EXPECT_NE(Message(status).find("must be <version>/model.msq"), std::string_view::npos) << status;
   }
 }
 
