@@ -42,6 +42,8 @@ void AddLimits(CLI::App* app, ServerOptions* options) {
   app->add_option("--queue-capacity", options->queue_capacity, "requests of a model that may wait");
   app->add_option("--max-queued-bytes", options->max_queued_bytes, "inputs of the requests under way");
   app->add_option("--max-message-bytes", options->max_message_bytes, "largest request and answer");
+  app->add_option("--grpc-compression", options->grpc_compression,
+                  "takes compressed messages, which may inflate beyond any limit: for trusted clients");
   const std::map<std::string, bool> full = {{"UNAVAILABLE", false}, {"RESOURCE_EXHAUSTED", true}};
   app->add_option("--queue-full-status", options->full_is_exhausted, "status that a full queue answers with")
       ->transform(CLI::CheckedTransformer(full).description("UNAVAILABLE|RESOURCE_EXHAUSTED"))

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -27,6 +28,9 @@ namespace {
 
 // For answers and refusals to reach clients before their connections close.
 constexpr absl::Duration kSettleTime = absl::Milliseconds(200);
+
+// Under way on one connection; a client that has more waits.
+constexpr int kMaxCallsPerConnection = 1024;
 
 // Batches at a time on a device that is not this machine's processor: its instances alone are the limit.
 constexpr int kDeviceSlots = 64;
@@ -147,6 +151,7 @@ class Server::Impl {
 
   void TellServerHealth() {
     grpc::HealthCheckServiceInterface* health = health_;
+    std::lock_guard lock(health_mutex_);  // what was found out last is told last
     health->SetServingStatus("", core_->Ready());
     health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), core_->Ready());
   }
@@ -164,6 +169,12 @@ class Server::Impl {
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsPerConnection);
+    if (!options_.grpc_compression) {
+      for (grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+        builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+      }
+    }
     builder.AddListeningPort(options_.grpc_address, credentials_, &grpc_port_);
     builder.RegisterService(service_.get());
     grpc_ = builder.BuildAndStart();
@@ -215,6 +226,7 @@ class Server::Impl {
   std::unique_ptr<grpc::Server> grpc_;
   int grpc_port_ = 0;
   std::atomic<grpc::HealthCheckServiceInterface*> health_{nullptr};
+  std::mutex health_mutex_;
   std::atomic<bool> stopped_{false};
 };
 

@@ -33,6 +33,9 @@ struct ServerOptions {
   int64_t max_queued_bytes = int64_t{1} << 30;  // inputs of the requests under way
   int64_t max_message_bytes = int64_t{1} << 27;
   bool full_is_exhausted = false;  // a full queue answers RESOURCE_EXHAUSTED
+  // Takes compressed gRPC messages. gRPC inflates a message before it looks at its size: a small one may become a
+  // thousand times as large as max_message_bytes.
+  bool grpc_compression = false;
   int64_t response_cache_bytes = 0;
 
   // Security.

@@ -137,21 +137,26 @@ absl::Status InferenceEngine::Queue(const std::shared_ptr<Job>& job) {
 // The job's answer: the last thing that happens to it.
 void InferenceEngine::Finish(Job& job, const absl::Status& status) {
   queued_bytes_ -= job.bytes;
-  if (status.ok() && job.cache_key) parts_.cache->Insert(*job.cache_key, *job.response);
-  if (job.trace != 0) {
-    TraceRecord record{job.trace, job.model->name(), 0, job.message->id(), job.backend};
-    record.version = std::stoll(job.model->version());
-    record[TracePoint::kRequestStart] = Nanoseconds(job.times.arrival);
-    record[TracePoint::kQueueStart] = Nanoseconds(job.times.queued);
-    record[TracePoint::kComputeStart] = Nanoseconds(job.times.started);
-    record[TracePoint::kComputeInputEnd] = Nanoseconds(job.times.gathered);
-    record[TracePoint::kComputeOutputStart] = Nanoseconds(job.times.computed);
-    record[TracePoint::kComputeEnd] = Nanoseconds(job.times.encoded);
-    record[TracePoint::kRequestEnd] = Nanoseconds(clock_.Now());
-    parts_.tracer->Write(record);
-  }
+  // Without memory for what is kept of an answer, the answer itself is as good as ever.
+  WithinMemory([&] {
+    if (status.ok() && job.cache_key) parts_.cache->Insert(*job.cache_key, *job.response);
+    if (job.trace != 0) WriteTrace(job);
+    return absl::OkStatus();
+  }).IgnoreError();
   job.answer(status);
   ++answered_;
+}
+
+void InferenceEngine::WriteTrace(const Job& job) const {
+  TraceRecord record{job.trace, job.model->name(), std::stoll(job.model->version()), job.message->id(), job.backend};
+  record[TracePoint::kRequestStart] = Nanoseconds(job.times.arrival);
+  record[TracePoint::kQueueStart] = Nanoseconds(job.times.queued);
+  record[TracePoint::kComputeStart] = Nanoseconds(job.times.started);
+  record[TracePoint::kComputeInputEnd] = Nanoseconds(job.times.gathered);
+  record[TracePoint::kComputeOutputStart] = Nanoseconds(job.times.computed);
+  record[TracePoint::kComputeEnd] = Nanoseconds(job.times.encoded);
+  record[TracePoint::kRequestEnd] = Nanoseconds(clock_.Now());
+  parts_.tracer->Write(record);
 }
 
 void InferenceEngine::Cancel(const RequestPtr& request) {

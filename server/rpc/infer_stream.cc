@@ -13,8 +13,9 @@
 namespace msq::server {
 namespace {
 
-// Requests of one stream that are under way; the next is read when one of them is answered.
+// What one stream may hold, whether the daemon is slow or the client does not read: beyond it nothing more is read.
 constexpr size_t kMaxExchanges = 128;
+constexpr size_t kMaxHeldBytes = size_t{64} << 20;
 
 constexpr char kFinalResponse[] = "triton_final_response";
 constexpr char kErrorMetadata[] = "triton_grpc_error";
@@ -32,6 +33,7 @@ struct InferStream::Exchange {
   inference::ModelStreamInferResponse response;
   absl::Status status;
   RequestPtr handle;
+  size_t bytes = 0;  // of what is held: the request, then the answer
   bool answered = false;
 };
 
@@ -67,6 +69,8 @@ void InferStream::OnReadDone(bool ok) {
     std::lock_guard lock(mutex_);
     if (ok && !ending_) {
       exchange = incoming_.get();
+      exchange->bytes = exchange->request.ByteSizeLong();
+      held_bytes_ += exchange->bytes;
       exchanges_.push_back(std::move(incoming_));
     }
     ending_ = ending_ || !ok;
@@ -113,9 +117,13 @@ void InferStream::Answered(Exchange* exchange, const absl::Status& status) {
     exchange->response.set_error_message(std::string(Message(status)));
   }
   (*response->mutable_parameters())[kFinalResponse].set_bool_param(true);
+  exchange->request.Clear();
+  const size_t bytes = exchange->response.ByteSizeLong();
   Step step;
   {
     std::lock_guard lock(mutex_);
+    held_bytes_ += bytes - exchange->bytes;
+    exchange->bytes = bytes;
     exchange->status = status;
     exchange->answered = true;
     step = NextStep();
@@ -127,7 +135,7 @@ void InferStream::OnWriteDone(bool ok) {
   Step step;
   {
     std::lock_guard lock(mutex_);
-    exchanges_.pop_front();
+    Drop();
     writing_ = false;
     dropping_ = dropping_ || !ok;
     step = NextStep();
@@ -158,7 +166,7 @@ void InferStream::OnDone() {
 void InferStream::ReadOn() {
   {
     std::lock_guard lock(mutex_);
-    if (reading_ || ending_ || exchanges_.size() >= kMaxExchanges) return;
+    if (reading_ || ending_ || exchanges_.size() >= kMaxExchanges || held_bytes_ >= kMaxHeldBytes) return;
     reading_ = true;
     incoming_ = std::make_unique<Exchange>();
   }
@@ -176,6 +184,11 @@ void InferStream::CancelAll() {
   for (const RequestPtr& handle : handles) core_->Cancel(handle);
 }
 
+void InferStream::Drop() {
+  held_bytes_ -= exchanges_.front()->bytes;
+  exchanges_.pop_front();
+}
+
 InferStream::Step InferStream::NextStep() {
   while (!writing_ && !exchanges_.empty() && exchanges_.front()->answered) {
     const absl::Status& status = exchanges_.front()->status;
@@ -188,7 +201,7 @@ InferStream::Step InferStream::NextStep() {
       writing_ = true;
       return {&exchanges_.front()->response, false};  // it stays the front until it is written
     }
-    exchanges_.pop_front();
+    Drop();
   }
   if (!ending_ || writing_ || finished_ || !exchanges_.empty()) return {};
   finished_ = true;

@@ -47,6 +47,7 @@ class InferStream final
   void Answered(Exchange* exchange, const absl::Status& status);
   void ReadOn();
   void CancelAll();
+  void Drop();  // the front exchange
   Step NextStep();
   void Take(Step step);
 
@@ -60,6 +61,7 @@ class InferStream final
   std::mutex mutex_;
   std::deque<std::unique_ptr<Exchange>> exchanges_;  // in order of arrival; the front one may be being written
   std::unique_ptr<Exchange> incoming_;               // being read
+  size_t held_bytes_ = 0;                            // of requests not yet answered and answers not yet written
   bool reading_ = false;
   bool writing_ = false;
   bool ending_ = false;    // nothing more is read

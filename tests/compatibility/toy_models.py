@@ -24,4 +24,4 @@ def make_repository(folder, without=()):
 
 
 def daemon(repository, *arguments):
-    return harness.Daemon(repository, *arguments, program=os.environ["MSQ_COMPAT_MSQD"])
+    return harness.Daemon(repository, "--grpc-compression", "true", *arguments, program=os.environ["MSQ_COMPAT_MSQD"])
