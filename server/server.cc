@@ -69,7 +69,9 @@ class Server::Impl {
       : options_(options), backends_(std::move(backends)), platforms_(std::move(platforms)) {}
   ~Impl() {
     Shutdown(absl::ZeroDuration(), absl::ZeroDuration());
-    repository_.reset();  // its loads end before what they tell of
+    repository_.reset();                                          // its loads end before what they tell of
+    engine_.reset();                                              // waits for the answers
+    for (const auto& scheduler : schedulers_) scheduler->Stop();  // models may have lanes in several
   }
 
   absl::Status Start() {
@@ -109,6 +111,8 @@ class Server::Impl {
     const absl::Time deadline = absl::Now() + grace;
     // gRPC kills a call that arrives while it closes: refuse first, so that clients hear "unavailable" and go away.
     core_->StartRefusing();
+    repository_->StopLoading();
+    for (const auto& model : repository_->ReadyModels("")) model->Drain();  // nothing waits for company any more
     while (engine_->answered() < engine_->accepted() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(2));
     service_->CloseStreams();
     absl::SleepFor(std::min(grace, kSettleTime));

@@ -30,6 +30,9 @@ int64_t Nanoseconds(absl::Time time) {
 // sequence, those for one backend, and those whose bytes a client may change meanwhile.
 std::optional<CacheKey> CacheKeyOf(const InferenceRequest& request, uint64_t generation) {
   if (request.sequence || !request.backend.empty()) return std::nullopt;
+  for (const auto& [name, ignored] : request.message->parameters()) {
+    if (name != "priority" && name != "timeout") return std::nullopt;  // it may be the model's own
+  }
   CacheKeyBuilder key;
   key.Add(generation);
   for (const RequestInput& input : request.inputs) {
@@ -74,7 +77,9 @@ RequestPtr InferenceEngine::Infer(InferenceCall call) {
   job->deadline = call.deadline;
   job->answer = std::move(call.done);
   absl::Status status = WithinMemory([&] { return Accept(job); });
-  if (status.ok() && AnswerFromCache(*job)) {
+  bool answered = false;
+  if (status.ok()) status = WithinMemory([&] { return answered = AnswerFromCache(*job), absl::OkStatus(); });
+  if (answered) {
     job->answer(status);
     return nullptr;
   }
@@ -97,16 +102,15 @@ absl::Status InferenceEngine::Accept(const std::shared_ptr<Job>& job) {
   MSQ_ASSIGN_OR_RETURN(job->model, parts_.repository->Find(message.model_name(), message.model_version()));
   job->description = &job->model->description();
   MSQ_RETURN_IF_ERROR(DecodeRequest(*parts_.regions, options_.max_response_bytes, job.get()));
-  for (const RequestInput& input : job->inputs) job->bytes += static_cast<int64_t>(input.bytes.size());
-  if (parts_.tracer != nullptr) job->trace = parts_.tracer->Sample(job->model->name());
+  job->bytes = static_cast<int64_t>(message.ByteSizeLong());
   return absl::OkStatus();
 }
 
 bool InferenceEngine::AnswerFromCache(Job& job) const {
   if (parts_.cache == nullptr || !job.description->config.response_cache().enable()) return false;
+  const absl::Time begin = clock_.Now();
   job.cache_key = CacheKeyOf(job, job.model->generation());
   if (!job.cache_key) return false;
-  const absl::Time begin = clock_.Now();
   const auto kept = parts_.cache->Lookup(*job.cache_key);
   if (kept == nullptr) {
     job.model->statistics().CountCacheMiss(clock_.Now() - begin);
@@ -115,17 +119,20 @@ bool InferenceEngine::AnswerFromCache(Job& job) const {
   *job.response = *kept;
   job.response->set_id(job.message->id());
   const absl::Time now = clock_.Now();
-  job.model->statistics().CountCacheHit(now - begin, now);
+  job.model->statistics().CountCacheHit(now - begin, job.times.arrival, now);
   job.model->CountAnswer(job, absl::OkStatus());
   return true;
 }
 
 // Leaves the job to its model, or says why not.
 absl::Status InferenceEngine::Queue(const std::shared_ptr<Job>& job) {
+  if (parts_.tracer != nullptr) job->trace = parts_.tracer->Sample(job->model->name());
   job->done = [this, raw = job.get()](const absl::Status& status) { Finish(*raw, status); };
   const int64_t before = queued_bytes_.fetch_add(job->bytes);
   ++accepted_;
-  const bool fits = before == 0 || before + job->bytes <= options_.max_queued_bytes;
+  // A sequence that has begun goes on: it would not hear of a step that was left out.
+  const bool goes_on = job->sequence && !job->sequence_start;
+  const bool fits = goes_on || before == 0 || before + job->bytes <= options_.max_queued_bytes;
   const absl::Status status =
       fits ? job->model->Submit(job) : WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
   if (status.ok()) return status;

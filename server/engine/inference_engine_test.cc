@@ -325,7 +325,7 @@ TEST_F(QueueTest, AFullQueueIsExhaustionWhereThatIsWanted) {
 
 TEST_F(QueueTest, BytesUnderWayAreBounded) {
   options_.queue_capacity = 100;
-  options_.engine.max_queued_bytes = 2 * kElements + 1;
+  options_.engine.max_queued_bytes = static_cast<int64_t>(2 * Request().ByteSizeLong() + 1);
   HoldOne();
   stack_.Send(&waiting_);
   EXPECT_EQ(Reason(Infer(Request())), "queue_full");

@@ -241,6 +241,7 @@ absl::Status ProtocolService::LogSettings(const Caller& caller, const inference:
 void ProtocolService::RepositoryModelLoad(const Caller& caller, const inference::RepositoryModelLoadRequest& request,
                                           inference::RepositoryModelLoadResponse* response, Done done) {
   const std::string& name = ModelNameOf(request);
+  if (refusing_) return done(ShuttingDown());
   if (absl::Status status = Authorize(caller, Right::kAdmin, name); !status.ok()) return done(status);
   auto parameters = ReadLoadParameters(request.parameters());
   if (!parameters.ok()) return done(WithContext(parameters.status(), "failed to load '", name, "'"));
@@ -255,6 +256,7 @@ void ProtocolService::RepositoryModelUnload(const Caller& caller,
                                             const inference::RepositoryModelUnloadRequest& request,
                                             inference::RepositoryModelUnloadResponse* response, Done done) {
   const std::string& name = ModelNameOf(request);
+  if (refusing_) return done(ShuttingDown());
   if (absl::Status status = Authorize(caller, Right::kAdmin, name); !status.ok()) return done(status);
   parts_.repository->Unload(name, [name, response, done = std::move(done)](const auto& status) {
     response->set_model_name(name);

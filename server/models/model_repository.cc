@@ -59,12 +59,16 @@ class ModelRepository::Impl {
       : options_(options), runtime_(runtime), table_(runtime.metrics), queue_(kLoaderThreads) {}
 
   ~Impl() {
+    StopLoading();
+    if (poller_.joinable()) poller_.join();
+  }
+
+  void StopLoading() {
     {
       std::lock_guard lock(stop_mutex_);
       stopping_ = true;
     }
     stop_changed_.notify_all();
-    if (poller_.joinable()) poller_.join();
   }
 
   absl::Status Start() {
@@ -317,6 +321,9 @@ std::vector<ModelRepository::Entry> ModelRepository::Index() const {
   return impl_->Index();
 }
 
+void ModelRepository::StopLoading() {
+  impl_->StopLoading();
+}
 void ModelRepository::Load(const std::string& name, LoadRequest request, Done done) {
   impl_->Load(name, std::move(request), std::move(done));
 }

@@ -79,6 +79,9 @@ class ModelRepository {
   // for a model that there is not.
   void Unload(const std::string& name, Done done);
 
+  // From now on loads and unloads that wait, or come, are refused as shutting down.
+  void StopLoading();
+
   // Looks at the folder now, as kPoll does by itself from time to time, and waits for the loads that follow; for tests.
   void Poll();
 

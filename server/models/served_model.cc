@@ -58,7 +58,7 @@ class ServedModel::BackendLane final : public LaneListener {
   }
 
   void OnBatch(Batch batch, const absl::Status& status) override {
-    if (absl::IsUnavailable(status) && fallback_ != nullptr) return FallBack(batch);
+    if (absl::IsUnavailable(status) && fallback_ != nullptr) return FallBack(batch, status);
     if (status.ok() && !batch.requests.front()->warm_up) {
       statistics_->CountBatch(batch.samples, batch.requests.front()->times);
       metrics_->CountBatch(batch.samples, batch.reason);
@@ -71,12 +71,16 @@ class ServedModel::BackendLane final : public LaneListener {
     Answer(*dropped.request, dropped.status);
   }
 
-  void FallBack(const Batch& batch) {
-    metrics_->CountFailover(static_cast<int64_t>(batch.requests.size()));
+  void FallBack(const Batch& batch, const absl::Status& status) {
     for (const RequestPtr& request : batch.requests) {
+      if (!request->backend.empty()) {  // pinned here
+        Answer(*request, status);
+        continue;
+      }
+      metrics_->CountFailover(1);
       request->times = {.arrival = request->times.arrival};
-      const absl::Status status = fallback_->Submit(request);
-      if (!status.ok()) Answer(*request, status);
+      const absl::Status refused = fallback_->Submit(request);
+      if (!refused.ok()) Answer(*request, refused);
     }
   }
 
@@ -116,7 +120,9 @@ ServedModel::~ServedModel() = default;
 absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
   const inference::ModelConfig& config = description().config;
   MSQ_ASSIGN_OR_RETURN(overflow_, ReadSwitch(config, "overflow", false));
-  MSQ_ASSIGN_OR_RETURN(const bool fallback, ReadSwitch(config, "fallback", true));
+  MSQ_ASSIGN_OR_RETURN(bool fallback, ReadSwitch(config, "fallback", true));
+  // The state of a sequence lies with one backend: its steps cannot go elsewhere.
+  if (config.has_sequence_batching()) overflow_ = fallback = false;
   MSQ_ASSIGN_OR_RETURN(const std::vector<InstanceGroup> groups,
                        ReadInstanceGroups(config, servable_->backends(), runtime.default_instances));
   for (const InstanceGroup& group : groups) {
@@ -130,9 +136,8 @@ absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
     lanes_.push_back(std::make_unique<BackendLane>(group.backend, statistics_.get(),
                                                    runtime.metrics->ForModel(name(), version(), group.backend)));
     BackendLane& lane = *lanes_.back();
-    const bool ordered =
-        config.dynamic_batching().preserve_ordering() || config.sequence_batching().oldest().preserve_ordering();
-    lane.Open(scheduler->second->AddLane({group.weight, ordered}, std::move(former), std::move(instances), &lane));
+    lane.Open(scheduler->second->AddLane({group.weight, PreservesOrdering(config)}, std::move(former),
+                                         std::move(instances), &lane, servable_));
   }
   for (size_t i = 0; fallback && i + 1 < lanes_.size(); ++i) lanes_[i]->SetFallback(lanes_[i + 1].get());
   return absl::OkStatus();

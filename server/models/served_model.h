@@ -44,7 +44,8 @@ class ServedModel {
   // Queues a decoded request: on the backend that it pins, else on the first one, else, where the configuration's
   // parameter `overflow` is true and the queue is full, on the next one. It will be answered: `done` is called, once. A
   // batch whose backend is gone is computed by the next one, unless the parameter `fallback` is false. An error
-  // refuses: the request is not answered, and its refusal is counted.
+  // refuses: the request is neither answered nor counted. Requests that pin a backend, and steps of a sequence, stay
+  // with theirs.
   absl::Status Submit(const RequestPtr& request) const;
 
   // Answers the request with CANCELLED if it waits; one that is being computed goes on.
@@ -62,7 +63,7 @@ class ServedModel {
   ServedModel() = default;
   absl::Status AddLanes(const ModelRuntime& runtime);
 
-  std::unique_ptr<Servable> servable_;
+  std::shared_ptr<const Servable> servable_;
   std::unique_ptr<ModelStatistics> statistics_;
   std::vector<std::unique_ptr<BackendLane>> lanes_;  // in order of preference
   bool overflow_ = false;

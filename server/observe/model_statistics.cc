@@ -32,10 +32,10 @@ void ModelStatistics::CountFailure(absl::Duration took) {
   fail_.Add(took);
 }
 
-void ModelStatistics::CountCacheHit(absl::Duration lookup, absl::Time now) {
+void ModelStatistics::CountCacheHit(absl::Duration lookup, absl::Time arrival, absl::Time now) {
   std::lock_guard lock(mutex_);
   last_inference_ = now;
-  success_.Add(lookup);
+  success_.Add(now - arrival);
   cache_hit_.Add(lookup);
 }
 

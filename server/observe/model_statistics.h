@@ -1,6 +1,7 @@
 // The figures of the protocol's statistics extension, for one model version.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -21,7 +22,7 @@ class ModelStatistics {
   // One that was not, and how long that took.
   void CountFailure(absl::Duration took);
   // One that the response cache answered, and one that it could not; `lookup` is the time spent on the cache.
-  void CountCacheHit(absl::Duration lookup, absl::Time now);
+  void CountCacheHit(absl::Duration lookup, absl::Time arrival, absl::Time now);
   void CountCacheMiss(absl::Duration lookup);
 
   // Everything but name and version.
@@ -34,7 +35,7 @@ class ModelStatistics {
 
     void Add(absl::Duration one) {
       ++count;
-      time += one;
+      time += std::max(one, absl::ZeroDuration());  // the clock may have been set back
     }
     void Tell(inference::StatisticDuration* message) const;
   };

@@ -76,7 +76,8 @@ TEST(ModelStatisticsTest, FailuresCountApart) {
 TEST(ModelStatisticsTest, CacheHitsAreSuccessesThatComputeNothing) {
   ModelStatistics statistics;
   statistics.CountCacheMiss(absl::Milliseconds(2));
-  statistics.CountCacheHit(absl::Milliseconds(3), absl::UnixEpoch() + absl::Milliseconds(9));
+  statistics.CountCacheHit(absl::Milliseconds(3), absl::UnixEpoch() + absl::Milliseconds(6),
+                           absl::UnixEpoch() + absl::Milliseconds(9));
   const auto told = Told(statistics);
   ExpectDuration(told.inference_stats().cache_miss(), 1, 2);
   ExpectDuration(told.inference_stats().cache_hit(), 1, 3);

@@ -13,6 +13,8 @@ namespace {
 
 using inference::InferParameter;
 
+constexpr size_t kMaxSequenceIdBytes = 128;
+
 constexpr unsigned Kind(InferParameter::ParameterChoiceCase choice) {
   return 1u << choice;
 }
@@ -43,6 +45,10 @@ absl::Status ReadTimeout(const InferParameter& value, InferenceRequest* request)
 }
 absl::Status ReadSequenceId(const InferParameter& value, InferenceRequest* request) {
   if (value.has_string_param()) {
+    if (value.string_param().size() > kMaxSequenceIdBytes) {
+      return InvalidArgument("parameter 'sequence_id' has ", value.string_param().size(), " bytes, the limit is ",
+                             kMaxSequenceIdBytes);
+    }
     request->sequence.text = value.string_param();
   } else if (value.has_uint64_param()) {
     request->sequence.number = value.uint64_param();

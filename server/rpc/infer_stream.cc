@@ -56,6 +56,7 @@ void InferStream::Close() {
   Step step;
   {
     std::lock_guard lock(mutex_);
+    if (ending_) return;  // by itself, as soon as it has answered
     ending_ = true;
     end_ = WithReason(Unavailable("the server is shutting down"), kShuttingDown);
     step = NextStep();

@@ -15,8 +15,10 @@ namespace {
 
 using PreferredSizes = google::protobuf::RepeatedField<int32_t>;
 
+// A day is as good as for ever, and times beyond it still fit every clock.
 absl::Duration FromMicroseconds(uint64_t us) {
-  return absl::Microseconds(std::min<uint64_t>(us, std::numeric_limits<int64_t>::max()));
+  constexpr uint64_t kDay = uint64_t{24} * 3600 * 1'000'000;
+  return absl::Microseconds(static_cast<int64_t>(std::min(us, kDay)));
 }
 
 absl::StatusOr<std::vector<int64_t>> ReadPreferredSizes(const PreferredSizes& sizes, int64_t max_batch_size,

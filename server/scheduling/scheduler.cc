@@ -19,6 +19,9 @@ namespace {
 // How often a lane is looked at again that has something due and nothing to run it on.
 constexpr absl::Duration kRetry = absl::Milliseconds(1);
 
+// The timer looks at the clock at least so often: a longer wait may be more than the system's clock can count.
+constexpr absl::Duration kLongestWait = absl::Minutes(10);
+
 // Of a lane's time per batch: how much the newest one counts.
 constexpr double kEstimateShare = 1.0 / 8;
 
@@ -36,11 +39,13 @@ absl::Status ExecuteWithinMemory(Instance& instance, const Batch& batch) {
 // Everything but `order` and what follows it is guarded by the scheduler's lock.
 struct Scheduler::LaneState {
   LaneOptions options;
+  std::shared_ptr<const void> owner;  // of what the instances use: goes after them
   std::unique_ptr<BatchFormer> former;
   std::vector<std::unique_ptr<Instance>> instances;
   LaneListener* listener = nullptr;
 
   std::vector<int> free_instances;
+  bool closed = false;                                 // nothing more is submitted
   bool active = false;                                 // in active_
   double pass = 0;                                     // virtual time: seconds of the device, by weight
   absl::Duration estimate = absl::InfiniteDuration();  // of one batch
@@ -93,34 +98,48 @@ Scheduler::Scheduler(const Options& options, const Clock& clock) : options_(opti
 }
 
 Scheduler::~Scheduler() {
+  Stop();
+}
+
+void Scheduler::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
     work_ready_.notify_all();
     timer_changed_.notify_all();
   }
-  timekeeper_.join();
+  if (timekeeper_.joinable()) timekeeper_.join();
   for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
 }
 
 std::unique_ptr<Scheduler::Lane> Scheduler::AddLane(const LaneOptions& options, std::unique_ptr<BatchFormer> former,
                                                     std::vector<std::unique_ptr<Instance>> instances,
-                                                    LaneListener* listener) {
+                                                    LaneListener* listener, std::shared_ptr<const void> owner) {
   MSQ_CHECK(!instances.empty() && options.weight > 0);
   auto state = std::make_shared<LaneState>();
   state->options = options;
   state->former = std::move(former);
   state->instances = std::move(instances);
   state->listener = listener;
+  state->owner = std::move(owner);
   for (size_t i = state->instances.size(); i > 0; --i) state->free_instances.push_back(static_cast<int>(i - 1));
   std::lock_guard lock(mutex_);
   ++lanes_;
   return std::unique_ptr<Lane>(new Lane(this, std::move(state)));
 }
 
-void Scheduler::Close() {
+void Scheduler::Close(const std::shared_ptr<LaneState>& lane) {
   std::lock_guard lock(mutex_);
   --lanes_;
+  lane->closed = true;
+  if (lane->former->waiting() == 0) std::erase(active_, lane);  // not for idle sequences' sake
+}
+
+void Scheduler::Activate(const std::shared_ptr<LaneState>& lane) {
+  if (lane->active) return;
+  lane->active = true;
+  active_.push_back(lane);
 }
 
 void Scheduler::Poke() {
@@ -135,21 +154,20 @@ void Scheduler::Poke() {
 absl::Status Scheduler::Submit(const std::shared_ptr<LaneState>& lane, const RequestPtr& request) {
   std::vector<Outcome> outcomes;
   std::optional<Work> work;
+  absl::Status status;
   {
     std::lock_guard lock(mutex_);
     const absl::Time now = clock_.Now();
     request->times.queued = now;
-    MSQ_RETURN_IF_ERROR(lane->former->Add(request, now));
-    if (!lane->active) {
-      lane->active = true;
-      lane->pass = std::max(lane->pass, virtual_time_);  // idle time is not saved up
-      active_.push_back(lane);
-    }
-    work = Dispatch(now, Take::kShort, &outcomes);
+    const bool idle = lane->former->waiting() == 0 && lane->busy() == 0;
+    if (idle) lane->pass = std::max(lane->pass, virtual_time_);  // idle time is not saved up
+    status = lane->former->Add(request, now);
+    Activate(lane);
+    work = Dispatch(now, Take::kShort, &outcomes);  // a refusal too may have changed what waits
   }
   Report(std::move(outcomes));
   if (work) Run(*std::move(work), Take::kShort);
-  return absl::OkStatus();
+  return status;
 }
 
 void Scheduler::Cancel(const std::shared_ptr<LaneState>& lane, const RequestPtr& request) {
@@ -225,7 +243,8 @@ std::optional<Scheduler::Work> Scheduler::Dispatch(absl::Time now, Take take, st
   }
   TakeExpired(now, outcomes);  // what forming batches has come upon
   std::erase_if(active_, [](const std::shared_ptr<LaneState>& lane) {
-    lane->active = lane->former->waiting() > 0 || lane->former->NextEvent() < absl::InfiniteFuture();
+    const bool has_event = !lane->closed && lane->former->NextEvent() < absl::InfiniteFuture();
+    lane->active = lane->former->waiting() > 0 || has_event;
     return !lane->active;
   });
   if (static_cast<int>(ready_.size()) > idle_workers_) AddWorkers();
@@ -241,6 +260,8 @@ void Scheduler::AddWorkers() {
       workers_.emplace_back([this] { Serve(); });
     } catch (const std::system_error& error) {
       LogWarning("no thread for another batch: ", error.what());
+      timer_ = std::min(timer_, clock_.Now() + kRetry);
+      timer_changed_.notify_one();
       return;
     }
   }
@@ -289,13 +310,14 @@ void Scheduler::Finish(const Work& work, absl::Time start, absl::Time now, const
   LaneState& lane = *work.lane;
   lane.former->Finish(work.batch, now, status);
   lane.free_instances.push_back(work.instance);
-  const absl::Duration took = now - start;
+  const absl::Duration took = std::max(now - start, absl::ZeroDuration());  // the clock may have been set back
   lane.pass += absl::ToDoubleSeconds(took) / lane.options.weight;
   lane.estimate =
       lane.estimate == absl::InfiniteDuration() ? took : lane.estimate + (took - lane.estimate) * kEstimateShare;
   const auto it = std::find_if(under_way_.begin(), under_way_.end(),
                                [&](const UnderWay& one) { return one.lane == &lane && one.start == work.start; });
   under_way_.erase(it);
+  Activate(work.lane);  // the former may have an event now, as of a sequence that is idle from here on
 }
 
 void Scheduler::Report(std::vector<Outcome> outcomes) {
@@ -326,7 +348,7 @@ void Scheduler::KeepTime() {
     if (timer_ == absl::InfiniteFuture()) {
       timer_changed_.wait(lock);
     } else if (now < timer_) {
-      timer_changed_.wait_for(lock, absl::ToChronoNanoseconds(timer_ - now));
+      timer_changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(timer_ - now, kLongestWait)));
     } else {
       timer_ = absl::InfiniteFuture();
       std::vector<Outcome> outcomes;
@@ -341,7 +363,7 @@ void Scheduler::KeepTime() {
 Scheduler::Lane::Lane(Scheduler* scheduler, std::shared_ptr<LaneState> state)
     : scheduler_(scheduler), state_(std::move(state)) {}
 Scheduler::Lane::~Lane() {
-  scheduler_->Close();
+  scheduler_->Close(state_);
 }
 absl::Status Scheduler::Lane::Submit(const RequestPtr& request) {
   return scheduler_->Submit(state_, request);

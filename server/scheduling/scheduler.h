@@ -56,8 +56,13 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // The listener must outlive every request of the lane; the lane itself must outlive only the calls of its methods.
+  // `owner` is kept for as long as the instances are.
   std::unique_ptr<Lane> AddLane(const LaneOptions& options, std::unique_ptr<BatchFormer> former,
-                                std::vector<std::unique_ptr<Instance>> instances, LaneListener* listener);
+                                std::vector<std::unique_ptr<Instance>> instances, LaneListener* listener,
+                                std::shared_ptr<const void> owner = nullptr);
+
+  // Ends the threads, which then hold nothing any more. Precondition: no request is under way. Later calls do nothing.
+  void Stop();
 
   // Looks at the clock again: a test has moved it.
   void Poke();
@@ -76,7 +81,7 @@ class Scheduler {
   absl::Status Submit(const std::shared_ptr<LaneState>& lane, const RequestPtr& request);
   void Cancel(const std::shared_ptr<LaneState>& lane, const RequestPtr& request);
   void Drain(const std::shared_ptr<LaneState>& lane);
-  void Close();
+  void Close(const std::shared_ptr<LaneState>& lane);
   void Run(Work work, Take take);
   static void Report(std::vector<Outcome> outcomes);
   void Serve();     // a worker's life
@@ -84,6 +89,7 @@ class Scheduler {
 
   // With the lock held.
   std::optional<Work> Dispatch(absl::Time now, Take take, std::vector<Outcome>* outcomes);
+  void Activate(const std::shared_ptr<LaneState>& lane);
   void TakeExpired(absl::Time now, std::vector<Outcome>* outcomes);
   std::optional<Work> NextWork(absl::Time now);
   bool MayRun(const LaneState& lane, absl::Time now) const;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "server/scheduling/dynamic_batcher.h"
+#include "server/scheduling/sequence_batcher.h"
 #include "server/testing/make_request.h"
 #include "server/testing/puppet_instance.h"
 
@@ -213,6 +214,76 @@ TEST_F(SchedulerTest, FailuresAreTheBatchs) {
   a_.FailWith(absl::OkStatus());
   ASSERT_TRUE(lane->Submit(Named("3")).ok());
   EXPECT_THAT(told_a_.Await(3), ElementsAre("1: DATA_LOSS", "2: RESOURCE_EXHAUSTED", "3"));
+}
+
+// Sequences of one step at a time, of which several live.
+class SequenceLaneTest : public SchedulerTest {
+ protected:
+  std::unique_ptr<Scheduler::Lane> AddSequences(SequenceBatcher::Options options) {
+    auto former = std::make_unique<SequenceBatcher>(std::move(options));
+    former_ = former.get();
+    std::vector<std::unique_ptr<Instance>> instances;
+    instances.push_back(std::make_unique<PuppetInstance>(&a_));
+    return scheduler_->AddLane({}, std::move(former), std::move(instances), &told_a_);
+  }
+
+  RequestPtr Step(const std::string& id, uint64_t sequence, bool start) {
+    return Named(id, {.sequence = {sequence, ""}, .start = start});
+  }
+
+  const SequenceBatcher* former_ = nullptr;
+};
+
+TEST_F(SequenceLaneTest, IdleSequencesEndThoughNothingElseHappens) {
+  Start(1);
+  a_.ReleaseAll();
+  const auto lane = AddSequences({.max_idle = absl::Seconds(1)});
+  ASSERT_TRUE(lane->Submit(Step("1", 7, true)).ok());
+  told_a_.Await(1);
+  EXPECT_EQ(former_->sequences().live, 1);
+  Pass(absl::Seconds(2));
+  EXPECT_EQ(former_->sequences().live, 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(lane->Submit(Step("2", 7, false))));
+}
+
+TEST_F(SequenceLaneTest, IdleSequencesSaveUpNoTime) {
+  Start(1);
+  a_.ReleaseAll();
+  std::vector<char> order;
+  const auto steps = AddSequences({.slots = 100, .max_idle = absl::Hours(1)});
+  const auto other = AddLane(&b_, &told_b_);
+  for (uint64_t sequence = 1; sequence <= 2; ++sequence) ASSERT_TRUE(steps->Submit(Step("s", sequence, true)).ok());
+  told_a_.Await(2);
+  a_.OnExecute([&] { order.push_back('a'), clock_.Advance(absl::Milliseconds(1)); });
+  b_.OnExecute([&] { order.push_back('b'), clock_.Advance(absl::Milliseconds(1)); });
+  b_.ReleaseAll();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(other->Submit(Named("x")).ok());
+  told_b_.Await(50);
+  order.clear();
+  PuppetStrings gate;
+  RecordingListener told_gate;
+  const auto gated = AddLane(&gate, &told_gate);
+  ASSERT_TRUE(gated->Submit(Named("gate")).ok());
+  gate.AwaitBegun(1);
+  for (uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(steps->Submit(Step("s", 1 + i % 2, false)).ok());
+    ASSERT_TRUE(other->Submit(Named("x")).ok());
+  }
+  gate.ReleaseAll();
+  told_a_.Await(12);
+  told_b_.Await(60);
+  EXPECT_NEAR(std::count(order.begin(), order.begin() + 10, 'a'), 5, 2);
+}
+
+TEST_F(SequenceLaneTest, ARefusalThatFreesASlotWakesWhoWaitsForIt) {
+  Start(1);
+  a_.ReleaseAll();
+  const auto lane = AddSequences({.slots = 1, .max_idle = absl::Hours(1), .max_queue_size = 1});
+  ASSERT_TRUE(lane->Submit(Step("1", 1, true)).ok());
+  told_a_.Await(1);
+  ASSERT_TRUE(lane->Submit(Step("2", 2, true)).ok());  // waits for the slot
+  EXPECT_TRUE(absl::IsUnavailable(lane->Submit(Step("restart", 1, true))));
+  EXPECT_THAT(told_a_.Await(2), ElementsAre("1", "2"));
 }
 
 }  // namespace

@@ -52,8 +52,13 @@ bool SequenceBatcher::HasRoom(const InferenceRequest& request, const Sequence* s
   return under_way || waiting() < options_.max_queue_size;
 }
 
+void SequenceBatcher::EndIdle(absl::Time now) {
+  while (!idle_.empty() && idle_.front()->idle_since + options_.max_idle <= now) End(idle_.front());
+}
+
 absl::Status SequenceBatcher::Add(RequestPtr request, absl::Time now) {
   now_ = now;
+  EndIdle(now);
   const auto found = sequences_.find(request->sequence);
   Sequence* sequence = found == sequences_.end() ? nullptr : &found->second;
   MSQ_RETURN_IF_ERROR(CheckRequest(*request, sequence));
@@ -173,7 +178,7 @@ bool SequenceBatcher::Remove(const InferenceRequest* request) {
 void SequenceBatcher::TakeExpired(absl::Time now, std::vector<DroppedRequest>* dropped) {
   now_ = now;
   DropPastDeadline(now, dropped);
-  while (!idle_.empty() && idle_.front()->idle_since + options_.max_idle <= now) End(idle_.front());
+  EndIdle(now);
   while (DropCancelled(now, dropped)) {
   }
   std::move(followers_.begin(), followers_.end(), std::back_inserter(*dropped));

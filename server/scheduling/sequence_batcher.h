@@ -102,6 +102,7 @@ class SequenceBatcher final : public BatchFormer {
   bool DropCancelled(absl::Time now, std::vector<DroppedRequest>* dropped);
   void Advance(Sequence* sequence);
   void End(Sequence* sequence);
+  void EndIdle(absl::Time now);
   bool TakeSlot(Sequence* sequence);
   void ReleaseSlot(Sequence* sequence);
   static void MoveTo(Sequences* list, Sequence* sequence);
