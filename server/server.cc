@@ -201,7 +201,7 @@ class Server::Impl {
     options.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, kMaxHttpThreads);
     options.max_body_bytes = static_cast<uint64_t>(options_.max_message_bytes);
     options.max_total_body_bytes = 16 * options.max_body_bytes;
-    options.error_page = ErrorPage;
+    options.error_page = RefusalPage;
     auto server = WebServer::Start(
         std::move(options), [this](const std::shared_ptr<WebExchange>& exchange) { http_service_->Handle(exchange); });
     if (!server.ok()) return WithContext(server.status(), "http");

@@ -42,6 +42,11 @@ WebResponse ErrorPage(int http_status, const std::string& message) {
   return {http_status, {{"Content-Type", "application/json"}}, DumpJson(Json{{"error", message}})};
 }
 
+WebResponse RefusalPage(int http_status, const std::string& message) {
+  return http_status == 503 ? ErrorResponse(WithReason(absl::UnavailableError(message), kQueueFull))
+                            : ErrorPage(http_status, message);
+}
+
 WebResponse ErrorResponse(const absl::Status& status) {
   WebResponse response = ErrorPage(HttpStatus(status.code()), std::string(Message(status)));
   const std::string reason = Reason(status);

@@ -19,4 +19,7 @@ WebResponse ErrorResponse(const absl::Status& status);
 // The same for an HTTP status that no error of ours has.
 WebResponse ErrorPage(int http_status, const std::string& message);
 
+// The same for what the web server refuses by itself: its 503 means that too much is under way.
+WebResponse RefusalPage(int http_status, const std::string& message);
+
 }  // namespace msq::server

@@ -35,6 +35,10 @@ TEST(StatusToHttpTest, ReasonsAndWhatToDoAreHeaders) {
   const WebResponse leaving = ErrorResponse(WithReason(Unavailable("bye"), kShuttingDown));
   EXPECT_THAT(leaving.headers,
               ElementsAre(Pair("Content-Type", "application/json"), Pair("x-msq-reason", "shutting_down")));
+  const WebResponse refused = RefusalPage(503, "too much");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.headers, Contains(Pair("x-msq-reason", "queue_full")));
+  EXPECT_EQ(RefusalPage(413, "large").headers.size(), 1u);
   EXPECT_THAT(ErrorResponse(absl::UnauthenticatedError("who")).headers, Contains(Pair("WWW-Authenticate", "Bearer")));
 }
 

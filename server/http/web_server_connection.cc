@@ -111,16 +111,12 @@ class StreamConnection final : public WebConnection {
     if (!transfer.empty() && !beast::iequals(transfer, "chunked")) {
       return Refuse(501, absl::StrCat("Transfer-Encoding '", ToString(transfer), "' is not supported"));
     }
-    const auto length = parser_->content_length();
-    const uint64_t bytes = length ? *length : parser_->chunked() ? state_->options.max_body_bytes : 0;
-    if (!state_->Charge(bytes)) return Refuse(503, "too many bytes of requests are under way");
-    charged_ = bytes;
+    LimitStep();
     if (beast::iequals(headers[http::field::expect], "100-continue") && !parser_->is_done()) return Continue();
     ReadBody();
   }
 
   void Continue() {
-    LimitStep();
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     net::async_write(stream_, net::const_buffer(kContinue.data(), kContinue.size()),
                      [self = Self()](beast::error_code error, size_t) {
@@ -128,10 +124,17 @@ class StreamConnection final : public WebConnection {
                      });
   }
 
+  // Piece by piece, each charged when it is here: a body that is announced and never sent takes no one's room.
   void ReadBody() {
-    LimitStep();
-    http::async_read(stream_, buffer_, *parser_, [self = Self()](beast::error_code error, size_t) {
-      error ? self->RefuseUnreadable(error) : self->Dispatch();
+    if (parser_->is_done()) return Dispatch();
+    http::async_read_some(stream_, buffer_, *parser_, [self = Self()](beast::error_code error, size_t) {
+      if (error) return self->RefuseUnreadable(error);
+      const uint64_t bytes = self->parser_->get().body().size();
+      if (!self->state_->Charge(bytes - self->charged_)) {
+        return self->Refuse(503, "too many bytes of requests are under way");
+      }
+      self->charged_ = bytes;
+      self->ReadBody();
     });
   }
 
@@ -203,6 +206,8 @@ class StreamConnection final : public WebConnection {
   void Refuse(int status, const std::string& message) {
     refused_ = true;
     keep_alive_ = head_ = false;
+    parser_.reset();  // with what is here of the body
+    Refund();
     Write(state_->ErrorPage(status, message));
   }
 

@@ -172,7 +172,7 @@ TEST_F(WebServerTest, ConnectionsAndBytesUnderWayAreBounded) {
   const std::shared_ptr<WebExchange> exchange = held.get_future().get();
   {
     Client second(port());
-    second.Send("POST / HTTP/1.1\r\nContent-Length: 501\r\n\r\n");
+    second.Send("POST / HTTP/1.1\r\nContent-Length: 501\r\n\r\n" + std::string(501, 'x'));
     EXPECT_THAT(second.ReadUntil("way"), StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(Client(port()).ReadAll(), StartsWith("<"));  // the third is closed
   }
@@ -183,6 +183,20 @@ TEST_F(WebServerTest, ConnectionsAndBytesUnderWayAreBounded) {
     answer = Exchange(port(),
                       "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
   }
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(WebServerTest, BodiesThatAreOnlyAnnouncedTakeNoRoom) {
+  options_.max_total_body_bytes = 1000;
+  ASSERT_TRUE(Start().ok());
+  Client announced(port()), chunked(port());
+  for (Client* silent : {&announced, &chunked}) {
+    const std::string size = silent == &chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1000";
+    silent->Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\n" + size + "\r\n\r\n");
+    EXPECT_EQ(silent->ReadUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  const std::string answer = Exchange(
+      port(), "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
 }
 
