@@ -36,6 +36,11 @@ absl::Status LoadTls(const WebServer::Tls& tls, net::ssl::context* context) {
   if (tls.client_ca_file.empty()) return absl::OkStatus();
   context->load_verify_file(tls.client_ca_file, error);
   if (error) return InvalidArgument("TLS client CA ", tls.client_ca_file, ": ", error.message());
+  // Without a name for its sessions OpenSSL refuses clients that resume one of a server that verifies them.
+  static constexpr unsigned char kSessionContext[] = "msqd";
+  SSL_CTX_set_session_id_context(context->native_handle(), kSessionContext, sizeof(kSessionContext) - 1);
+  // Tells clients which of their certificates to show.
+  SSL_CTX_set_client_CA_list(context->native_handle(), SSL_load_client_CA_file(tls.client_ca_file.c_str()));
   context->set_verify_mode(net::ssl::verify_peer | net::ssl::verify_fail_if_no_peer_cert, error);
   return absl::OkStatus();
 }

@@ -288,7 +288,7 @@ class WebServerTlsTest : public WebServerTest {
   }
   ~WebServerTlsTest() override { std::filesystem::remove_all(folder_); }
 
-  // The answer, or what went wrong.
+  // The answer, or what went wrong. Resumes the session of the last call, where there was one.
   std::string Get(bool with_certificate) {
     namespace ssl = boost::asio::ssl;
     boost::system::error_code error;
@@ -302,18 +302,25 @@ class WebServerTlsTest : public WebServerTest {
     boost::asio::io_context io;
     ssl::stream<boost::asio::ip::tcp::socket> stream(io, context);
     stream.lowest_layer().connect({boost::asio::ip::address_v4::loopback(), static_cast<uint16_t>(port())}, error);
+    if (session_ != nullptr) SSL_set_session(stream.native_handle(), session_.get());
     stream.handshake(ssl::stream_base::client, error);
     if (error) return error.message();
+    resumed_ = SSL_session_reused(stream.native_handle()) == 1;
+    authorities_named_ = sk_X509_NAME_num(SSL_get_client_CA_list(stream.native_handle()));
     boost::asio::write(stream, boost::asio::buffer(std::string("GET /tls HTTP/1.1\r\nConnection: close\r\n\r\n")),
                        error);
     std::string answer;
     boost::asio::read(stream, boost::asio::dynamic_buffer(answer), error);
+    session_.reset(SSL_get1_session(stream.native_handle()));
     return answer.empty() ? error.message() : answer;
   }
 
   std::string folder_;
   WebServer::Tls tls_;
   bool made_ = false;
+  std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session_{nullptr, SSL_SESSION_free};
+  bool resumed_ = false;
+  int authorities_named_ = 0;
 };
 
 TEST_F(WebServerTlsTest, ServesOverTls) {
@@ -328,6 +335,11 @@ TEST_F(WebServerTlsTest, AsksClientsForCertificates) {
   options_.tls->client_ca_file = tls_.certificate_file;
   ASSERT_TRUE(Start().ok());
   EXPECT_THAT(Get(true), EndsWith("GET|/tls||"));
+  EXPECT_FALSE(resumed_);
+  EXPECT_EQ(authorities_named_, 1);
+  EXPECT_THAT(Get(true), EndsWith("GET|/tls||"));
+  EXPECT_TRUE(resumed_);
+  session_.reset();
   EXPECT_THAT(Get(false), Not(HasSubstr("GET|")));
 }
 
