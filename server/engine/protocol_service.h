@@ -45,6 +45,10 @@ class ProtocolService {
   void StartRefusing() { refusing_ = true; }
   bool Ready() const;
 
+  // Every call asks this by itself; a transport may ask before it goes to the trouble of reading a request. UNAUTHENTICATED
+  // or PERMISSION_DENIED.
+  absl::Status Authorize(const Caller& caller, Right right, std::string_view model) const;
+
   absl::Status ServerLive(const Caller&, const inference::ServerLiveRequest&, inference::ServerLiveResponse*);
   absl::Status ServerReady(const Caller&, const inference::ServerReadyRequest&, inference::ServerReadyResponse*);
   absl::Status ServerMetadata(const Caller&, const inference::ServerMetadataRequest&,
@@ -82,7 +86,6 @@ class ProtocolService {
   void Cancel(const RequestPtr& request) { parts_.engine->Cancel(request); }
 
  private:
-  absl::Status Authorize(const Caller& caller, Right right, std::string_view model) const;
   bool MayRead(const Caller& caller, std::string_view model) const;
 
   const Parts parts_;

@@ -47,11 +47,31 @@ Json AnswerJson(const Response& response) {
   }
 }
 
+// Asked before a body is read: what anybody may send must cost nothing. A setting that is empty changes nothing, which
+// only its call can tell.
+absl::Status AuthorizeBody(const HttpCall& call) {
+  switch (call.route.endpoint) {
+    case Endpoint::kModelInfer:
+      return call.core->Authorize(call.caller, Right::kInfer, call.route.name);
+    case Endpoint::kRepositoryModelLoad:
+    case Endpoint::kRepositoryModelUnload:
+      return call.core->Authorize(call.caller, Right::kAdmin, call.route.name);
+    case Endpoint::kTraceSetting:
+      return call.core->Authorize(call.caller, Right::kRead, call.route.name);
+    case Endpoint::kLogSettings:
+    case Endpoint::kRepositoryIndex:
+      return call.core->Authorize(call.caller, Right::kRead, "");
+    default:
+      return call.core->Authorize(call.caller, Right::kAdmin, "");
+  }
+}
+
 // Fills the request from the body, where the protocol has it read one; else leaves it alone.
 template <typename Request>
 absl::Status ReadBody(const HttpCall& call, Request* request) {
   if constexpr (requires(const nlohmann::json& json) { FromJson(json, request); }) {
     if (call.exchange->request().method != "POST") return absl::OkStatus();  // reads, and changes nothing
+    MSQ_RETURN_IF_ERROR(AuthorizeBody(call));
     MSQ_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(call.exchange->TakeBody()));
     return FromJson(json, request);
   } else {
@@ -135,6 +155,7 @@ absl::StatusOr<std::optional<uint64_t>> JsonBytes(const WebRequest& request) {
 }
 
 absl::Status ReadInference(const HttpCall& call, Inference* inference) {
+  MSQ_RETURN_IF_ERROR(AuthorizeBody(call));
   inference->request.set_model_name(call.route.name);
   inference->request.set_model_version(call.route.version);
   MSQ_ASSIGN_OR_RETURN(const std::optional<uint64_t> json_bytes, JsonBytes(call.exchange->request()));

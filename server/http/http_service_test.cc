@@ -331,5 +331,18 @@ TEST_F(HttpServiceTest, TokensAreAskedFor) {
   EXPECT_EQ(Ask("POST", "/v2/models/n/infer", Request(1, 7), token).status, 403);
 }
 
+TEST_F(HttpServiceTest, TokensAreAskedForBeforeABodyIsRead) {
+  stack_.folder().AddFile("tokens.json", R"({"tokens":[{"name":"a","token":"secret","models":["m"]}]})");
+  Open({}, stack_.folder().path() + "/tokens.json");
+  for (const char* path : {"/v2/models/m/infer", "/v2/repository/index", "/v2/repository/models/m/load",
+                           "/v2/repository/models/m/unload", "/v2/systemsharedmemory/region/r/register",
+                           "/v2/cudasharedmemory/region/r/register", "/v2/trace/setting", "/v2/logging"}) {
+    EXPECT_EQ(Post(path, "no JSON").status, 401) << path;
+  }
+  const WebHeaders token = {{"Authorization", "Bearer secret"}};
+  EXPECT_EQ(Ask("POST", "/v2/models/m/infer", "no JSON", token).status, 400);
+  EXPECT_EQ(Ask("POST", "/v2/models/n/infer", "no JSON", token).status, 403);
+}
+
 }  // namespace
 }  // namespace msq::server
