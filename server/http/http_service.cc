@@ -259,6 +259,10 @@ void HttpService::Handle(const std::shared_ptr<WebExchange>& exchange) {
     response.headers.emplace_back("Allow", methods);
     return exchange->Respond(std::move(response));
   }
+  // Browsers let any page post to any server, and add this header; a server for everybody would obey.
+  if (request.method == "POST" && (*route)->IsAdministrative() && !request.Header("Origin").empty()) {
+    return exchange->Respond(ErrorPage(403, request.path + " takes no requests from web pages (header Origin)"));
+  }
   Dispatch({core_, exchange, **std::move(route), {std::string(request.Header("Authorization"))}});
 }
 

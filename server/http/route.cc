@@ -99,6 +99,22 @@ bool Route::Takes(std::string_view method) const {
   return false;
 }
 
+bool Route::IsAdministrative() const {
+  switch (endpoint) {
+    case Endpoint::kRepositoryModelLoad:
+    case Endpoint::kRepositoryModelUnload:
+    case Endpoint::kSystemSharedMemoryRegister:
+    case Endpoint::kSystemSharedMemoryUnregister:
+    case Endpoint::kCudaSharedMemoryRegister:
+    case Endpoint::kCudaSharedMemoryUnregister:
+    case Endpoint::kTraceSetting:
+    case Endpoint::kLogSettings:
+      return true;
+    default:
+      return false;
+  }
+}
+
 absl::StatusOr<std::optional<Route>> FindRoute(std::string_view path) {
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
   if (!path.empty() && path.back() == '/') path.remove_suffix(1);

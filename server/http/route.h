@@ -39,6 +39,8 @@ struct Route {
   std::string version;
 
   bool Takes(std::string_view method) const;
+  // Does a POST change the server, beyond being counted?
+  bool IsAdministrative() const;
 };
 
 // `path` is percent-encoded. None when there is no such endpoint. INVALID_ARGUMENT for a broken escape.
