@@ -37,6 +37,33 @@ const char* LevelName(LogLevel level) {
   return "?";
 }
 
+// Bytes of the control character that begins there, if one does: ASCII's, or one of U+0080..U+009F, which terminals
+// obey too.
+size_t ControlBytes(std::string_view text, size_t begin) {
+  const auto first = static_cast<unsigned char>(text[begin]);
+  if (first < ' ' || first == 0x7f) return 1;
+  const auto second = begin + 1 < text.size() ? static_cast<unsigned char>(text[begin + 1]) : 0;
+  return first == 0xc2 && second >= 0x80 && second < 0xa0 ? 2 : 0;
+}
+
+// Messages quote what clients sent, which must not look like lines of their own.
+std::string Escape(std::string_view message) {
+  std::string escaped;
+  escaped.reserve(message.size());
+  for (size_t i = 0; i < message.size();) {
+    size_t controls = ControlBytes(message, i);
+    if (controls == 0) escaped += message[i++];
+    for (; controls > 0; --controls, ++i) {
+      if (message[i] == '\n') {
+        escaped += "\\n";
+      } else {
+        absl::StrAppend(&escaped, "\\x", absl::Hex(static_cast<unsigned char>(message[i]), absl::kZeroPad2));
+      }
+    }
+  }
+  return escaped;
+}
+
 }  // namespace
 
 LogSettings GetLogSettings() {
@@ -52,7 +79,7 @@ void LogLine(LogLevel level, std::string_view message) {
   if (!IsOn(settings, level)) return;
   const char* time_format = settings.format == LogFormat::kIso8601 ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%dT%H:%M:%E3SZ";
   const std::string line = absl::StrCat(absl::FormatTime(time_format, absl::Now(), absl::UTCTimeZone()), " ",
-                                        LevelName(level), " ", absl::string_view(message.data(), message.size()), "\n");
+                                        LevelName(level), " ", Escape(message), "\n");
   std::fwrite(line.data(), 1, line.size(), stderr);  // one call: stdio's lock keeps the line whole
 }
 

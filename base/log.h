@@ -25,7 +25,7 @@ struct LogSettings {
 LogSettings GetLogSettings();
 void SetLogSettings(const LogSettings& settings);
 
-// Drops the line when its level is off.
+// Drops the line when its level is off. Control characters are written as \n and \xNN: a message is always one line.
 void LogLine(LogLevel level, std::string_view message);
 
 template <typename... Parts>

@@ -8,6 +8,7 @@
 namespace msq {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::MatchesRegex;
 
 class LogTest : public ::testing::Test {
@@ -48,6 +49,16 @@ TEST_F(LogTest, VerboseLinesUpToTheLevel) {
   const LogSettings settings{.warning = false, .error = false, .verbose_level = 1};
   EXPECT_THAT(Write(settings), MatchesRegex("[^\n]* INFO i1\n[^\n]* INFO v\n"));
   EXPECT_EQ(GetLogSettings().verbose_level, 1u);
+}
+
+TEST_F(LogTest, AMessageIsOneLineWhateverIsInIt) {
+  ::testing::internal::CaptureStderr();
+  LogWarning("a\n2026-01-01T00:00:00.000Z ERROR forged\r\x1b[2J\x7f", absl::string_view("\0", 1), "\xc2\x9b",
+             "\t\xc3\xa9\xc2");
+  EXPECT_THAT(
+      ::testing::internal::GetCapturedStderr(),
+      EndsWith(
+          " WARNING a\\n2026-01-01T00:00:00.000Z ERROR forged\\x0d\\x1b[2J\\x7f\\x00\\xc2\\x9b\\x09\xc3\xa9\xc2\n"));
 }
 
 }  // namespace
