@@ -148,6 +148,12 @@ struct TokenStore::Token {
       return absl::PermissionDeniedError("the token does not give the right to administer the server");
     }
     const auto allows = [&need](const std::string& pattern) { return Matches(pattern, need.model); };
+    if (need.right == Right::kAdmin && need.model.empty()) {
+      // What concerns the whole server concerns every model. Of all patterns only those of stars fit an empty name.
+      if (std::any_of(models.begin(), models.end(), allows)) return absl::OkStatus();
+      return absl::PermissionDeniedError(
+          "the token gives the right to administer some models only, and not the whole server");
+    }
     if (need.model.empty() || std::any_of(models.begin(), models.end(), allows)) return absl::OkStatus();
     return absl::PermissionDeniedError(
         absl::StrCat("the token does not give access to model '", std::string(need.model), "'"));

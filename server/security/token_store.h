@@ -4,6 +4,8 @@
 //               {"name": "operator", "token": "<in clear>", "admin": true}]}
 //
 // `models` are names in which * stands for any characters; without it all models are allowed, with [] none.
+// An `admin` whose `models` are limited (none of them is "*") loads, unloads and traces those models; what concerns the
+// whole server (log and global trace settings, shared memory) it cannot change.
 #pragma once
 
 #include <cstdint>

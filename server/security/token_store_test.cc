@@ -78,7 +78,8 @@ TEST_F(TokenStoreTest, ModelsAndRights) {
       {"name": "some", "token": "t-some", "models": ["resnet*", "*-v2", "a*b*c", "exact"]},
       {"name": "none", "token": "t-none", "models": []},
       {"name": "root", "token": "t-root", "admin": true},
-      {"name": "half", "token": "t-half", "admin": true, "models": ["mine*"]})");
+      {"name": "half", "token": "t-half", "admin": true, "models": ["mine*"]},
+      {"name": "star", "token": "t-star", "admin": true, "models": ["mine", "*"]})");
   for (const std::string model : {"resnet", "resnet50", "-v2", "x-v2", "abc", "aXbbYbc", "exact"}) {
     EXPECT_EQ(Code(*store, "Bearer t-some", {Right::kInfer, model}), kOk) << model;
     EXPECT_EQ(Code(*store, "Bearer t-none", {Right::kInfer, model}), kPermissionDenied) << model;
@@ -93,6 +94,11 @@ TEST_F(TokenStoreTest, ModelsAndRights) {
   EXPECT_EQ(Code(*store, "Bearer t-root", {Right::kAdmin, "m"}), kOk);
   EXPECT_EQ(Code(*store, "Bearer t-half", {Right::kAdmin, "mine1"}), kOk);
   EXPECT_EQ(Code(*store, "Bearer t-half", {Right::kAdmin, "m"}), kPermissionDenied);
+  EXPECT_EQ(Code(*store, "Bearer t-root", {Right::kAdmin, ""}), kOk);
+  EXPECT_EQ(Code(*store, "Bearer t-star", {Right::kAdmin, ""}), kOk);
+  EXPECT_EQ(Code(*store, "Bearer t-half", {Right::kRead, ""}), kOk);
+  EXPECT_EQ(Message(store->Authorize("Bearer t-half", {Right::kAdmin, ""}).status()),
+            "the token gives the right to administer some models only, and not the whole server");
   EXPECT_EQ(Message(store->Authorize("Bearer t-none", {Right::kInfer, "m"}).status()),
             "the token does not give access to model 'm'");
   EXPECT_EQ(Message(store->Authorize("Bearer t-all", {Right::kAdmin, ""}).status()),
