@@ -75,6 +75,7 @@ RequestPtr InferenceEngine::Infer(InferenceCall call) {
   job->message = call.request;
   job->response = call.response;
   job->deadline = call.deadline;
+  job->caller = std::move(call.caller);
   job->answer = std::move(call.done);
   absl::Status status = WithinMemory([&] { return Accept(job); });
   bool answered = false;

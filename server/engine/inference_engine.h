@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -23,6 +24,7 @@ struct InferenceCall {
   const inference::ModelInferRequest* request = nullptr;
   inference::ModelInferResponse* response = nullptr;
   absl::Time deadline = absl::InfiniteFuture();
+  std::string caller;  // whose shared memory it may use: the name of a token, or empty
   std::function<void(const absl::Status&)> done;
 };
 

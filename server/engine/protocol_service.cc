@@ -54,8 +54,12 @@ bool ProtocolService::Ready() const {
   return !draining_ && (!options_.strict_readiness || parts_.repository->AllReady());
 }
 
+absl::StatusOr<std::string> ProtocolService::Identify(const Caller& caller, Right right, std::string_view model) const {
+  return parts_.tokens->Authorize(caller.authorization, {right, model});
+}
+
 absl::Status ProtocolService::Authorize(const Caller& caller, Right right, std::string_view model) const {
-  return parts_.tokens->Authorize(caller.authorization, {right, model}).status();
+  return Identify(caller, right, model).status();
 }
 
 bool ProtocolService::MayRead(const Caller& caller, std::string_view model) const {
@@ -160,8 +164,8 @@ absl::Status ProtocolService::RepositoryIndex(const Caller& caller, const infere
 absl::Status ProtocolService::SystemSharedMemoryStatus(const Caller& caller,
                                                        const inference::SystemSharedMemoryStatusRequest& request,
                                                        inference::SystemSharedMemoryStatusResponse* response) {
-  MSQ_RETURN_IF_ERROR(Authorize(caller, Right::kRead, ""));
-  MSQ_ASSIGN_OR_RETURN(const std::vector<SharedMemoryRegion> regions, parts_.regions->Status(request.name()));
+  MSQ_ASSIGN_OR_RETURN(const std::string owner, Identify(caller, Right::kRead, ""));
+  MSQ_ASSIGN_OR_RETURN(const std::vector<SharedMemoryRegion> regions, parts_.regions->Status(owner, request.name()));
   for (const SharedMemoryRegion& region : regions) {
     auto& status = (*response->mutable_regions())[region.name];
     status.set_name(region.name);
@@ -175,18 +179,18 @@ absl::Status ProtocolService::SystemSharedMemoryStatus(const Caller& caller,
 absl::Status ProtocolService::SystemSharedMemoryRegister(const Caller& caller,
                                                          const inference::SystemSharedMemoryRegisterRequest& request,
                                                          inference::SystemSharedMemoryRegisterResponse*) {
-  MSQ_RETURN_IF_ERROR(Authorize(caller, Right::kAdmin, ""));
-  return parts_.regions->Register({request.name(), request.key(), request.offset(), request.byte_size()});
+  MSQ_ASSIGN_OR_RETURN(const std::string owner, Identify(caller, Right::kAdmin, ""));
+  return parts_.regions->Register(owner, {request.name(), request.key(), request.offset(), request.byte_size()});
 }
 
 absl::Status ProtocolService::SystemSharedMemoryUnregister(
     const Caller& caller, const inference::SystemSharedMemoryUnregisterRequest& request,
     inference::SystemSharedMemoryUnregisterResponse*) {
-  MSQ_RETURN_IF_ERROR(Authorize(caller, Right::kAdmin, ""));
+  MSQ_ASSIGN_OR_RETURN(const std::string owner, Identify(caller, Right::kAdmin, ""));
   if (request.name().empty()) {
-    parts_.regions->UnregisterAll();
+    parts_.regions->UnregisterAll(owner);
   } else {
-    parts_.regions->Unregister(request.name());
+    parts_.regions->Unregister(owner, request.name());
   }
   return absl::OkStatus();
 }
@@ -266,10 +270,13 @@ void ProtocolService::RepositoryModelUnload(const Caller& caller,
 }
 
 RequestPtr ProtocolService::ModelInfer(const Caller& caller, InferenceCall call) {
-  absl::Status status = refusing_ ? ShuttingDown() : Authorize(caller, Right::kInfer, call.request->model_name());
-  if (status.ok()) return parts_.engine->Infer(std::move(call));
-  call.done(status);
-  return nullptr;
+  auto name = refusing_ ? ShuttingDown() : Identify(caller, Right::kInfer, call.request->model_name());
+  if (!name.ok()) {
+    call.done(name.status());
+    return nullptr;
+  }
+  call.caller = *std::move(name);
+  return parts_.engine->Infer(std::move(call));
 }
 
 }  // namespace msq::server

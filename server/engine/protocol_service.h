@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/engine/inference_engine.h"
 #include "server/models/model_repository.h"
 #include "server/observe/log_settings.h"
@@ -86,6 +87,8 @@ class ProtocolService {
   void Cancel(const RequestPtr& request) { parts_.engine->Cancel(request); }
 
  private:
+  // Fails when the caller has not the right; else its token's name, empty where the server asks for none.
+  absl::StatusOr<std::string> Identify(const Caller& caller, Right right, std::string_view model) const;
   bool MayRead(const Caller& caller, std::string_view model) const;
 
   const Parts parts_;

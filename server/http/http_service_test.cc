@@ -302,6 +302,37 @@ TEST_F(HttpServiceTest, TensorsInSharedMemory) {
   shm_unlink(key.c_str());
 }
 
+TEST_F(HttpServiceTest, SharedMemoryIsItsRegistrarsOwn) {
+  stack_.folder().AddFile("tokens.json", R"({"tokens":[{"name":"a","token":"token-a","admin":true},
+      {"name":"b","token":"token-b","admin":true},{"name":"c","token":"token-c"}]})");
+  Open({}, stack_.folder().path() + "/tokens.json");
+  const std::string key = "/msq_http_service_owner_" + std::to_string(getpid());
+  const int memory = shm_open(key.c_str(), O_CREAT | O_RDWR, 0600);
+  ASSERT_GE(memory, 0);
+  EXPECT_EQ(ftruncate(memory, 4096), 0);
+  const WebHeaders owner = {{"authorization", "Bearer token-a"}};
+  const std::string memories = "/v2/systemsharedmemory/";
+  const std::string region = memories + "region/r";
+  const std::string registration = R"({"key":")" + key + R"(","byte_size":4096})";
+  ASSERT_EQ(Ask("POST", region + "/register", registration, owner).status, 200);
+  const json place = {{"shared_memory_region", "r"}, {"shared_memory_byte_size", 192}};
+  const json request = {
+      {"inputs", {{{"name", "pixels"}, {"datatype", "UINT8"}, {"shape", {1, 3, 8, 8}}, {"parameters", place}}}}};
+  for (const char* token : {"Bearer token-b", "Bearer token-c"}) {
+    const WebHeaders other = {{"authorization", token}};
+    EXPECT_THAT(Bad(Ask("POST", "/v2/models/m/infer", request.dump(), other), 404), HasSubstr("region: 'r'"));
+    EXPECT_EQ(Ask("GET", region + "/status", "", other).status, 404);
+    EXPECT_EQ(Good(Ask("GET", memories + "status", "", other)), json::array());
+    Ask("POST", region + "/unregister", "", other);
+    Ask("POST", memories + "unregister", "", other);
+  }
+  EXPECT_EQ(Ask("POST", "/v2/models/m/infer", request.dump(), owner).status, 200);
+  EXPECT_EQ(Ask("POST", region + "/unregister", "", owner).status, 200);
+  EXPECT_EQ(Ask("GET", region + "/status", "", owner).status, 404);
+  close(memory);
+  shm_unlink(key.c_str());
+}
+
 TEST_F(HttpServiceTest, CudaSharedMemoryIsNotServed) {
   EXPECT_EQ(Good(Get("/v2/cudasharedmemory/status")), json::array());
   EXPECT_EQ(Good(Post("/v2/cudasharedmemory/unregister")), json::object());

@@ -73,6 +73,7 @@ struct InferenceRequest {
   const inference::ModelInferRequest* message = nullptr;
   inference::ModelInferResponse* response = nullptr;
   std::function<void(const absl::Status&)> done;
+  std::string caller;  // the name of its token; empty where none are asked for
 
   const ModelDescription* description = nullptr;
   std::string backend;               // pinned by the request; empty for any

@@ -279,7 +279,8 @@ class Decoder {
   }
 
   absl::StatusOr<SharedMemorySpan> Find(const RegionParameters& region) const {
-    return regions_.Find(region.name, static_cast<uint64_t>(region.offset), static_cast<uint64_t>(region.byte_size));
+    return regions_.Find(request_->caller, region.name, static_cast<uint64_t>(region.offset),
+                         static_cast<uint64_t>(region.byte_size));
   }
 
   const SharedMemoryRegistry& regions_;

@@ -133,39 +133,47 @@ absl::Status SharedMemorySpan::Check() const {
 SharedMemoryRegistry::SharedMemoryRegistry(const Options& options)
     : options_(options), mapped_bytes_(std::make_shared<std::atomic<uint64_t>>(0)) {}
 
-absl::Status SharedMemoryRegistry::Register(const SharedMemoryRegion& region) {
+absl::Status SharedMemoryRegistry::Register(std::string_view owner, const SharedMemoryRegion& region) {
   if (region.name.empty()) return Refuse(region, "a region needs a name");
   if (!IsLegalKey(region.key)) return Refuse(region, "'", region.key, "' is no key of a shared memory object");
   if (region.byte_size == 0) return Refuse(region, "its byte size is 0");
   const std::lock_guard lock(mutex_);
-  if (mappings_.count(region.name) != 0) {
+  Mappings& mappings = owners_[std::string(owner)];
+  if (mappings.count(region.name) != 0) {
     return absl::AlreadyExistsError(absl::StrCat("shared memory region '", region.name, "' already in manager"));
   }
-  if (mappings_.size() >= static_cast<size_t>(options_.max_regions)) {
+  size_t registered = 0;
+  for (const auto& [one, regions] : owners_) registered += regions.size();
+  if (registered >= static_cast<size_t>(options_.max_regions)) {
     return absl::ResourceExhaustedError(absl::StrCat("failed to register shared memory region '", region.name,
                                                      "': ", options_.max_regions, " regions are registered already"));
   }
   MSQ_ASSIGN_OR_RETURN(Pages pages, Map(region, options_.max_mapped_bytes, mapped_bytes_));
   MSQ_ASSIGN_OR_RETURN(FaultGuard guard, FaultGuard::Create(pages.begin(), pages.size()));
-  mappings_[region.name] = std::make_shared<const SharedMemoryMapping>(region, std::move(pages), std::move(guard));
+  mappings[region.name] = std::make_shared<const SharedMemoryMapping>(region, std::move(pages), std::move(guard));
   return absl::OkStatus();
 }
 
-void SharedMemoryRegistry::Unregister(std::string_view name) {
+void SharedMemoryRegistry::Unregister(std::string_view owner, std::string_view name) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = mappings_.find(name); found != mappings_.end()) mappings_.erase(found);
+  const auto owned = owners_.find(owner);
+  if (owned == owners_.end()) return;
+  if (const auto found = owned->second.find(name); found != owned->second.end()) owned->second.erase(found);
 }
 
-void SharedMemoryRegistry::UnregisterAll() {
+void SharedMemoryRegistry::UnregisterAll(std::string_view owner) {
   const std::lock_guard lock(mutex_);
-  mappings_.clear();
+  if (const auto owned = owners_.find(owner); owned != owners_.end()) owners_.erase(owned);
 }
 
-absl::StatusOr<std::vector<SharedMemoryRegion>> SharedMemoryRegistry::Status(std::string_view name) const {
+absl::StatusOr<std::vector<SharedMemoryRegion>> SharedMemoryRegistry::Status(std::string_view owner,
+                                                                             std::string_view name) const {
   const std::lock_guard lock(mutex_);
   std::vector<SharedMemoryRegion> regions;
-  for (const auto& [one, mapping] : mappings_) {
-    if (name.empty() || name == one) regions.push_back(mapping->region());
+  if (const auto owned = owners_.find(owner); owned != owners_.end()) {
+    for (const auto& [one, mapping] : owned->second) {
+      if (name.empty() || name == one) regions.push_back(mapping->region());
+    }
   }
   if (regions.empty() && !name.empty()) {
     return NotFound("Unable to find system shared memory region: '", std::string(name), "'");
@@ -173,17 +181,16 @@ absl::StatusOr<std::vector<SharedMemoryRegion>> SharedMemoryRegistry::Status(std
   return regions;
 }
 
-absl::StatusOr<SharedMemorySpan> SharedMemoryRegistry::Find(std::string_view name, uint64_t offset,
-                                                            uint64_t byte_size) const {
+absl::StatusOr<SharedMemorySpan> SharedMemoryRegistry::Find(std::string_view owner, std::string_view name,
+                                                            uint64_t offset, uint64_t byte_size) const {
   std::shared_ptr<const SharedMemoryMapping> mapping;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = mappings_.find(name);
-    if (found == mappings_.end()) {
-      return NotFound("Unable to find shared memory region: '", std::string(name), "'");
+    if (const auto owned = owners_.find(owner); owned != owners_.end()) {
+      if (const auto found = owned->second.find(name); found != owned->second.end()) mapping = found->second;
     }
-    mapping = found->second;
   }
+  if (mapping == nullptr) return NotFound("Unable to find shared memory region: '", std::string(name), "'");
   MSQ_RETURN_IF_ERROR(mapping->Check());
   const std::span<std::byte> bytes = mapping->bytes();
   if (offset > bytes.size() || byte_size > bytes.size() - offset) {

@@ -51,7 +51,7 @@ class ClientMemory {
 };
 
 absl::Status FindStatus(const SharedMemoryRegistry& registry, std::string_view name, uint64_t offset, uint64_t size) {
-  return registry.Find(name, offset, size).status();
+  return registry.Find("", name, offset, size).status();
 }
 
 void ExpectError(const absl::Status& status, absl::StatusCode code, std::string_view part) {
@@ -63,8 +63,8 @@ TEST(SharedMemoryTest, ClientAndServerSeeTheSameBytes) {
   ClientMemory client(2 * kPageBytes);
   SharedMemoryRegistry registry({});
   const uint64_t offset = kPageBytes + 12;  // no page begins there
-  ASSERT_TRUE(registry.Register(client.Region("r", offset, 100)).ok());
-  const auto span = registry.Find("r", 4, 8);
+  ASSERT_TRUE(registry.Register("", client.Region("r", offset, 100)).ok());
+  const auto span = registry.Find("", "r", 4, 8);
   ASSERT_TRUE(span.ok()) << span.status();
   ASSERT_EQ(span->bytes.size(), 8u);
   std::memcpy(client.bytes() + offset + 4, "question", 8);
@@ -77,11 +77,11 @@ TEST(SharedMemoryTest, ClientAndServerSeeTheSameBytes) {
 TEST(SharedMemoryTest, RefusesWhatCannotBeRegistered) {
   ClientMemory client(kPageBytes);
   SharedMemoryRegistry registry({});
-  ASSERT_TRUE(registry.Register(client.Region("r", 0, 64)).ok());
-  ExpectError(registry.Register(client.Region("r", 0, 64)), absl::StatusCode::kAlreadyExists,
+  ASSERT_TRUE(registry.Register("", client.Region("r", 0, 64)).ok());
+  ExpectError(registry.Register("", client.Region("r", 0, 64)), absl::StatusCode::kAlreadyExists,
               "shared memory region 'r' already in manager");
   const auto refused = [&registry](const SharedMemoryRegion& region, std::string_view part) {
-    ExpectError(registry.Register(region), absl::StatusCode::kInvalidArgument, part);
+    ExpectError(registry.Register("", region), absl::StatusCode::kInvalidArgument, part);
   };
   refused({"x", "/msq_test_absent", 0, 64}, "Unable to open shared memory region: '/msq_test_absent'");
   refused({"x", "", 0, 64}, "'' is no key");
@@ -101,7 +101,7 @@ TEST(SharedMemoryTest, RefusesWhatCannotBeRegistered) {
 TEST(SharedMemoryTest, FindsOnlyWhatLiesInARegion) {
   ClientMemory client(kPageBytes);
   SharedMemoryRegistry registry({});
-  ASSERT_TRUE(registry.Register(client.Region("r", 8, 64)).ok());
+  ASSERT_TRUE(registry.Register("", client.Region("r", 8, 64)).ok());
   EXPECT_TRUE(FindStatus(registry, "r", 0, 64).ok());
   EXPECT_TRUE(FindStatus(registry, "r", 64, 0).ok());
   ExpectError(FindStatus(registry, "x", 0, 1), absl::StatusCode::kNotFound, "Unable to find shared memory region: 'x'");
@@ -116,32 +116,55 @@ TEST(SharedMemoryTest, FindsOnlyWhatLiesInARegion) {
 TEST(SharedMemoryTest, TellsItsRegions) {
   ClientMemory client(kPageBytes);
   SharedMemoryRegistry registry({});
-  ASSERT_TRUE(registry.Register(client.Region("b", 8, 64)).ok());
-  ASSERT_TRUE(registry.Register(client.Region("a", 0, 32)).ok());
-  const auto all = registry.Status("");
+  ASSERT_TRUE(registry.Register("", client.Region("b", 8, 64)).ok());
+  ASSERT_TRUE(registry.Register("", client.Region("a", 0, 32)).ok());
+  const auto all = registry.Status("", "");
   ASSERT_TRUE(all.ok() && all->size() == 2);
   EXPECT_EQ((*all)[0].name, "a");
-  const auto one = registry.Status("b");
+  const auto one = registry.Status("", "b");
   ASSERT_TRUE(one.ok() && one->size() == 1);
   EXPECT_EQ((*one)[0].key, client.key());
   EXPECT_EQ((*one)[0].offset, 8u);
   EXPECT_EQ((*one)[0].byte_size, 64u);
-  ExpectError(registry.Status("x").status(), absl::StatusCode::kNotFound,
+  ExpectError(registry.Status("", "x").status(), absl::StatusCode::kNotFound,
               "Unable to find system shared memory region: 'x'");
-  registry.Unregister("x");
-  registry.Unregister("a");
-  EXPECT_EQ(registry.Status("")->size(), 1u);
-  registry.UnregisterAll();
-  EXPECT_TRUE(registry.Status("")->empty());
+  registry.Unregister("", "x");
+  registry.Unregister("", "a");
+  EXPECT_EQ(registry.Status("", "")->size(), 1u);
+  registry.UnregisterAll("");
+  EXPECT_TRUE(registry.Status("", "")->empty());
+}
+
+TEST(SharedMemoryTest, OwnersDoNotKnowEachOthersRegions) {
+  ClientMemory client(kPageBytes);
+  SharedMemoryRegistry registry({.max_regions = 3});
+  ASSERT_TRUE(registry.Register("a", client.Region("r", 0, 64)).ok());
+  for (const std::string_view other : {"b", ""}) {
+    ExpectError(registry.Find(other, "r", 0, 1).status(), absl::StatusCode::kNotFound,
+                "Unable to find shared memory region: 'r'");
+    EXPECT_EQ(registry.Status(other, "r").status().code(), absl::StatusCode::kNotFound);
+    EXPECT_TRUE(registry.Status(other, "")->empty());
+    registry.Unregister(other, "r");
+    registry.UnregisterAll(other);
+    EXPECT_TRUE(registry.Find("a", "r", 0, 64).ok());
+  }
+  ASSERT_TRUE(registry.Register("b", client.Region("r", 64, 32)).ok()) << "names are each owner's own";
+  EXPECT_EQ((*registry.Status("b", ""))[0].offset, 64u);
+  EXPECT_EQ(registry.Find("b", "r", 0, 64).status().code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(registry.Register("b", client.Region("s", 0, 1)).ok());
+  ExpectError(registry.Register("b", client.Region("t", 0, 1)), absl::StatusCode::kResourceExhausted, "3 regions");
+  registry.UnregisterAll("b");
+  EXPECT_TRUE(registry.Status("b", "")->empty());
+  EXPECT_TRUE(registry.Find("a", "r", 0, 64).ok());
 }
 
 TEST(SharedMemoryTest, ARequestKeepsItsRegionMapped) {
   ClientMemory client(kPageBytes);
   auto registry = std::make_unique<SharedMemoryRegistry>(SharedMemoryRegistry::Options{});
-  ASSERT_TRUE(registry->Register(client.Region("r", 0, 64)).ok());
-  const auto span = registry->Find("r", 0, 64);
+  ASSERT_TRUE(registry->Register("", client.Region("r", 0, 64)).ok());
+  const auto span = registry->Find("", "r", 0, 64);
   ASSERT_TRUE(span.ok());
-  registry->Unregister("r");
+  registry->Unregister("", "r");
   EXPECT_EQ(FindStatus(*registry, "r", 0, 1).code(), absl::StatusCode::kNotFound);
   registry.reset();
   client.bytes()[0] = 'k';
@@ -151,27 +174,27 @@ TEST(SharedMemoryTest, ARequestKeepsItsRegionMapped) {
 TEST(SharedMemoryTest, LimitsCountAndBytes) {
   ClientMemory client(2 * kPageBytes);
   SharedMemoryRegistry registry({.max_regions = 2, .max_mapped_bytes = kPageBytes});
-  ExpectError(registry.Register(client.Region("r", 0, kPageBytes + 1)), absl::StatusCode::kResourceExhausted,
+  ExpectError(registry.Register("", client.Region("r", 0, kPageBytes + 1)), absl::StatusCode::kResourceExhausted,
               "0 of at most");
-  ASSERT_TRUE(registry.Register(client.Region("r", 0, kPageBytes)).ok());
-  auto held = registry.Find("r", 0, 1);
+  ASSERT_TRUE(registry.Register("", client.Region("r", 0, kPageBytes)).ok());
+  auto held = registry.Find("", "r", 0, 1);
   ASSERT_TRUE(held.ok());
-  registry.Unregister("r");
-  EXPECT_EQ(registry.Register(client.Region("a", 0, 1)).code(), absl::StatusCode::kResourceExhausted)
+  registry.Unregister("", "r");
+  EXPECT_EQ(registry.Register("", client.Region("a", 0, 1)).code(), absl::StatusCode::kResourceExhausted)
       << "still mapped by a request";
   held = absl::CancelledError();
-  ASSERT_TRUE(registry.Register(client.Region("a", 0, 1)).ok());
-  ASSERT_TRUE(registry.Register(client.Region("b", 0, 1)).ok());
-  ExpectError(registry.Register(client.Region("c", 0, 1)), absl::StatusCode::kResourceExhausted, "2 regions");
+  ASSERT_TRUE(registry.Register("", client.Region("a", 0, 1)).ok());
+  ASSERT_TRUE(registry.Register("", client.Region("b", 0, 1)).ok());
+  ExpectError(registry.Register("", client.Region("c", 0, 1)), absl::StatusCode::kResourceExhausted, "2 regions");
 }
 
 TEST(SharedMemoryTest, SurvivesATruncation) {
   ClientMemory client(4 * kPageBytes), other(kPageBytes);
   SharedMemoryRegistry registry({});
-  ASSERT_TRUE(registry.Register(client.Region("cut", 5, 4 * kPageBytes - 5)).ok());
-  ASSERT_TRUE(registry.Register(other.Region("whole", 0, kPageBytes)).ok());
-  const auto span = registry.Find("cut", 0, 4 * kPageBytes - 5);
-  const auto whole = registry.Find("whole", 0, 1);
+  ASSERT_TRUE(registry.Register("", client.Region("cut", 5, 4 * kPageBytes - 5)).ok());
+  ASSERT_TRUE(registry.Register("", other.Region("whole", 0, kPageBytes)).ok());
+  const auto span = registry.Find("", "cut", 0, 4 * kPageBytes - 5);
+  const auto whole = registry.Find("", "whole", 0, 1);
   ASSERT_TRUE(span.ok() && whole.ok());
   std::memset(client.bytes(), 'x', 4 * kPageBytes);
   client.Truncate(0);
@@ -183,8 +206,8 @@ TEST(SharedMemoryTest, SurvivesATruncation) {
   EXPECT_FALSE(whole->broken());
   // A new object under the old name is a new start.
   client.Truncate(kPageBytes);
-  registry.Unregister("cut");
-  ASSERT_TRUE(registry.Register(client.Region("cut", 0, 8)).ok());
+  registry.Unregister("", "cut");
+  ASSERT_TRUE(registry.Register("", client.Region("cut", 0, 8)).ok());
   EXPECT_TRUE(FindStatus(registry, "cut", 0, 8).ok());
 }
 
@@ -194,9 +217,9 @@ TEST(SharedMemoryTest, SurvivesTruncationWhileManyThreadsWrite) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     const std::string name = "r" + std::to_string(i);
-    ASSERT_TRUE(registry.Register(client.Region(name, 0, 64 * kPageBytes)).ok());
+    ASSERT_TRUE(registry.Register("", client.Region(name, 0, 64 * kPageBytes)).ok());
     threads.emplace_back([&registry, name] {
-      const auto span = registry.Find(name, 0, 64 * kPageBytes);
+      const auto span = registry.Find("", name, 0, 64 * kPageBytes);
       ASSERT_TRUE(span.ok());
       while (!span->broken()) std::memset(span->bytes.data(), 7, span->bytes.size());
     });
@@ -208,7 +231,7 @@ TEST(SharedMemoryTest, SurvivesTruncationWhileManyThreadsWrite) {
 void FaultOutsideOfAnyRegion() {
   ClientMemory registered(kPageBytes), client(kPageBytes);
   SharedMemoryRegistry registry({});
-  if (!registry.Register(registered.Region("r", 0, kPageBytes)).ok()) std::_Exit(3);
+  if (!registry.Register("", registered.Region("r", 0, kPageBytes)).ok()) std::_Exit(3);
   shm_unlink(registered.key().c_str());
   shm_unlink(client.key().c_str());
   client.Truncate(0);
@@ -235,7 +258,7 @@ TEST(SharedMemoryDeathTest, ASignalThatWasSentStaysFatal) {
   const auto statement = [] {
     ClientMemory client(kPageBytes);
     SharedMemoryRegistry registry({});
-    const bool registered = registry.Register(client.Region("r", 0, kPageBytes)).ok();
+    const bool registered = registry.Register("", client.Region("r", 0, kPageBytes)).ok();
     shm_unlink(client.key().c_str());
     if (registered) kill(getpid(), SIGBUS);
     std::_Exit(0);
