@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
@@ -18,6 +19,7 @@ namespace msq::server {
 namespace {
 
 constexpr int kMaxNesting = 64;
+constexpr size_t kMaxUnknown = 100;  // that are named; a client chooses how many there are
 
 class Collector final : public google::protobuf::io::ErrorCollector {
  public:
@@ -79,6 +81,52 @@ absl::Status MergeJson(const std::string& json, bool ignore_unknown, inference::
   return absl::OkStatus();
 }
 
+using Json = nlohmann::json;
+
+const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descriptor& type, const std::string& key) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->name() == key || type.field(i)->json_name() == key) return type.field(i);
+  }
+  return nullptr;
+}
+
+// Appends the path of each key that the type does not have. What has another shape than the type is the parser's matter.
+void FindUnknown(const Json& json, const google::protobuf::Descriptor& type, const std::string& path,
+                 std::vector<std::string>* unknown) {
+  if (!json.is_object()) return;
+  for (const auto& [key, value] : json.items()) {
+    const google::protobuf::FieldDescriptor* field = FindField(type, key);
+    if (field == nullptr) {
+      unknown->push_back(path + key);
+      continue;
+    }
+    if (field->message_type() == nullptr) continue;
+    const std::string inside = path + key;
+    if (field->is_map()) {
+      const google::protobuf::Descriptor* mapped = field->message_type()->map_value()->message_type();
+      if (mapped == nullptr || !value.is_object()) continue;
+      for (const auto& [name, one] : value.items()) FindUnknown(one, *mapped, inside + "[" + name + "].", unknown);
+    } else if (field->is_repeated() && value.is_array()) {
+      for (size_t i = 0; i < value.size(); ++i) {
+        FindUnknown(value[i], *field->message_type(), absl::StrCat(inside, "[", i, "]."), unknown);
+      }
+    } else {
+      FindUnknown(value, *field->message_type(), inside + ".", unknown);
+    }
+  }
+}
+
+// A warning for each field of the JSON that is not known.
+std::vector<std::string> UnknownFields(const std::string& text) {
+  std::vector<std::string> unknown;
+  FindUnknown(Json::parse(text, nullptr, false), *inference::ModelConfig::descriptor(), "", &unknown);
+  const size_t all = unknown.size();
+  if (all > kMaxUnknown) unknown.resize(kMaxUnknown);
+  for (std::string& field : unknown) field = absl::StrCat("field '", field, "' is not known");
+  if (all > kMaxUnknown) unknown.push_back(absl::StrCat(all - kMaxUnknown, " more fields are not known"));
+  return unknown;
+}
+
 }  // namespace
 
 absl::StatusOr<ReadConfigResult> ReadModelConfig(const std::string& path, const std::string& model_name) {
@@ -106,11 +154,13 @@ absl::StatusOr<ReadConfigResult> ParseModelConfigJson(std::string_view json, con
   ReadConfigResult result{Defaults(model_name), {}};
   absl::Status status = MergeJson(text, false, &result.config);
   if (!status.ok()) {
-    // A field that is not known is no more than a warning; the parser says which.
+    // A field that is not known is no more than a warning. The parser tells of the first thing alone, which may also be
+    // a value of an enumeration.
     const std::string warning(Message(status));
     result.config = Defaults(model_name);
     status = MergeJson(text, true, &result.config);
-    if (status.ok()) result.warnings.push_back(warning);
+    if (status.ok()) result.warnings = UnknownFields(text);
+    if (status.ok() && result.warnings.empty()) result.warnings.push_back(warning);
   }
   MSQ_RETURN_IF_ERROR(status);
   MSQ_RETURN_IF_ERROR(Check(model_name, &result));

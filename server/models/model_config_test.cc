@@ -117,6 +117,39 @@ TEST(ModelConfigTest, JsonWarningsNameTheField) {
   EXPECT_THAT(result->warnings, ElementsAre(HasSubstr("frobnicate"), "field 'metric_tags' has no effect here"));
 }
 
+TEST(ModelConfigTest, JsonWarningsNameEveryUnknownField) {
+  const auto result = ParseModelConfigJson(
+      R"({"frobnicate": 1, "gimbal": {"max_batch_size": 1}, "maxBatchSize": 2,
+          "dynamic_batching": {"knob": [], "preferred_batch_size": [1]},
+          "input": [{"name": "x"}, {"name": "y", "size": 3}],
+          "parameters": {"a": {"string_value": "b", "colour": 1}}})",
+      "m");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->config.max_batch_size(), 2);
+  std::vector<std::string> unknown;
+  for (const std::string& warning : result->warnings) {
+    if (warning.find("is not known") != warning.npos) unknown.push_back(warning);
+  }
+  EXPECT_THAT(unknown, ElementsAre("field 'dynamic_batching.knob' is not known", "field 'frobnicate' is not known",
+                                   "field 'gimbal' is not known", "field 'input[1].size' is not known",
+                                   "field 'parameters[a].colour' is not known"));
+}
+
+TEST(ModelConfigTest, JsonWarningsAreLimited) {
+  std::string json = "{\"max_batch_size\": 2";
+  for (int i = 0; i < 1000; ++i) json += absl::StrCat(", \"x", i, "\": 1");
+  const auto result = ParseModelConfigJson(json + "}", "m");
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->warnings.size(), 101u);
+  EXPECT_EQ(result->warnings.back(), "900 more fields are not known");
+}
+
+TEST(ModelConfigTest, JsonWarningsNameAnUnknownValue) {
+  const auto result = ParseModelConfigJson(R"({"input": [{"name": "x", "format": "FORMAT_ODD"}]})", "m");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->warnings, ElementsAre(HasSubstr("FORMAT_ODD")));
+}
+
 TEST(ModelConfigTest, BadJsonIsRefused) {
   for (const char* json : {"", "{", "[]", "\"x\"", R"({"max_batch_size": "many"})", R"({"name": "other"})",
                            R"({"max_batch_size": -1})", R"({"input": 5})"}) {
