@@ -38,8 +38,9 @@ absl::Status JsonArrayFile::Open(const std::string& path) {
   Close();
   path_ = path;
   size_ = 0;
-  // O_NONBLOCK: a FIFO without a reader is an error, not a wait.
-  descriptor_ = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0640);
+  // O_NONBLOCK: a FIFO without a reader is an error, not a wait. O_NOFOLLOW: names are easily guessed, and a link of
+  // that name could have any file emptied.
+  descriptor_ = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0640);
   if (descriptor_ < 0) return Unavailable(path, ": cannot be opened: ", std::strerror(errno));
   return absl::OkStatus();
 }

@@ -17,7 +17,8 @@ class JsonArrayFile {
   JsonArrayFile(const JsonArrayFile&) = delete;
   JsonArrayFile& operator=(const JsonArrayFile&) = delete;
 
-  // Starts a new file, or empties the one that is there; another one that was open is closed.
+  // Starts a new file, or empties the one that is there; another one that was open is closed. Fails
+  // where a symbolic link has the name.
   absl::Status Open(const std::string& path);
   bool is_open() const { return descriptor_ >= 0; }
   void Close();

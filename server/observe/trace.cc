@@ -13,6 +13,7 @@ namespace msq::server {
 namespace {
 
 constexpr size_t kMaxRequestIdBytes = 1024;
+constexpr uint64_t kMaxIndexedFiles = 1000;
 constexpr const char* kPointNames[kTracePointCount] = {
     "REQUEST_START",        "QUEUE_START", "COMPUTE_START", "COMPUTE_INPUT_END",
     "COMPUTE_OUTPUT_START", "COMPUTE_END", "REQUEST_END",
@@ -116,9 +117,13 @@ void Tracer::Write(const TraceRecord& record) {
   }
   const absl::Status status = Append(key, log_frequency, ToItems(record));
   if (status.ok()) return;
-  const std::lock_guard lock(mutex_);
-  if (!std::exchange(failed_, true)) LogError("tracing pauses until its settings are updated: ", status.message());
-  UpdateActive();
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = !std::exchange(failed_, true);
+    UpdateActive();
+  }
+  if (first) LogError("tracing pauses until its settings are updated: ", status.message());
 }
 
 absl::Status Tracer::Append(const std::string& key, uint32_t log_frequency, std::string_view items) {
@@ -129,6 +134,10 @@ absl::Status Tracer::Append(const std::string& key, uint32_t log_frequency, std:
   }
   IndexedFile& indexed = indexed_[key];
   if (!indexed.file.is_open()) {
+    if (next_index_ == kMaxIndexedFiles) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(trace_file_, ": log_frequency has made ", kMaxIndexedFiles, " files, and makes no more"));
+    }
     MSQ_RETURN_IF_ERROR(indexed.file.Open(absl::StrCat(trace_file_, ".", next_index_++)));
     indexed.traces = 0;
   }

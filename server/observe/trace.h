@@ -56,7 +56,7 @@ class Tracer {
 
   // An id when this request is to be traced, else 0. One atomic load while nothing is traced.
   uint64_t Sample(std::string_view model) { return active_.load(std::memory_order_relaxed) ? SampleActive(model) : 0; }
-  // Appends to the trace file, or with a log_frequency to the file with the next index.
+  // Appends to the trace file, or with a log_frequency to the file with the next index, of which there are 1000.
   void Write(const TraceRecord& record);
 
  private:

@@ -187,6 +187,33 @@ TEST_F(TraceTest, LogFrequencySplitsIntoFiles) {
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
+TEST_F(TraceTest, LogFrequencyMakesALimitedNumberOfFiles) {
+  const auto tracer = Create({{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {"1"}}, {"log_frequency", {"1"}}});
+  ::testing::internal::CaptureStderr();
+  for (uint64_t id = 1; id <= 1003; ++id) tracer->Write(Record(id));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  EXPECT_NE(log.find("log_frequency has made 1000 files"), log.npos) << log;
+  EXPECT_EQ(IdsIn(path_ + ".999"), (Ids{1000}));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".1000"));
+  EXPECT_EQ(tracer->Sample("m"), 0u);
+  // Without it there is one file, which has no such limit.
+  ASSERT_TRUE(tracer->Update("", {{"log_frequency", {"0"}}}).ok());
+  tracer->Write(Record(7));
+  EXPECT_EQ(IdsIn(path_), (Ids{7}));
+}
+
+TEST_F(TraceTest, FollowsNoLinks) {
+  const std::string precious = folder_ + "/precious";
+  std::ofstream(precious) << "text";
+  std::filesystem::create_symlink(precious, path_ + ".0");
+  const auto tracer = Create({{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {"1"}}, {"log_frequency", {"1"}}});
+  ::testing::internal::CaptureStderr();
+  tracer->Write(Record(1));
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find(path_ + ".0: cannot be opened"), std::string::npos);
+  EXPECT_EQ(std::filesystem::file_size(precious), 4u);
+}
+
 TEST_F(TraceTest, AFullDiskPausesTracing) {
   const auto tracer = Tracer::Create("/dev/full", {{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {"1"}}});
   ASSERT_TRUE(tracer.ok());
