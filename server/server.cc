@@ -61,6 +61,25 @@ std::string WithPort(const std::string& address, int port) {
   return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
 }
 
+bool IsLoopback(std::string_view address) {
+  const std::string_view host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "::1" || host == "[::1]" || host.substr(0, 4) == "127.";
+}
+
+// Both may be meant, behind a proxy say.
+void WarnOfOpenDoors(const ServerOptions& options) {
+  for (const std::string& address : {options.grpc_address, options.http_address}) {
+    if (IsLoopback(address)) continue;
+    if (options.tokens_file.empty() && options.tls.client_ca.empty()) {
+      LogWarning("address ", address,
+                 " is open to everybody who reaches it: neither tokens nor client certificates are"
+                 " asked for");
+    } else if (!options.tokens_file.empty() && !options.tls.enabled()) {
+      LogWarning("address ", address, " has no TLS: tokens travel in clear");
+    }
+  }
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -76,6 +95,7 @@ class Server::Impl {
 
   absl::Status Start() {
     MSQ_RETURN_IF_ERROR(CheckOptions(options_));
+    WarnOfOpenDoors(options_);
     metrics_.SetBuildInfo(MSQ_VERSION);
     MSQ_ASSIGN_OR_RETURN(tokens_, TokenStore::Open(options_.tokens_file));
     MSQ_ASSIGN_OR_RETURN(tracer_, Tracer::Create(options_.trace_file, options_.trace));

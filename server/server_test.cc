@@ -99,6 +99,30 @@ class ServerTest : public ::testing::Test {
 
 using grpc::health::v1::HealthCheckResponse;
 
+TEST_F(ServerTest, WarnsOfAddressesThatAreOpenOrInClear) {
+  const auto log = [this] {
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(Start().ok());
+    server_.reset();
+    return ::testing::internal::GetCapturedStderr();
+  };
+  const std::string open = "is open to everybody", clear = "tokens travel in clear";
+  std::string lines = log();
+  EXPECT_EQ(lines.find(open), lines.npos) << lines;
+  options_.grpc_address = "0.0.0.0:0";
+  lines = log();
+  EXPECT_NE(lines.find("WARNING address 0.0.0.0:0 " + open), lines.npos) << lines;
+  EXPECT_EQ(lines.find(clear), lines.npos) << lines;
+  folder_.AddFile("tokens.json", R"({"tokens": []})");
+  options_.tokens_file = folder_.path() + "/tokens.json";
+  lines = log();
+  EXPECT_EQ(lines.find(open), lines.npos) << lines;
+  EXPECT_NE(lines.find(clear), lines.npos) << lines;
+  options_.grpc_address = "127.0.0.1:0";
+  lines = log();
+  EXPECT_EQ(lines.find(clear), lines.npos) << lines;
+}
+
 TEST_F(ServerTest, ServesAndReportsHealth) {
   ASSERT_TRUE(Start().ok());
   EXPECT_TRUE(Infer(Request()).ok());
