@@ -43,7 +43,7 @@ std::string Error(std::string_view body, std::optional<uint64_t> json_bytes = st
 template <typename T>
 std::string Bytes(std::initializer_list<T> values) {
   std::string bytes(values.size() * sizeof(T), 0);
-  std::memcpy(bytes.data(), values.begin(), bytes.size());
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.begin(), bytes.size());
   return bytes;
 }
 

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 template <typename T>
 std::string Bytes(std::initializer_list<T> values) {
   std::string bytes(values.size() * sizeof(T), 0);
-  std::memcpy(bytes.data(), values.begin(), bytes.size());
+  if (!bytes.empty()) std::memcpy(bytes.data(), values.begin(), bytes.size());
   return bytes;
 }
 
