@@ -22,6 +22,7 @@ constexpr char kJsonBytesHeader[] = "Inference-Header-Content-Length";
 // One request whose endpoint is found.
 struct HttpCall {
   ProtocolService* core;
+  uint64_t max_tensor_bytes;
   std::shared_ptr<WebExchange> exchange;
   Route route;
   Caller caller;
@@ -161,7 +162,7 @@ absl::Status ReadInference(const HttpCall& call, Inference* inference) {
   MSQ_ASSIGN_OR_RETURN(const std::optional<uint64_t> json_bytes, JsonBytes(call.exchange->request()));
   const std::string body = call.exchange->TakeBody();
   if (json_bytes != 0) {
-    return InferRequestFromJson(body, json_bytes, &inference->request, &inference->binary_outputs);
+    return InferRequestFromJson(body, json_bytes, call.max_tensor_bytes, &inference->request, &inference->binary_outputs);
   }
   inference::ModelMetadataResponse model;
   const auto model_request = OfModel<inference::ModelMetadataRequest>(call.route);
@@ -263,7 +264,7 @@ void HttpService::Handle(const std::shared_ptr<WebExchange>& exchange) {
   if (request.method == "POST" && (*route)->IsAdministrative() && !request.Header("Origin").empty()) {
     return exchange->Respond(ErrorPage(403, request.path + " takes no requests from web pages (header Origin)"));
   }
-  Dispatch({core_, exchange, **std::move(route), {std::string(request.Header("Authorization"))}});
+  Dispatch({core_, max_tensor_bytes_, exchange, **std::move(route), {std::string(request.Header("Authorization"))}});
 }
 
 }  // namespace msq::server

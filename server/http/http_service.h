@@ -1,6 +1,7 @@
 // The REST form of the Open Inference Protocol v2 and its Triton extensions: routes, and nothing but translation.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "server/engine/protocol_service.h"
@@ -11,13 +12,15 @@ namespace msq::server {
 // Thread-safe. The service must outlive it, and it every exchange that is not answered.
 class HttpService {
  public:
-  explicit HttpService(ProtocolService* core) : core_(core) {}
+  // `max_tensor_bytes`: that the JSON of one inference may say.
+  HttpService(ProtocolService* core, uint64_t max_tensor_bytes) : core_(core), max_tensor_bytes_(max_tensor_bytes) {}
 
   // Answers the exchange, now or later. Errors are {"error": message} with the status of status_to_http.
   void Handle(const std::shared_ptr<WebExchange>& exchange);
 
  private:
   ProtocolService* const core_;
+  const uint64_t max_tensor_bytes_;
 };
 
 }  // namespace msq::server

@@ -24,6 +24,7 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 constexpr size_t kElements = 3 * 8 * 8;
+constexpr uint64_t kMaxTensorBytes = 100 * kElements;
 
 // A request whose answer comes later.
 struct Pending {
@@ -61,7 +62,7 @@ class HttpServiceTest : public ::testing::Test {
     core_ = std::make_unique<ProtocolService>(
         ProtocolService::Parts{&stack_.repository(), &stack_.engine(), &stack_.regions(), tracer_.get(), tokens_.get()},
         ProtocolService::Options{"test", "1.2", true});
-    service_ = std::make_unique<HttpService>(core_.get());
+    service_ = std::make_unique<HttpService>(core_.get(), kMaxTensorBytes);
   }
 
   std::unique_ptr<Pending> Send(const std::string& method, const std::string& path, std::string body = "",
@@ -219,6 +220,7 @@ TEST_F(HttpServiceTest, BadRequestsSayWhy) {
   EXPECT_THAT(Bad(Post("/v2/models/m/infer", Request(1, 300)), 400), HasSubstr("300 is out of range for UINT8"));
   EXPECT_THAT(Bad(Post("/v2/models/a%20b/infer", Request(1, 7)), 404), HasSubstr("'a b' is not found"));
   EXPECT_THAT(Bad(Post("/v2/repository/index", "[]"), 400), HasSubstr("must be an object"));
+  EXPECT_THAT(Bad(Post("/v2/models/m/infer", Request(101, 7)), 400), HasSubstr("inputs[0].data[19200]: the request's"));
   json request = json::parse(Request(1, 7));
   request["inputs"][0]["shape"] = {1, 3, 8, 9};
   EXPECT_THAT(Bad(Post("/v2/models/m/infer", request.dump()), 400), HasSubstr("unexpected shape for input 'pixels'"));

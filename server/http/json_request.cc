@@ -146,14 +146,15 @@ absl::Status SetOutput(const json& object, const std::string& path, inference::M
 
 }  // namespace
 
-absl::Status InferRequestFromJson(std::string_view body, std::optional<uint64_t> json_bytes,
+absl::Status InferRequestFromJson(std::string_view body, std::optional<uint64_t> json_bytes, uint64_t max_tensor_bytes,
                                   inference::ModelInferRequest* request, BinaryOutputs* binary_outputs) {
   if (json_bytes && *json_bytes > body.size()) {
     return InvalidArgument("Inference-Header-Content-Length is ", *json_bytes, ", but the body has ", body.size(),
                            " bytes");
   }
   BinaryTail tail{body.substr(json_bytes.value_or(body.size())), json_bytes.has_value()};
-  MSQ_ASSIGN_OR_RETURN(ParsedJsonRequest parsed, ParseJsonRequest(body.substr(0, json_bytes.value_or(body.size()))));
+  const std::string_view text = body.substr(0, json_bytes.value_or(body.size()));
+  MSQ_ASSIGN_OR_RETURN(ParsedJsonRequest parsed, ParseJsonRequest(text, max_tensor_bytes));
   const json& root = parsed.root;
   if (root.contains("id")) {
     MSQ_ASSIGN_OR_RETURN(*request->mutable_id(), Text(root, "id", "the request"));

@@ -19,8 +19,10 @@ constexpr size_t kMaxQuoteBytes = 300;  // of a parser's message, which quotes t
 // which then knows the datatypes, reads it.
 class RequestEvents {
  public:
-  RequestEvents(bool has_tensors, std::vector<std::optional<Datatype>> datatypes)
-      : has_tensors_(has_tensors), datatypes_(std::move(datatypes)) {}
+  // For a text whose inputs have tensors, of so many bytes at most.
+  RequestEvents(uint64_t max_tensor_bytes, std::vector<std::optional<Datatype>> datatypes)
+      : has_tensors_(true), tensor_bytes_left_(max_tensor_bytes), datatypes_(std::move(datatypes)) {}
+  RequestEvents() = default;
 
   const absl::Status& status() const { return status_; }
   bool passed_over_data() const { return passed_over_data_; }
@@ -67,6 +69,7 @@ class RequestEvents {
     if (!Check(tensor_->Close())) return false;
     if (!tensor_->open()) {
       data_.back() = JsonTensor{tensor_->dims(), tensor_->TakeBytes()};
+      tensor_bytes_left_ -= data_.back()->bytes.size();
       tensor_.reset();
     }
     return true;
@@ -129,7 +132,7 @@ class RequestEvents {
       passing_over_ = 1;
       return true;
     }
-    tensor_.emplace(*datatype);
+    tensor_.emplace(*datatype, tensor_bytes_left_);
     return Check(tensor_->Open());
   }
 
@@ -168,7 +171,8 @@ class RequestEvents {
     return true;
   }
 
-  const bool has_tensors_;
+  const bool has_tensors_ = false;
+  uint64_t tensor_bytes_left_ = 0;
   const std::vector<std::optional<Datatype>> datatypes_;
   absl::Status status_;
   Value root_;
@@ -200,11 +204,11 @@ std::vector<std::optional<Datatype>> Datatypes(const Value& root) {
 
 }  // namespace
 
-absl::StatusOr<ParsedJsonRequest> ParseJsonRequest(std::string_view text) {
-  RequestEvents events(/*has_tensors=*/true, {});
+absl::StatusOr<ParsedJsonRequest> ParseJsonRequest(std::string_view text, uint64_t max_tensor_bytes) {
+  RequestEvents events(max_tensor_bytes, {});
   MSQ_RETURN_IF_ERROR(Parse(text, &events));
   if (!events.passed_over_data()) return ParsedJsonRequest{std::move(events.root()), std::move(events.data())};
-  RequestEvents second(/*has_tensors=*/true, Datatypes(events.root()));
+  RequestEvents second(max_tensor_bytes, Datatypes(events.root()));
   MSQ_RETURN_IF_ERROR(Parse(text, &second));
   if (second.passed_over_data()) return InvalidArgument("an input with data has no valid datatype");
   return ParsedJsonRequest{std::move(second.root()), std::move(second.data())};
@@ -212,7 +216,7 @@ absl::StatusOr<ParsedJsonRequest> ParseJsonRequest(std::string_view text) {
 
 absl::StatusOr<Value> ParseJsonObject(std::string_view text) {
   if (text.find_first_not_of(" \t\r\n") == text.npos) return Value::object();
-  RequestEvents events(/*has_tensors=*/false, {});
+  RequestEvents events;
   MSQ_RETURN_IF_ERROR(Parse(text, &events));
   return std::move(events.root());
 }

@@ -17,6 +17,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+constexpr uint64_t kMaxTensorBytes = 1 << 20;
+
 struct Result {
   absl::Status status;
   inference::ModelInferRequest request;
@@ -25,7 +27,7 @@ struct Result {
 
 Result Read(std::string_view body, std::optional<uint64_t> json_bytes = std::nullopt) {
   Result result;
-  result.status = InferRequestFromJson(body, json_bytes, &result.request, &result.binary);
+  result.status = InferRequestFromJson(body, json_bytes, kMaxTensorBytes, &result.request, &result.binary);
   return result;
 }
 
@@ -51,6 +53,17 @@ std::string Bytes(std::initializer_list<T> values) {
 std::string Raw(const std::string& datatype, const std::string& data) {
   const Result result = Read(Request(datatype, "[2]", data));
   return result.status.ok() ? result.request.raw_input_contents(0) : std::string(Message(result.status));
+}
+
+TEST(JsonRequestTest, TensorsOfOneRequestAreBoundedTogether) {
+  inference::ModelInferRequest request;
+  BinaryOutputs binary;
+  const std::string input = R"({"name":"x","datatype":"INT64","shape":[2],"data":[1,2]})";
+  const std::string body = R"({"inputs":[)" + input + "," + input + "]}";
+  EXPECT_TRUE(InferRequestFromJson(body, std::nullopt, 32, &request, &binary).ok());
+  const absl::Status status = InferRequestFromJson(body, std::nullopt, 31, &request, &binary);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Message(status)), StartsWith("inputs[1].data[1]: the request's tensors are larger than"));
 }
 
 TEST(JsonRequestTest, EveryDatatypeBecomesItsBytes) {

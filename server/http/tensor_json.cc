@@ -71,6 +71,7 @@ std::string TensorFromJson::Position() const {
 }
 
 absl::Status TensorFromJson::CountValue() {
+  if (bytes_.size() > max_bytes_) return InvalidArgument("the request's tensors are larger than its limit of bytes");
   if (value_depth_ == 0) value_depth_ = lengths_.size();
   if (lengths_.size() != value_depth_ || dims_.size() != value_depth_) {
     return InvalidArgument("a value stands where an array is expected");

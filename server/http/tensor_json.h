@@ -15,7 +15,7 @@ namespace msq::server {
 // the bytes of the tensor, not by the JSON's. Every error is INVALID_ARGUMENT and says which value is wrong, and why.
 class TensorFromJson {
  public:
-  explicit TensorFromJson(Datatype datatype) : datatype_(datatype) {}
+  TensorFromJson(Datatype datatype, uint64_t max_bytes) : datatype_(datatype), max_bytes_(max_bytes) {}
 
   absl::Status Open();  // an array begins; the first one is the tensor itself
   absl::Status Close();
@@ -40,6 +40,7 @@ class TensorFromJson {
   absl::Status AddInteger(Integer value);
 
   const Datatype datatype_;
+  const uint64_t max_bytes_;
   std::vector<int64_t> lengths_;  // of the arrays that are open, so far
   std::vector<int64_t> dims_;     // of the first array at each depth that was closed; -1: none yet
   size_t value_depth_ = 0;        // at which the values stand; 0: none yet
