@@ -174,17 +174,16 @@ class StreamConnection final : public WebConnection {
     Tcp().expires_never();
     keep_alive_ = parser_->keep_alive();
     head_ = parser_->get().method() == http::verb::head;
-    uint64_t id = 0;
-    {
-      std::lock_guard lock(state_->mutex);
-      id = state_->next_exchange++;
-      state_->waiting.emplace(id, shared_from_this());
-    }
+    const uint64_t id = state_->next_exchange++;
     const auto exchange = std::make_shared<WebExchange>(
         TakeRequest(), [state = state_, id](WebResponse response) { state->Answer(id, std::move(response)); });
+    {
+      std::lock_guard lock(state_->mutex);
+      state_->waiting.emplace(id, shared_from_this());  // from here on only an answer lets go of it
+    }
     exchange_ = exchange;
-    WatchForDisconnect();
     try {
+      WatchForDisconnect();
       state_->handler(exchange);
     } catch (const std::exception& error) {
       exchange->Respond(state_->ErrorPage(500, absl::StrCat("the request failed: ", error.what())));

@@ -38,7 +38,7 @@ struct WebServerState {
   // Connections that wait for their handler's answer: only this keeps them alive meanwhile, so that an exchange that is
   // kept for ever keeps no socket.
   std::unordered_map<uint64_t, std::shared_ptr<WebConnection>> waiting;
-  uint64_t next_exchange = 0;
+  std::atomic<uint64_t> next_exchange{0};
   uint64_t body_bytes = 0;
 
   WebResponse ErrorPage(int status, const std::string& message) const {
