@@ -162,7 +162,8 @@ absl::Status ReadInference(const HttpCall& call, Inference* inference) {
   MSQ_ASSIGN_OR_RETURN(const std::optional<uint64_t> json_bytes, JsonBytes(call.exchange->request()));
   const std::string body = call.exchange->TakeBody();
   if (json_bytes != 0) {
-    return InferRequestFromJson(body, json_bytes, call.max_tensor_bytes, &inference->request, &inference->binary_outputs);
+    return InferRequestFromJson(body, json_bytes, call.max_tensor_bytes, &inference->request,
+                                &inference->binary_outputs);
   }
   inference::ModelMetadataResponse model;
   const auto model_request = OfModel<inference::ModelMetadataRequest>(call.route);

@@ -368,8 +368,8 @@ TEST_F(HttpServiceTest, WebPagesChangeNothing) {
   const WebHeaders page = {{"Origin", "http://page.example"}};
   for (const char* path :
        {"/v2/repository/models/m/load", "/v2/repository/models/m/unload", "/v2/systemsharedmemory/region/r/register",
-        "/v2/systemsharedmemory/unregister", "/v2/cudasharedmemory/region/r/register", "/v2/cudasharedmemory/unregister",
-        "/v2/trace/setting", "/v2/models/m/trace/setting", "/v2/logging"}) {
+        "/v2/systemsharedmemory/unregister", "/v2/cudasharedmemory/region/r/register",
+        "/v2/cudasharedmemory/unregister", "/v2/trace/setting", "/v2/models/m/trace/setting", "/v2/logging"}) {
     EXPECT_THAT(Bad(Ask("POST", path, "", page), 403), HasSubstr("takes no requests from web pages")) << path;
   }
   EXPECT_EQ(Ask("GET", "/v2/logging", "", page).status, 200);

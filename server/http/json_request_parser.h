@@ -25,8 +25,9 @@ struct ParsedJsonRequest {
 
 // INVALID_ARGUMENT with the place of what is wrong: line and column for what is no JSON, else the path of the value
 // ("inputs[0].data[3]: 300 is out of range for UINT8"). Depth, and what stands beside tensor data, are limited: no text
-// makes it use more stack, or memory out of proportion.
-absl::StatusOr<ParsedJsonRequest> ParseJsonRequest(std::string_view text);
+// makes it use more stack, or memory out of proportion. Few characters can be many bytes, so the data of all inputs
+// together may have `max_tensor_bytes`.
+absl::StatusOr<ParsedJsonRequest> ParseJsonRequest(std::string_view text, uint64_t max_tensor_bytes);
 
 // Any other JSON text of a client, under the same limits. INVALID_ARGUMENT as above. An empty text is an empty object.
 absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text);

