@@ -1,6 +1,7 @@
 #include "server/http/http_service.h"
 
 #include <charconv>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -173,14 +174,24 @@ absl::Status ReadInference(const HttpCall& call, Inference* inference) {
   return InferRequestFromRawTensor(body, model, &inference->request);
 }
 
-void RespondInference(const HttpCall& call, const Inference& inference, const absl::Status& status) {
-  if (!status.ok()) return call.Respond(status);
+void WriteInference(const HttpCall& call, const Inference& inference) {
   auto answer = InferResponseToJson(inference.response, inference.binary_outputs);
   if (!answer.ok()) return call.Respond(answer.status());
   WebResponse response{200, {{"Content-Type", answer->json_bytes ? "application/octet-stream" : kJsonType}}, ""};
   if (answer->json_bytes) response.headers.emplace_back(kJsonBytesHeader, std::to_string(*answer->json_bytes));
   response.body = std::move(answer->body);
   call.exchange->Respond(std::move(response));
+}
+
+// On a thread of a worker, which no exception may reach: JSON is many times as large as the tensor that it says.
+void RespondInference(const HttpCall& call, const Inference& inference, const absl::Status& status) {
+  if (!status.ok()) return call.Respond(status);
+  try {
+    WriteInference(call, inference);
+  } catch (const std::bad_alloc&) {
+    call.exchange->Respond(
+        {503, {{"Content-Type", kJsonType}, {"Retry-After", "1"}}, R"({"error":"no memory for the answer"})"});
+  }
 }
 
 void AnswerInfer(const HttpCall& call) {

@@ -259,6 +259,20 @@ TEST_F(HttpServiceTest, AClientThatGoesAwayCancelsWhatWaits) {
   EXPECT_EQ(stack_.control().runs(), 1);
 }
 
+// The memory that is lacking is the connection's here.
+TEST_F(HttpServiceTest, AnAnswerThatFindsNoMemoryEndsNoWorker) {
+  Open({.repository = {}, .engine = {}, .workers = 1, .queue_capacity = 256, .cache_bytes = 0});
+  std::promise<void> answered;
+  auto exchange = std::make_shared<WebExchange>(
+      WebRequest{"POST", "/v2/models/m/infer", "", {}, Request(1, 7), "127.0.0.1:1"}, [&answered](const WebResponse&) {
+        answered.set_value();
+        throw std::bad_alloc();
+      });
+  service_->Handle(exchange);
+  ASSERT_EQ(answered.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(Post("/v2/models/m/infer", Request(1, 7)).status, 200);
+}
+
 TEST_F(HttpServiceTest, RepositoryLoadsAndUnloads) {
   testing::ServingStack::Options options;
   options.repository.mode = ModelRepository::Mode::kExplicit;
