@@ -144,7 +144,9 @@ TEST_F(StressTest, NothingIsLostWhateverHappensAtOnce) {
   });
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(computed_, 0);
-  EXPECT_EQ(stack_.engine().accepted(), stack_.engine().answered());
+  // An answer is counted just after it was given.
+  EXPECT_TRUE(testing::Eventually([this] { return stack_.engine().accepted() == stack_.engine().answered(); }))
+      << stack_.engine().accepted() << " accepted, " << stack_.engine().answered() << " answered";
   RecordProperty("answers", answers_);
   RecordProperty("computed", computed_);
 }

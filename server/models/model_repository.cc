@@ -156,6 +156,16 @@ class ModelRepository::Impl {
     return changes;
   }
 
+  // Behind every load that is under way or waits, whoever found that it was due: a model's tasks run in their order.
+  void Poll() {
+    std::vector<std::future<void>> pending = Scan();
+    {
+      std::lock_guard lock(scan_mutex_);
+      for (const auto& [name, stamp] : stamps_) pending.push_back(Run(name, [] {}));
+    }
+    for (const auto& one : pending) one.wait();
+  }
+
   std::vector<Entry> Index() const {
     std::vector<Entry> entries = table_.Index();
     if (options_.mode != Mode::kExplicit) return entries;
@@ -333,7 +343,7 @@ void ModelRepository::Unload(const std::string& name, Done done) {
 }
 
 void ModelRepository::Poll() {
-  for (const auto& change : impl_->Scan()) change.wait();
+  impl_->Poll();
 }
 
 }  // namespace msq::server

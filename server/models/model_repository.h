@@ -82,7 +82,8 @@ class ModelRepository {
   // From now on loads and unloads that wait, or come, are refused as shutting down.
   void StopLoading();
 
-  // Looks at the folder now, as kPoll does by itself from time to time, and waits for the loads that follow; for tests.
+  // Looks at the folder now, as kPoll does by itself from time to time, and waits until what was there is loaded; for
+  // tests.
   void Poll();
 
  private:
