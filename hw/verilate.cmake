@@ -1,0 +1,46 @@
+# Two ways to use RTL from C++: msq_verilate makes a library of a module, msq_rtl_test a GoogleTest program that drives one.
+
+get_filename_component(MSQ_VERILATOR_INCLUDE "${MSQ_VERILATOR}/../../share/verilator/include" ABSOLUTE)
+add_library(msq_verilated STATIC
+  ${MSQ_VERILATOR_INCLUDE}/verilated.cpp
+  ${MSQ_VERILATOR_INCLUDE}/verilated_threads.cpp)
+target_include_directories(msq_verilated SYSTEM PUBLIC ${MSQ_VERILATOR_INCLUDE} ${MSQ_VERILATOR_INCLUDE}/vltstd)
+target_compile_features(msq_verilated PUBLIC cxx_std_20)
+target_link_libraries(msq_verilated PUBLIC Threads::Threads)
+
+# msq_verilate(NAME TOP module SRCS x.sv ... [PARAMS P=4 ...] [FLAGS ...]): library NAME with the class V<NAME> of that module, in
+# header V<NAME>.h. Assertions are on, warnings are errors. Sources are relative to hw/rtl.
+function(msq_verilate name)
+  cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;FLAGS" ${ARGN})
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/${name}_verilated)
+  set(sources)
+  foreach(source ${ARG_SRCS})
+    if(NOT IS_ABSOLUTE ${source})
+      set(source ${PROJECT_SOURCE_DIR}/hw/rtl/${source})
+    endif()
+    list(APPEND sources ${source})
+  endforeach()
+  list(TRANSFORM ARG_PARAMS PREPEND -G)
+  set(archive ${folder}/V${name}__ALL.a)
+  add_custom_command(
+    OUTPUT ${archive} ${folder}/V${name}.h
+    COMMAND ${CMAKE_COMMAND} -E env OBJCACHE=ccache CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      ${MSQ_VERILATOR} --cc --build -j 2 --Mdir ${folder} --prefix V${name} --top-module ${ARG_TOP} ${ARG_PARAMS} -Wall --assert
+      -O3 --x-assign fast --x-initial fast --output-split 20000 -CFLAGS "-std=c++20 -O2" ${ARG_FLAGS} ${sources}
+    DEPENDS ${sources}
+    COMMENT "Verilating ${ARG_TOP} as ${name}"
+    VERBATIM)
+  add_custom_target(${name}_archive DEPENDS ${archive})
+  add_library(${name} INTERFACE)
+  add_dependencies(${name} ${name}_archive)
+  target_include_directories(${name} SYSTEM INTERFACE ${folder})
+  target_link_libraries(${name} INTERFACE ${archive} msq_verilated)
+endfunction()
+
+# msq_rtl_test(NAME TOP module SRCS x.sv ... BENCH x_test.cc ... [PARAMS ...] [DEPS ...]): a GoogleTest program, label sim.
+function(msq_rtl_test name)
+  cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;FLAGS;BENCH;DEPS" ${ARGN})
+  msq_verilate(${name}_dut TOP ${ARG_TOP} SRCS ${ARG_SRCS} PARAMS ${ARG_PARAMS} FLAGS ${ARG_FLAGS})
+  msq_test(${name} SRCS ${ARG_BENCH} DEPS ${name}_dut ${ARG_DEPS} LABEL sim)
+  add_dependencies(${name} ${name}_dut_archive)
+endfunction()
