@@ -269,11 +269,14 @@ void Scheduler::AddWorkers() {
 
 void Scheduler::SetTimer(absl::Time now) {
   absl::Time next = absl::InfiniteFuture();
+  bool waits_for_slot = false;
   for (const auto& lane : active_) {
     const absl::Time event = lane->former->NextEvent();
     next = std::min(next, event > now ? event : now + kRetry);
+    // Only a lane of which nothing runs may get a slot beyond those there are.
+    waits_for_slot = waits_for_slot || (lane->busy() == 0 && lane->former->waiting() > 0);
   }
-  const bool waits_for_slot = !active_.empty() && static_cast<int>(under_way_.size()) >= options_.slots;
+  waits_for_slot = waits_for_slot && static_cast<int>(under_way_.size()) >= options_.slots;
   if (waits_for_slot) next = std::min(next, now + options_.patience);
   if (next >= timer_) return;
   timer_ = next;
