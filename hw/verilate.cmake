@@ -8,8 +8,12 @@ target_include_directories(msq_verilated SYSTEM PUBLIC ${MSQ_VERILATOR_INCLUDE} 
 target_compile_features(msq_verilated PUBLIC cxx_std_20)
 target_link_libraries(msq_verilated PUBLIC Threads::Threads)
 
+set(MSQ_ISA_SV ${PROJECT_BINARY_DIR}/generated/hw/msq_isa.sv)
+set(MSQ_REGS_SV ${PROJECT_BINARY_DIR}/generated/hw/msq_regs.sv)
+
 # msq_verilate(NAME TOP module SRCS x.sv ... [PARAMS P=4 ...] [FLAGS ...]): library NAME with the class V<NAME> of that module, in
-# header V<NAME>.h. Assertions are on, warnings are errors. Sources are relative to hw/rtl.
+# header V<NAME>.h. Assertions are on, warnings are errors. Sources are relative to hw/rtl; generated packages come first:
+# ${MSQ_ISA_SV}, ${MSQ_REGS_SV}.
 function(msq_verilate name)
   cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;FLAGS" ${ARGN})
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/${name}_verilated)
@@ -31,6 +35,7 @@ function(msq_verilate name)
     COMMENT "Verilating ${ARG_TOP} as ${name}"
     VERBATIM)
   add_custom_target(${name}_archive DEPENDS ${archive})
+  add_dependencies(${name}_archive msq_hw_generated)
   add_library(${name} INTERFACE)
   add_dependencies(${name} ${name}_archive)
   target_include_directories(${name} SYSTEM INTERFACE ${folder})

@@ -43,7 +43,7 @@ OUTSIDE = {
     r"onnx/": r"quantizer/onnx_[^/]*",
     r"torch/|ATen/|c10/": r"quantizer/training/.*",
     r"xrt/|xrt\.h|experimental/xrt": r"backends/fpga/xrt_device[^/]*|hw/emulation/.*",
-    r"verilated": r"hw/(sim|rtl)/.*",
+    r"verilated|V\w+\.h$": r"hw/(sim|rtl)/.*",
     r"boost/": r"server/http/web_server[^/]*",
     r"png\.h|turbojpeg\.h|jpeglib\.h|zip\.h": r"media/.*",
 }
@@ -117,7 +117,11 @@ def is_test(path):
 
 
 def is_generated(path):
-    return re.fullmatch(r"proto/\w+(\.grpc)?\.pb\.h", path) is not None
+    return re.fullmatch(r"proto/\w+(\.grpc)?\.pb\.h|hw/regs/(isa|registers|configurations)\.h", path) is not None
+
+
+def is_verilated(path):
+    return re.fullmatch(r"V\w+\.h", path) is not None
 
 
 def include_directions(tree):
@@ -132,7 +136,7 @@ def include_directions(tree):
             if match is None or (match[1] == "<" and not tree.exists(match[2])):
                 continue
             target = match[2]
-            if target.split("/")[0] not in roots and "/" in target:
+            if (target.split("/")[0] not in roots and "/" in target) or is_verilated(target):
                 continue  # a library's
             if not tree.exists(target) and not is_generated(target):
                 message = f'"{target}" is no file of ours, named from the root'

@@ -51,6 +51,10 @@ class RulesTest(unittest.TestCase):
         self.expect(rules.include_directions, {"base/x.cc": '#include "base/gone.h"\n'}, "base/x.cc:1")
         self.expect(rules.include_directions, {"base/x.h": header(), "base/y.cc": '#include "x.h"\n'}, "base/y.cc:1")
         self.expect(rules.include_directions, {"server/x.cc": '#include "proto/a.grpc.pb.h"\n', "proto/a.proto": ""})
+        files = {"backends/fpga/x.cc": '#include "hw/regs/isa.h"\n', "hw/regs/generate.py": ""}
+        self.expect(rules.include_directions, files)
+        self.expect(rules.include_directions, files | {"base/x.cc": '#include "hw/regs/isa.h"\n'}, "base/x.cc:1")
+        self.expect(rules.include_directions, files | {"hw/rtl/x.cc": '#include "hw/regs/bits.h"\n'}, "hw/rtl/x.cc:1")
         self.expect(rules.include_directions, {"base/x.cc": '#include "absl/status/status.h"\n#include <vector>\n'})
 
     def test_outside_interfaces(self):
@@ -58,6 +62,10 @@ class RulesTest(unittest.TestCase):
         self.expect(rules.outside_interfaces, {"quantizer/onnx_import.cc": include})
         self.expect(rules.outside_interfaces, {"quantizer/fold.cc": include}, "quantizer/fold.cc:1")
         self.expect(rules.outside_interfaces, {"server/x.h": "#include <torch/torch.h>\n"}, "server/x.h:1")
+        include = '#include "Vmsq_kernel.h"\n'
+        self.expect(rules.outside_interfaces, {"hw/sim/x.cc": include})
+        self.expect(rules.outside_interfaces, {"backends/fpga/x.cc": include}, "backends/fpga/x.cc:1")
+        self.expect(rules.include_directions, {"hw/sim/x.cc": include})
 
     def test_file_sizes(self):
         self.expect(rules.file_sizes, {"base/x.h": "\n" * 250, "base/x.cc": "\n" * 500, "hw/rtl/x.sv": "\n" * 400})
