@@ -1,0 +1,281 @@
+// Issues the steps of a CONV instruction: for each group of pixels, pass, ky, kx, channel group one step, which takes one
+// cycle, or 1 + max_sub_i of the group. Keeps the tap's address offset, row and column, and the weight row.
+//
+// start_i comes with instr_i valid (and stable until the last group's end), before the first group. Groups come from msq_walker (full_i,
+// take_o and what describes a group); the first issue of a group is the cycle after take_o. All issue outputs describe the
+// sub-cycle of cycle issue_o; step_o marks a step's last one, and first_o, last_o, release_rows_o (0: none) go
+// with step_o.
+// What holds steps back, and nothing else: no group; the weight row of a step of a tile's first group not written yet
+// (stall_weights_o); a pass's last step while the drain lacks room for px * grp items, or sooner than the earlier last's
+// px * grp cycles after it (stall_drain_o). stall_bank_o: a sub-cycle that is no step's last.
+// Weight rows are counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i move from
+// the next cycle on, so that their sum only grows. abort_i drops everything, credits and counts of rows included.
+module msq_steps #(
+  parameter int P     = 2,
+  parameter int O     = 16,
+  parameter int Q     = 16,
+  parameter int BANKS = 3,
+  parameter int DFIFO = 4 * P * O / Q,
+  parameter int SW    = P > 1 ? $clog2(P) : 1
+) (
+  input  logic          clk_i,
+  input  logic          rst_ni,
+  input  logic          start_i,
+  input  logic          abort_i,
+  /* verilator lint_off UNUSEDSIGNAL */  // the steps have a share of the fields
+  input  logic [1023:0] instr_i,
+  /* verilator lint_on UNUSEDSIGNAL */
+
+  input  logic          full_i,
+  output logic          take_o,
+  input  logic [3:0]    px_i,
+  input  logic [SW-1:0] max_sub_i,
+  input  logic          first_i,
+  input  logic          tile_last_i,
+  input  logic          end_i,
+
+  input  logic [15:0]   rows_avail_i,
+  input  logic          release_i,
+  input  logic [15:0]   release_rows_i,
+  input  logic          drain_credit_i,
+
+  output logic          issue_o,
+  output logic [SW-1:0] sub_o,
+  output logic [23:0]   off_o,
+  output logic [13:0]   dy_o,
+  output logic [13:0]   dx_o,
+  output logic [3:0]    pad_o,
+  output logic          step_o,
+  output logic          first_o,
+  output logic          last_o,
+  output logic [3:0]    px_o,
+  output logic [4:0]    grp_o,
+  output logic [15:0]   row_o,
+  output logic [15:0]   release_rows_o,
+
+  output logic          stall_weights_o,
+  output logic          stall_drain_o,
+  output logic          stall_bank_o
+);
+  localparam int NW = $clog2(P * O / Q + 1);  // items of a pass
+  localparam int CW = $clog2(DFIFO + 1);
+
+  logic        stream;
+  logic [3:0]  passes, last_groups, pad_low, pad_high;
+  logic [4:0]  kernel_h, kernel_w, dilation_y, dilation_x;
+  logic [11:0] channel_groups;
+  logic [15:0] weight_rows;
+  logic [23:0] in_plane, in_tile, in_group, in_tap, in_tap_row;
+  logic [7:0]  pass_plane;
+
+  assign stream         = instr_i[msq_isa::CONV_STREAM_LSB];
+  assign passes         = instr_i[msq_isa::CONV_PASSES_LSB +: 4];
+  assign last_groups    = instr_i[msq_isa::CONV_LAST_GROUPS_LSB +: 4];
+  assign pad_low        = instr_i[msq_isa::CONV_PAD_LOW_LSB +: 4];
+  assign pad_high       = instr_i[msq_isa::CONV_PAD_HIGH_LSB +: 4];
+  assign kernel_h       = instr_i[msq_isa::CONV_KERNEL_H_LSB +: 5];
+  assign kernel_w       = instr_i[msq_isa::CONV_KERNEL_W_LSB +: 5];
+  assign dilation_y     = instr_i[msq_isa::CONV_DILATION_Y_LSB +: 5];
+  assign dilation_x     = instr_i[msq_isa::CONV_DILATION_X_LSB +: 5];
+  assign channel_groups = instr_i[msq_isa::CONV_CHANNEL_GROUPS_LSB +: 12];
+  assign weight_rows    = instr_i[msq_isa::CONV_WEIGHT_ROWS_LSB +: 16];
+  assign in_plane       = instr_i[msq_isa::CONV_IN_PLANE_LSB +: 24];
+  assign in_tile        = instr_i[msq_isa::CONV_IN_TILE_LSB +: 24];
+  assign in_group       = instr_i[msq_isa::CONV_IN_GROUP_LSB +: 24];
+  assign in_tap         = instr_i[msq_isa::CONV_IN_TAP_LSB +: 24];
+  assign in_tap_row     = instr_i[msq_isa::CONV_IN_TAP_ROW_LSB +: 24];
+  assign pass_plane     = instr_i[msq_isa::CONV_PASS_PLANE_LSB +: 8];
+
+  logic [11:0] pass_row [8];
+  assign pass_row[0] = instr_i[msq_isa::CONV_PASS0_ROW_LSB +: 12];
+  assign pass_row[1] = instr_i[msq_isa::CONV_PASS1_ROW_LSB +: 12];
+  assign pass_row[2] = instr_i[msq_isa::CONV_PASS2_ROW_LSB +: 12];
+  assign pass_row[3] = instr_i[msq_isa::CONV_PASS3_ROW_LSB +: 12];
+  assign pass_row[4] = instr_i[msq_isa::CONV_PASS4_ROW_LSB +: 12];
+  assign pass_row[5] = instr_i[msq_isa::CONV_PASS5_ROW_LSB +: 12];
+  assign pass_row[6] = instr_i[msq_isa::CONV_PASS6_ROW_LSB +: 12];
+  assign pass_row[7] = instr_i[msq_isa::CONV_PASS7_ROW_LSB +: 12];
+
+  // The group at work.
+  logic          valid_q, tile_first_q, tile_last_q;
+  logic [SW-1:0] max_sub_q, sub_q;
+  logic [NW-1:0] need_q;
+
+  // May the sub-cycle go? Is it the last of its step, pass, group, tile?
+  logic [15:0]   abs_row_q, total_q;
+  logic [CW-1:0] free_q;
+  logic [NW-1:0] gap_q;
+  logic          rows_ok, drain_ok, final_sub, taps_last, pass_last;
+  logic          step, pass_end, group_end, tile_end;
+  /* verilator lint_off UNUSEDSIGNAL */  // its sign is all that counts
+  logic [15:0]   behind;
+  /* verilator lint_on UNUSEDSIGNAL */
+
+  assign behind    = abs_row_q - total_q;
+  assign rows_ok   = behind[15] || !tile_first_q;
+  assign drain_ok  = (free_q >= CW'(need_q) && gap_q == '0) || !(final_sub && taps_last);
+  assign final_sub = sub_q == max_sub_q;
+  assign issue_o   = valid_q && rows_ok && drain_ok;
+  assign step      = issue_o && final_sub;
+  assign pass_end  = step && taps_last;
+  assign group_end = pass_end && pass_last;
+  assign tile_end  = group_end && tile_last_q;
+  assign take_o    = full_i && (!valid_q || group_end);
+
+  // The items that a pass of the next group gives the drain.
+  logic [4:0]    next_grp;
+  logic [NW-1:0] next_need;
+  assign next_grp = end_i ? {1'b0, last_groups} : 5'(O / Q);
+  always_comb begin
+    next_need = '0;
+    for (int i = 0; i < 4; i++) begin
+      if (px_i[i]) next_need += NW'({3'b0, next_grp} << i);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (take_o) begin
+      max_sub_q    <= max_sub_i;
+      tile_first_q <= first_i;
+      tile_last_q  <= tile_last_i;
+      px_o         <= px_i;
+      grp_o        <= next_grp;
+      need_q       <= next_need;
+    end
+    if (!rst_ni || abort_i) valid_q <= 1'b0;
+    else if (take_o) valid_q <= 1'b1;
+    else if (group_end) valid_q <= 1'b0;
+    if (take_o) sub_q <= '0;
+    else if (issue_o) sub_q <= final_sub ? '0 : sub_q + SW'(1);
+  end
+
+  // Taps: channel groups fastest, then columns, then rows. Counters count down to 0, the last.
+  logic        group_last_q, column_last, row_last, pass_start_q;
+  logic [11:0] group_q;
+  logic [4:0]  column_q, row_q;
+
+  assign column_last = column_q == '0;
+  assign row_last    = row_q == '0;
+  assign taps_last   = group_last_q && column_last && row_last;
+
+  always_ff @(posedge clk_i) begin
+    if (take_o || pass_end) begin
+      column_q <= kernel_w - 5'd1;
+      row_q    <= kernel_h - 5'd1;
+      dx_o     <= '0;
+      dy_o     <= '0;
+    end else if (step && group_last_q) begin
+      column_q <= column_last ? kernel_w - 5'd1 : column_q - 5'd1;
+      dx_o     <= column_last ? '0 : dx_o + {9'b0, dilation_x};
+      if (column_last) begin
+        row_q <= row_q - 5'd1;
+        dy_o  <= dy_o + {9'b0, dilation_y};
+      end
+    end
+    if (take_o || (step && group_last_q)) begin
+      group_q      <= channel_groups - 12'd1;
+      group_last_q <= channel_groups == 12'd1;
+    end else if (step) begin
+      group_q      <= group_q - 12'd1;
+      group_last_q <= group_q == 12'd1;
+    end
+    if (take_o || pass_end) pass_start_q <= 1'b1;
+    else if (step) pass_start_q <= 1'b0;
+  end
+
+  // Passes: next_pass_q is the one after the present.
+  logic [3:0] next_pass_q;
+  logic       plane_q, next_plane;
+
+  assign pass_last  = next_pass_q == passes;
+  assign next_plane = pass_plane[next_pass_q[2:0]];
+  assign pad_o      = plane_q ? pad_high : pad_low;
+
+  always_ff @(posedge clk_i) begin
+    if (take_o) begin
+      next_pass_q <= 4'd1;
+      plane_q     <= pass_plane[0];
+    end else if (pass_end) begin
+      next_pass_q <= next_pass_q + 4'd1;
+      plane_q     <= next_plane;
+    end
+  end
+
+  // Address offsets: where the tile's planes begin, where the tap is.
+  logic [23:0] plane0_q, plane1_q, plane0_sum, plane1_sum, off_sum;
+
+  msq_addr_add #(.BANKS(BANKS)) u_plane0 (.a_i(plane0_q), .b_i(in_tile), .sum_o(plane0_sum));
+  msq_addr_add #(.BANKS(BANKS)) u_plane1 (.a_i(plane1_q), .b_i(in_tile), .sum_o(plane1_sum));
+  msq_addr_add #(.BANKS(BANKS)) u_off (
+    .a_i(off_o), .b_i(!group_last_q ? in_group : column_last ? in_tap_row : in_tap), .sum_o(off_sum)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
+      plane0_q <= '0;
+      plane1_q <= in_plane;
+    end else if (tile_end) begin
+      plane0_q <= plane0_sum;
+      plane1_q <= plane1_sum;
+    end
+    if (take_o && tile_end) off_o <= pass_plane[0] ? plane1_sum : plane0_sum;
+    else if (take_o) off_o <= pass_plane[0] ? plane1_q : plane0_q;
+    else if (pass_end) off_o <= next_plane ? plane1_q : plane0_q;
+    else if (step) off_o <= off_sum;
+  end
+
+  // Weight rows: row_q in the tile; tile_row_q, abs_row_q, total_q since reset, modulo 2^16.
+  logic [15:0] row_in_tile_q, tile_row_q, tile_row_d, abs_row_inc, released_q;
+  logic [11:0] first_row;
+
+  assign abs_row_inc = abs_row_q + 16'd1;
+  assign tile_row_d  = !tile_end ? tile_row_q : stream ? abs_row_inc : tile_row_q + weight_rows;
+  assign first_row   = take_o ? pass_row[0] : pass_row[next_pass_q[2:0]];
+
+  always_ff @(posedge clk_i) begin
+    if (take_o || pass_end) row_in_tile_q <= {4'b0, first_row};
+    else if (step) row_in_tile_q <= row_in_tile_q + 16'd1;
+    if (take_o && stream) abs_row_q <= tile_row_d;
+    else if (take_o || (pass_end && !stream)) abs_row_q <= tile_row_d + {4'b0, first_row};
+    else if (step) abs_row_q <= abs_row_inc;
+    total_q <= rows_avail_i + released_q;
+    if (!rst_ni || abort_i) begin
+      tile_row_q <= '0;
+      released_q <= '0;
+    end else begin
+      tile_row_q <= tile_row_d;
+      if (release_i) released_q <= released_q + release_rows_i;
+    end
+  end
+
+  // Room in the drain's FIFO, and cycles until the next pass may end.
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || abort_i) begin
+      free_q <= CW'(DFIFO);
+      gap_q  <= '0;
+    end else begin
+      free_q <= free_q + CW'(drain_credit_i) - (pass_end ? CW'(need_q) : '0);
+      if (pass_end) gap_q <= need_q - NW'(1);
+      else if (gap_q != '0) gap_q <= gap_q - NW'(1);
+    end
+  end
+
+  assign sub_o           = sub_q;
+  assign step_o          = step;
+  assign first_o         = pass_start_q;
+  assign last_o          = taps_last;
+  assign row_o           = stream ? '0 : row_in_tile_q;
+  assign release_rows_o  = stream ? 16'd1 : tile_end ? weight_rows : '0;
+  assign stall_weights_o = valid_q && !rows_ok;
+  assign stall_drain_o   = valid_q && rows_ok && !drain_ok;
+  assign stall_bank_o    = issue_o && !final_sub;
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i) begin
+    if (rst_ni && !abort_i) begin
+      assert (free_q <= CW'(DFIFO)) else $error("the drain gave more room than it has");
+      assert (!start_i || !valid_q) else $error("an instruction started during another");
+    end
+  end
+`endif
+endmodule
