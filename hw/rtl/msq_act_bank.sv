@@ -1,9 +1,9 @@
 // One bank of the activation memory: DEPTH words of 64 bits, a read port (A) and a read or write port (B).
 //
-// Data come 2 cycles after the enable (memory, output register); a_ok_i, b_ok_i = 0 with an enable makes a read return 0
+// Data come 2 cycles after the enable (memory, output register), 0 without one; a_ok_i, b_ok_i = 0 makes a read return 0
 // and drops a write. Writes go by 32-bit halves and are readable on both ports from the next cycle on; the same word
-// written on B and read on A in one cycle reads as anything. Two columns of 32 bits, so that each is a chain of RAMB36 as
-// 1K x 36 with one write enable.
+// written on B and read on A in one cycle reads as anything. DEPTH is cut into pieces of powers of 2, largest first, so
+// that 9216 words are 8192 + 1024 and a read selects one of two pieces, not one of nine block RAMs.
 module msq_act_bank #(
   parameter int DEPTH = 2048,
   parameter int RB    = $clog2(DEPTH)
@@ -23,39 +23,58 @@ module msq_act_bank #(
   input  logic [63:0]   b_data_i,
   output logic [63:0]   b_data_o
 );
-  logic [63:0] a_raw, b_raw;
-  logic        a_ok_q, b_ok_q;
+  // Piece k > 0 is bit k + 9 of DEPTH; piece 0 is what is left below 1024.
+  localparam int PIECES = 12;
+  localparam int REST   = DEPTH % 1024;
 
-  for (genvar h = 0; h < 2; h++) begin : gen_half
-    logic [31:0] mem [DEPTH];
-    logic [31:0] a_q, b_q;
-    logic        a_access, b_access;
+  logic [63:0] a_piece [PIECES];
+  logic [63:0] b_piece [PIECES];
+  logic [63:0] a_word, b_word;
 
-    assign a_access = a_en_i && a_ok_i;
-    assign b_access = b_en_i && b_ok_i;
+  for (genvar k = 0; k < PIECES; k++) begin : gen_piece
+    localparam int SHIFT = k + 9;
+    localparam int SIZE  = k == 0 ? REST : (DEPTH >> SHIFT) % 2 << SHIFT;
+    if (SIZE == 0) begin : gen_none
+      assign a_piece[k] = '0;
+      assign b_piece[k] = '0;
+    end else begin : gen_ram
+      localparam int BASE = DEPTH - DEPTH % (SIZE == REST ? 1024 : 2 * SIZE);
+      localparam int PB   = SIZE > 1 ? $clog2(SIZE) : 1;
+      localparam int TOP  = SIZE == REST ? 10 : PB;
+      logic a_here, b_here, a_here_q, b_here_q;
 
-    always_ff @(posedge clk_i) begin
-      if (a_access) a_q <= mem[a_row_i];
-    end
-
-    always_ff @(posedge clk_i) begin
-      if (b_access) begin
-        if (b_write_i) begin
-          if (b_mask_i[h]) mem[b_row_i] <= b_data_i[32*h +: 32];
-        end else begin
-          b_q <= mem[b_row_i];
-        end
+      assign a_here = 32'(a_row_i) >> TOP == 32'(BASE >> TOP) && a_en_i && a_ok_i;
+      assign b_here = 32'(b_row_i) >> TOP == 32'(BASE >> TOP) && b_en_i && b_ok_i;
+      always_ff @(posedge clk_i) begin
+        a_here_q <= a_here;
+        b_here_q <= b_here;
       end
-    end
 
-    assign a_raw[32*h +: 32] = a_q;
-    assign b_raw[32*h +: 32] = b_q;
+      logic [63:0] a_raw, b_raw;
+      for (genvar h = 0; h < 2; h++) begin : gen_half
+        msq_act_column #(.DEPTH(SIZE)) u_column (
+          .clk_i,
+          .a_en_i(a_here), .a_row_i(a_row_i[PB-1:0]), .a_data_o(a_raw[32*h +: 32]),
+          .b_en_i(b_here && (!b_write_i || b_mask_i[h])), .b_write_i, .b_row_i(b_row_i[PB-1:0]),
+          .b_data_i(b_data_i[32*h +: 32]), .b_data_o(b_raw[32*h +: 32])
+        );
+      end
+      assign a_piece[k] = a_raw & {64{a_here_q}};
+      assign b_piece[k] = b_raw & {64{b_here_q}};
+    end
+  end
+
+  always_comb begin
+    a_word = '0;
+    b_word = '0;
+    for (int k = 0; k < PIECES; k++) begin
+      a_word |= a_piece[k];
+      b_word |= b_piece[k];
+    end
   end
 
   always_ff @(posedge clk_i) begin
-    a_ok_q   <= a_ok_i;
-    b_ok_q   <= b_ok_i;
-    a_data_o <= a_ok_q ? a_raw : '0;
-    b_data_o <= b_ok_q ? b_raw : '0;
+    a_data_o <= a_word;
+    b_data_o <= b_word;
   end
 endmodule

@@ -267,7 +267,7 @@ class ActMemTest : public ::testing::Test {
   int64_t reads_ = 0, a_reads_ = 0, refusals_ = 0, errors_ = 0;
 };
 
-using Builds = ::testing::Types<Build<Vmsq_act_mem_n1, 3, 37, 1>, Build<Vmsq_act_mem_n2, 5, 64, 2>>;
+using Builds = ::testing::Types<Build<Vmsq_act_mem_n1, 3, 37, 1>, Build<Vmsq_act_mem_n2, 5, 3077, 2>>;
 TYPED_TEST_SUITE(ActMemTest, Builds);
 
 TYPED_TEST(ActMemTest, AgreesWithAnArrayAndThePriorities) {
