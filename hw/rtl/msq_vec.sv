@@ -1,13 +1,13 @@
 // The VEC unit: word by word in the activation memory, the maximum over a window, or a copy (window 1x1).
 //
-// Command interface of all units: one instruction at a time; done_o pulses in the cycle after the last write was granted.
-// error_o pulses instead, and nothing is done, when a count of the instruction is 0. abort_i lets the tap under way and
-// all before it end, with their writes, and drops the rest without done_o. idle_o: nothing under way.
+// Command interface of all units: one instruction at a time; done_o pulses in the cycle after the last write was
+// granted. error_o pulses instead, and nothing is done, when a count of the instruction is 0. abort_i lets the tap
+// under way and all before it end, with their writes, and drops the rest without done_o. idle_o: nothing under way.
 //
-// Read client (vr_*): an address stays until vr_ready_i; its data are taken exactly 2 cycles later. Write client (vw_*):
-// address and data stay until vw_ready_i. One tap word a cycle, inside the input or not, as long as both are granted; two
-// words a tap and output with `wide`. Reads run at most 32 output words ahead of writes: an instruction must not read
-// what it writes. From a command to its first read: 4 cycles; from an output's last read to its write: 6.
+// Read client (vr_*): an address stays until vr_ready_i; its data are taken exactly 2 cycles later. Write client
+// (vw_*): address and data stay until vw_ready_i. One tap word a cycle, inside the input or not, as long as both are
+// granted; two words a tap and output with `wide`. Reads run at most 32 output words ahead of writes: an instruction
+// must not read what it writes. From a command to its first read: 5 cycles; from an output's last read to its write: 6.
 module msq_vec #(
   parameter int BANKS = 5
 ) (
@@ -47,7 +47,7 @@ module msq_vec #(
   /* verilator lint_off UNUSEDSIGNAL */  // holds fields of other instructions too
   logic [1023:0] instr_q;
   /* verilator lint_on UNUSEDSIGNAL */
-  logic busy_q, start_q, aborted_q;
+  logic busy_q, accepted_q, start_q, empty_count_q, aborted_q;
   logic accept, begin_walk, empty_count, finish;
   logic wide;
 
@@ -58,26 +58,29 @@ module msq_vec #(
                        instr_q[msq_isa::VEC_OUT_WIDTH_LSB+:msq_isa::VEC_OUT_WIDTH_W] == '0 ||
                        instr_q[msq_isa::VEC_KERNEL_H_LSB+:msq_isa::VEC_KERNEL_H_W] == '0 ||
                        instr_q[msq_isa::VEC_KERNEL_W_LSB+:msq_isa::VEC_KERNEL_W_W] == '0;
-  assign begin_walk  = start_q && !empty_count && !abort_i;
+  assign begin_walk  = start_q && !empty_count_q && !abort_i;
   assign cmd_ready_o = !busy_q && !abort_i;
   assign idle_o      = !busy_q;
 
   always_ff @(posedge clk_i) begin
     if (accept) instr_q <= cmd_instr_i;
+    empty_count_q <= empty_count;
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      busy_q    <= 1'b0;
-      start_q   <= 1'b0;
-      aborted_q <= 1'b0;
-      done_o    <= 1'b0;
-      error_o   <= 1'b0;
+      busy_q     <= 1'b0;
+      accepted_q <= 1'b0;
+      start_q    <= 1'b0;
+      aborted_q  <= 1'b0;
+      done_o     <= 1'b0;
+      error_o    <= 1'b0;
     end else begin
-      start_q   <= accept;
-      done_o    <= busy_q && finish && !aborted_q && !abort_i;
-      error_o   <= start_q && empty_count;
-      aborted_q <= !accept && (aborted_q || abort_i);
+      accepted_q <= accept;
+      start_q    <= accepted_q;
+      done_o     <= busy_q && finish && !aborted_q && !abort_i;
+      error_o    <= start_q && empty_count_q;
+      aborted_q  <= !accept && (aborted_q || abort_i);
       if (accept) busy_q <= 1'b1;
       else if (finish || (start_q && !begin_walk)) busy_q <= 1'b0;
     end
@@ -157,6 +160,8 @@ module msq_vec #(
   logic [23:0] first_tap_q, tap_q, output_q;
   logic [23:0] in_from, out_from, in_sum, out_sum;
   logic        in_from_first, push, push_last;
+  logic [23:0] address_q;  // of an output word, on its way to the queue
+  logic        address_valid_q;
 
   assign in_from_first = in_step_q >= StepPixel && in_step_q <= StepGroup;
   assign in_from       = in_step_q == StepStart ? '0 : in_from_first ? first_tap_q : tap_q;
@@ -172,6 +177,12 @@ module msq_vec #(
     if (push && in_step_q != StepPlane) tap_q <= in_sum;
     if (push && (in_step_q == StepStart || in_from_first)) first_tap_q <= in_sum;
     if (push_last && out_step_q != StepPlane) output_q <= out_sum;
+    address_q <= out_sum;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) address_valid_q <= 1'b0;
+    else address_valid_q <= push_last;
   end
 
   //------------------------------------------------------------------------------------------------------------------
@@ -245,11 +256,11 @@ module msq_vec #(
   assign granted = vw_valid_o && vw_ready_i;
   assign take    = data_in_q != out_q && (!vw_valid_o || vw_ready_i);
   assign go      = !requests_q[1] && !under_way_q[QueueBits];
-  assign finish  = !start_q && !walk_valid && !word_valid_q && requests_q == 2'd0 && !read1_q && !read2_q &&
-                   under_way_q == '0;
+  assign finish  = !accepted_q && !start_q && !walk_valid && !word_valid_q && requests_q == 2'd0 && !read1_q &&
+                   !read2_q && under_way_q == '0;
 
   always_ff @(posedge clk_i) begin
-    if (push_last) address_queue[address_in_q] <= out_sum;
+    if (address_valid_q) address_queue[address_in_q] <= address_q;
     if (max_valid) data_queue[data_in_q] <= max_data;
     if (take) begin
       vw_addr_o <= address_queue[out_q];
@@ -265,7 +276,7 @@ module msq_vec #(
       under_way_q  <= '0;
       vw_valid_o   <= 1'b0;
     end else begin
-      address_in_q <= address_in_q + QueueBits'(push_last);
+      address_in_q <= address_in_q + QueueBits'(address_valid_q);
       data_in_q    <= data_in_q + QueueBits'(max_valid);
       out_q        <= out_q + QueueBits'(take);
       under_way_q  <= under_way_q + (QueueBits + 1)'(push_last) - (QueueBits + 1)'(granted);

@@ -1,8 +1,9 @@
 // VEC's maximum over a window: takes words in order, gives the maximum of each of 16 codes.
 //
-// One word a cycle, never stalls. A word with !read_i counts as zeros, the least code. With wide_i a tap is two words, low
-// nibbles, then high ones (high_i), compared as 8-bit codes. first_i, last_i: the tap is the window's first, last. The
-// result comes out 2 cycles after the last tap's last word; with wide_i its low word then, its high one a cycle later.
+// One word a cycle, never stalls. A word with !read_i counts as zeros, the least code. With wide_i a tap is two words,
+// low nibbles, then high ones (high_i), compared as 8-bit codes. first_i, last_i: the tap is the window's first, last.
+// The result comes out 2 cycles after the last tap's last word; with wide_i its low word then, its high one a cycle
+// later.
 module msq_vec_max (
   input  logic        clk_i,
   input  logic        rst_ni,

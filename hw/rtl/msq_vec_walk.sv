@@ -1,10 +1,10 @@
 // The loops of a VEC instruction: names each word that VEC reads, one a cycle, and the steps to its addresses.
 //
 // Order: groups, output rows, output columns, window rows, window columns, planes (fastest). The fields of the
-// instruction are there from start_i on and stay; from the next cycle on valid_o is 1 until the last word has been taken
-// with go_i. stop_i ends the walk after the tap under way. Of the word: read_o = the tap lies inside the input; high_o = it
-// is of plane 1; first_o, last_o = the tap is the output's first, last; in_step_o = how its address follows from an
-// earlier one; out_step_o = the same of the address to which the output's word of this plane goes. Steps:
+// instruction are there from start_i on and stay; from the next cycle on valid_o is 1 until the last word has been
+// taken with go_i. stop_i ends the walk after the tap under way. Of the word: read_o = the tap lies inside the input;
+// high_o = it is of plane 1; first_o, last_o = the tap is the output's first, last; in_step_o = how its address follows
+// from an earlier one; out_step_o = the same of the address to which the output's word of this plane goes. Steps:
 //   0 from nothing  1 from a tap to the next  2 .. of the next row  3 to the next output  4 .. of the next row
 //   5 .. of the next group  6 to the high plane
 module msq_vec_walk (
