@@ -14,6 +14,9 @@ if(MSQ_SANITIZE)
   # text format would read beside them.
   if(MSQ_SANITIZE MATCHES "thread")
     target_compile_options(msq_options INTERFACE -U__SANITIZE_THREAD__)
+    # The standard library looks at the same macro for the form of its reference counts that the sanitizer understands.
+    target_compile_definitions(msq_options INTERFACE _GLIBCXX_TSAN=1)
+    set(MSQ_SANITIZER_ENV "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan_suppressions.txt")
   endif()
 endif()
 
@@ -49,7 +52,8 @@ function(msq_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "${ARG_ENV};${MSQ_SANITIZER_ENV}")
 endfunction()
 
 # msq_bench(NAME SRCS ... DEPS ...): a Google Benchmark program in build/<preset>/bin.

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <limits>
 #include <random>
 
-#include "absl/synchronization/notification.h"
 #include "base/status.h"
 #include "server/protocol/request_decoder.h"
 
@@ -134,22 +134,17 @@ absl::StatusOr<inference::ModelInferRequest> MakeMessage(const ServedModel& mode
 absl::Status Run(const ServedModel& model, const inference::ModelInferRequest& message, const std::string& backend) {
   const SharedMemoryRegistry no_regions({});
   inference::ModelInferResponse response;
-  absl::Notification answered;
-  absl::Status result;
+  std::promise<absl::Status> answer;
   auto request = std::make_shared<InferenceRequest>();
   request->message = &message;
   request->response = &response;
   request->description = &model.description();
   request->warm_up = true;
-  request->done = [&](const absl::Status& status) {
-    result = status;
-    answered.Notify();
-  };
+  request->done = [&answer](const absl::Status& status) { answer.set_value(status); };
   MSQ_RETURN_IF_ERROR(DecodeRequest(no_regions, std::numeric_limits<int64_t>::max(), request.get()));
   request->backend = backend;
   MSQ_RETURN_IF_ERROR(model.Submit(request));
-  answered.WaitForNotification();
-  return result;
+  return answer.get_future().get();
 }
 
 }  // namespace
