@@ -1,8 +1,10 @@
 // The CONV unit up to the array: walks pixels, issues steps, fetches words, reads weight rows, lines all of them up.
 //
 // cmd_*: an instruction is taken with valid and ready (the kernel offers it only when the drain takes it too);
-// drain_start_o is that cycle. Ready again after drain_done_i: the drain has finished the instruction. abort_i ends the
-// instruction at once and gives up all counts of credits and weight rows. idle_o: no instruction, nothing in the pipeline.
+// drain_start_o is that cycle. Ready again after drain_done_i: the drain has finished the instruction. abort_i (a level,
+// held until idle_o) ends the instruction: nothing more is issued, the buffer is no longer read and its rows are forgotten;
+// steps under way still reach the array, so that every item for which room was reserved reaches the drain, which drops it
+// and gives the room back. idle_o: no instruction, nothing in the pipeline, the array or the drain's FIFO.
 // Steps, their order and what may delay them: msq_steps. Latency from the issue of a step: rd_en_o, rd_row_o, release_o
 // after 4 cycles; act_o, vld_o, first_o, last_o, last_px_o, last_grp_o after 6, that is 2 cycles after rd_en_o, together
 // with the buffer's wf data. Bank reads (a_*): msq_lanes. The first step is issued P + 3 cycles after the command.
@@ -54,10 +56,11 @@ module msq_conv #(
   logic          busy_q, start_q;
   logic [1023:0] instr_q;
   logic [5:0]    step_q;
+  logic          settled;
 
   assign cmd_ready_o   = !busy_q && !abort_i;
   assign drain_start_o = cmd_valid_i && cmd_ready_o;
-  assign idle_o        = !busy_q && step_q == '0;
+  assign idle_o        = !busy_q && step_q == '0 && settled;
 
   always_ff @(posedge clk_i) begin
     if (drain_start_o) instr_q <= cmd_instr_i;
@@ -98,7 +101,7 @@ module msq_conv #(
     .rows_avail_i, .release_i(release_o), .release_rows_i(release_rows_o), .drain_credit_i,
     .issue_o(issue), .sub_o(sub), .off_o(off), .dy_o(dy), .dx_o(dx), .pad_o(pad), .step_o(step), .first_o(first),
     .last_o(last), .px_o(px), .grp_o(grp), .row_o(row), .release_rows_o(release_rows),
-    .stall_weights_o, .stall_drain_o, .stall_bank_o
+    .stall_weights_o, .stall_drain_o, .stall_bank_o, .settled_o(settled)
   );
   assign step_o = step;
 
@@ -116,7 +119,7 @@ module msq_conv #(
   logic [15:0] release_rows_q [4];
 
   always_ff @(posedge clk_i) begin
-    step_q <= !rst_ni || abort_i ? '0 : {step_q[4:0], step};
+    step_q <= !rst_ni ? '0 : {step_q[4:0], step};
     info_q[0]         <= {first, last, px, grp};
     row_q[0]          <= row;
     release_rows_q[0] <= release_rows;
@@ -127,9 +130,9 @@ module msq_conv #(
     end
   end
 
-  assign rd_en_o        = step_q[3];
+  assign rd_en_o        = step_q[3] && !abort_i;
   assign rd_row_o       = row_q[3];
-  assign release_o      = step_q[3] && release_rows_q[3] != '0;
+  assign release_o      = rd_en_o && release_rows_q[3] != '0;
   assign release_rows_o = release_rows_q[3];
   assign vld_o          = step_q[5];
   assign {first_o, last_o, last_px_o, last_grp_o} = info_q[5];

@@ -106,7 +106,7 @@ TYPED_TEST(ConvTest, NoBubblesInShortGroups) {
 
 TYPED_TEST(ConvTest, BeginsAfreshAfterAbort) {
   ConvCase conv = SamePadded(12, 1, TestFixture::kShape);
-  for (const int after : {1, 4, 9, 30, 77, 200}) {
+  for (int after = 1; after < 200; after += 7) {
     ASSERT_NO_FATAL_FAILURE(this->bench_.RunAborted(conv, after));
     ConvStats stats;
     ASSERT_TRUE(this->bench_.Run(conv, {}, &stats)) << "after " << after << " cycles";

@@ -9,7 +9,8 @@
 // (stall_weights_o); a pass's last step while the drain lacks room for px * grp items, or sooner than the earlier last's
 // px * grp cycles after it (stall_drain_o). stall_bank_o: a sub-cycle that is no step's last.
 // Weight rows are counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i move from
-// the next cycle on, so that their sum only grows. abort_i drops everything, credits and counts of rows included.
+// the next cycle on, so that their sum only grows. abort_i drops the instruction and the counts of rows; room that was
+// reserved comes back as the drain drops the items, and settled_o says that all has.
 module msq_steps #(
   parameter int P     = 2,
   parameter int O     = 16,
@@ -55,7 +56,8 @@ module msq_steps #(
 
   output logic          stall_weights_o,
   output logic          stall_drain_o,
-  output logic          stall_bank_o
+  output logic          stall_bank_o,
+  output logic          settled_o
 );
   localparam int NW = $clog2(P * O / Q + 1);  // items of a pass
   localparam int CW = $clog2(DFIFO + 1);
@@ -250,7 +252,7 @@ module msq_steps #(
 
   // Room in the drain's FIFO, and cycles until the next pass may end.
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || abort_i) begin
+    if (!rst_ni) begin
       free_q <= CW'(DFIFO);
       gap_q  <= '0;
     end else begin
@@ -269,10 +271,11 @@ module msq_steps #(
   assign stall_weights_o = valid_q && !rows_ok;
   assign stall_drain_o   = valid_q && rows_ok && !drain_ok;
   assign stall_bank_o    = issue_o && !final_sub;
+  assign settled_o       = free_q == CW'(DFIFO);
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
-    if (rst_ni && !abort_i) begin
+    if (rst_ni) begin
       assert (free_q <= CW'(DFIFO)) else $error("the drain gave more room than it has");
       assert (!start_i || !valid_q) else $error("an instruction started during another");
     end
