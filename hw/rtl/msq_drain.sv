@@ -1,10 +1,10 @@
 // What comes after the array: adds up passes, requantizes, fetches residuals, writes the results (CONV instructions).
 //
 // cmd_*: takes a CONV instruction (transfer when both are 1; only the fields used here are kept). Then the items of
-// the array, Q sums of one pixel each, in the order of msq_drain_walk, are buffered at in_*: never more than
+// the array, Q sums of one pixel each, in the order of msq_drain_walk, are buffered at out_*: never more than
 // 4*P*O/Q at a time, credit_o returns one place. One item a cycle, except where a write or a residual is not granted,
 // and in the last pass of outputs that take more: leaky parameters and residuals of 8 bits 2 cycles, outputs of 8
-// bits 2, raw ones 9 (5 when Q = 8).
+// bits 2, raw ones 9 (6 when Q = 8).
 // param_req_o asks for the constants of group param_group_o of the oldest tile, param_data_i answers 2 cycles later.
 // tile_drained_o comes no earlier than the tile's last request, in the same cycle at best: the next request, from the
 // next cycle on, is for the next tile.
@@ -28,8 +28,8 @@ module msq_drain #(
   input  logic             abort_i,
   output logic             idle_o,
   // array
-  input  logic             in_valid_i,
-  input  logic [Q*24-1:0]  in_data_i,
+  input  logic             out_valid_i,
+  input  logic [Q*24-1:0]  out_data_i,
   output logic             credit_o,
   // parameters
   output logic             param_req_o,
@@ -104,7 +104,7 @@ module msq_drain #(
 
   // verilator lint_off PINCONNECTEMPTY
   msq_level_fifo #(.WIDTH(Q * 24), .DEPTH(4 * ITEMS)) u_items (
-    .clk_i, .rst_ni, .push_i(in_valid_i), .data_i(in_data_i),
+    .clk_i, .rst_ni, .push_i(out_valid_i), .data_i(out_data_i),
     .valid_o(item_valid), .data_o(item), .pop_i(item_pop), .level_o()
   );
   // verilator lint_on PINCONNECTEMPTY
@@ -173,7 +173,7 @@ module msq_drain #(
 
   // Residuals: fetched ahead, one word a client and step.
   logic [NW*64-1:0] skip_words;
-  logic [Q*4-1:0]   skip_codes, skip1_q;
+  logic [Q*4-1:0]   skip_codes, skip_codes_q;
 
   msq_drain_skip #(.P(P), .O(O), .Q(Q), .BANKS(BANKS)) u_skip (
     .clk_i, .rst_ni, .start_i(start_q && skip_q), .stop_i(abort_i), .wide_i(skip8_q), .tiles_i(tiles_q),
@@ -189,8 +189,8 @@ module msq_drain #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (!skip_q) skip1_q <= '0;
-    else skip1_q <= skip_codes;
+    if (!skip_q) skip_codes_q <= '0;
+    else skip_codes_q <= skip_codes;
   end
 
   // Controls of the lanes. Index: cycles since the issue; load_q, below_q in cycle 2, add_q in 5, sum_en in 6.
@@ -233,7 +233,7 @@ module msq_drain #(
   for (genvar q = 0; q < Q; q++) begin : gen_lane
     msq_requant u_lane (
       .clk_i, .wide_i(out8_q), .load_i(load_q[2]), .below_i(below_q[2]), .sum_i(sum2_q[q*24 +: 24]),
-      .skip_i(skip1_q[q*4 +: 4]), .param_i(param_data_i[q*128 +: 128]), .add_sel_i(add_q[5]), .sum_en_i(sum_en),
+      .skip_i(skip_codes_q[q*4 +: 4]), .param_i(param_data_i[q*128 +: 128]), .add_sel_i(add_q[5]), .sum_en_i(sum_en),
       .raw_o(raw[q*32 +: 32]), .y_o(codes[q*8 +: 8])
     );
   end
