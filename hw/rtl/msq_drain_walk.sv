@@ -32,49 +32,66 @@ module msq_drain_walk #(
   output logic        tile_end_o      // last item of a tile
 );
   localparam int PW = P > 1 ? $clog2(P) : 1;
+  localparam int GROUPS = O / Q;
 
-  logic          valid_q, first_group_q;
-  logic [11:0]   tiles_q;   // after this one
-  logic [21:0]   pixels_q;  // after the first one of this group
-  logic [3:0]    pass_q, group_q;
-  logic [PW-1:0] pixel_q, pixel_last;
-  logic          last_tile, last_pixels, last_group, last_pixel;
+  // Counts go down to 0, and what depends on wide ones is a register: all of this decides within one cycle.
+  logic          valid_q, first_pixels_q, last_pixels_q, last_tile_q;
+  logic [11:0]   tiles_q;                       // after this one
+  logic [21:0]   pixels_q, pixels_first;        // after the group: the next group's, less one
+  logic [3:0]    passes_q, group_q, groups_q;   // passes, groups after this one
+  logic [3:0]    tile_groups_q;                 // groups of the tile, less one
+  logic [PW-1:0] run_q, left_q;                 // pixels of the group, less one; after this one
+  logic          last_pixel, last_group, next_tile_last;
 
-  assign last_tile   = tiles_q == '0;
-  assign last_pixels = pixels_q < 22'(P);
-  assign pixel_last  = last_pixels ? pixels_q[PW-1:0] : PW'(P - 1);
-  assign last_pixel  = pixel_q == pixel_last;
-  assign last_group  = group_q == (last_tile ? last_groups_i - 4'd1 : 4'(O / Q - 1));
-  assign last_pass_o = pass_q == passes_i - 4'd1;
-  assign pass_end_o  = last_pixel && last_group;
-  assign tile_end_o  = pass_end_o && last_pass_o && last_pixels;
-  assign group_o     = group_q;
-  assign valid_o     = valid_q;
+  assign pixels_first   = pixels_i - 22'd1;
+  assign last_pixel     = left_q == '0;
+  assign last_group     = groups_q == '0;
+  assign next_tile_last = start_i ? tiles_i == 12'd1 : tiles_q == 12'd1;
+  assign last_pass_o    = passes_q == '0;
+  assign pass_end_o     = last_pixel && last_group;
+  assign tile_end_o     = pass_end_o && last_pass_o && last_pixels_q;
+  assign group_o        = group_q;
+  assign valid_o        = valid_q;
+
+  // What the next group of pixels, the next tile begin with.
+  logic [21:0]   next_pixels;
+  logic [PW-1:0] next_run;
+  logic [3:0]    next_groups;
+  logic          next_pixels_last;
+
+  assign next_pixels      = start_i || last_pixels_q ? pixels_first : pixels_q;
+  assign next_pixels_last = next_pixels < 22'(P);
+  assign next_run         = next_pixels_last ? next_pixels[PW-1:0] : PW'(P - 1);
+  assign next_groups      = next_tile_last ? last_groups_i - 4'd1 : 4'(GROUPS - 1);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || stop_i) valid_q <= 1'b0;
     else if (start_i) valid_q <= 1'b1;
-    else if (step_i && tile_end_o && last_tile) valid_q <= 1'b0;
+    else if (step_i && tile_end_o && last_tile_q) valid_q <= 1'b0;
   end
 
   always_ff @(posedge clk_i) begin
-    if (start_i) begin
-      tiles_q       <= tiles_i - 12'd1;
-      pixels_q      <= pixels_i - 22'd1;
-      first_group_q <= 1'b1;
-      pass_q        <= '0;
-      group_q       <= '0;
-      pixel_q       <= '0;
+    if (start_i || (step_i && pass_end_o && last_pass_o)) begin
+      pixels_q       <= next_pixels - 22'(P);
+      last_pixels_q  <= next_pixels_last;
+      first_pixels_q <= start_i || last_pixels_q;
+      run_q          <= next_run;
+      left_q         <= next_run;
     end else if (step_i) begin
-      pixel_q <= last_pixel ? '0 : pixel_q + 1'b1;
-      if (last_pixel) group_q <= last_group ? '0 : group_q + 4'd1;
-      if (pass_end_o) pass_q <= last_pass_o ? '0 : pass_q + 4'd1;
-      if (pass_end_o && last_pass_o) begin
-        pixels_q      <= last_pixels ? pixels_i - 22'd1 : pixels_q - 22'(P);
-        first_group_q <= last_pixels;
-      end
-      if (tile_end_o) tiles_q <= tiles_q - 12'd1;
+      left_q <= last_pixel ? run_q : left_q - 1'b1;
     end
+    if (start_i || (step_i && tile_end_o)) begin
+      tiles_q       <= start_i ? tiles_i - 12'd1 : tiles_q - 12'd1;
+      last_tile_q   <= next_tile_last;
+      tile_groups_q <= next_groups;
+      groups_q      <= next_groups;
+      group_q       <= '0;
+    end else if (step_i && last_pixel) begin
+      groups_q <= last_group ? tile_groups_q : groups_q - 4'd1;
+      group_q  <= last_group ? '0 : group_q + 4'd1;
+    end
+    if (start_i) passes_q <= passes_i - 4'd1;
+    else if (step_i && pass_end_o) passes_q <= last_pass_o ? passes_i - 4'd1 : passes_q - 4'd1;
   end
 
   // The current word; the word of this channel group's first pixel; the first words of the next group of pixels and
@@ -92,12 +109,14 @@ module msq_drain_walk #(
   msq_addr_add #(.BANKS(BANKS)) u_group (.a_i(group_addr_q), .b_i(group_step), .sum_o(after_group));
   msq_addr_add #(.BANKS(BANKS)) u_twice (.a_i(group_i), .b_i(group_i), .sum_o(group_twice));
 
-  always_comb begin
-    if (pass_end_o && last_pixels) addr_next = first_group_q ? after_group : tile_addr_q;
-    else if (pass_end_o) addr_next = group_q == '0 ? after_pixel : pixels_addr_q;
-    else if (last_pixel) addr_next = after_group;
-    else addr_next = after_pixel;
-  end
+  // The sums come late: one choice after them.
+  logic [23:0] kept;
+  logic        take_kept, take_group;
+
+  assign kept       = last_pixels_q ? tile_addr_q : pixels_addr_q;
+  assign take_kept  = pass_end_o && (last_pixels_q ? !first_pixels_q : group_q != '0);
+  assign take_group = last_pixel && (!last_group || last_pixels_q);
+  assign addr_next  = take_kept ? kept : take_group ? after_group : after_pixel;
 
   always_ff @(posedge clk_i) begin
     group_twice_q <= group_twice;
@@ -114,15 +133,15 @@ module msq_drain_walk #(
         if (!pass_end_o) begin
           half_q <= half_next;
         end else begin
-          if (first_group_q) begin
+          if (first_pixels_q) begin
             tile_addr_q      <= after_group;
             next_tile_half_q <= half_next;
           end
-          if (!last_pixels) begin
+          if (!last_pixels_q) begin
             half_q <= tile_half_q;
           end else begin
-            half_q      <= first_group_q ? half_next : next_tile_half_q;
-            tile_half_q <= first_group_q ? half_next : next_tile_half_q;
+            half_q      <= first_pixels_q ? half_next : next_tile_half_q;
+            tile_half_q <= first_pixels_q ? half_next : next_tile_half_q;
           end
         end
       end
