@@ -30,7 +30,7 @@ INCLUDES = {
     "backends/cpu": ["backends", "model/numerics", "model/ir", "base"],
     "backends/fpga": ["backends", "model/numerics", "model/ir", "base", "hw/regs", "hw/sim"],
     "hw/regs": [],
-    "hw/rtl": ["hw/regs", "model/numerics", "base"],
+    "hw/rtl": ["hw/regs", "hw/sim", "model/numerics", "base"],
     "hw/sim": ["hw/regs", "model/numerics", "base"],
     "server": ["backends", "backends/cpu", "backends/fpga", "proto", "model/numerics", "model/ir", "model/format", "base"],
     "clients": ["proto", "base", "media"],
