@@ -1,0 +1,232 @@
+// LOAD and STORE behind their AXI ports: random rows, strides and steps, errors, aborts, how fast they move words.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <random>
+
+#include "Vmsq_move_test_dut.h"
+#include "hw/rtl/testing/axi_connection.h"
+
+namespace msq::hw {
+namespace {
+
+constexpr int64_t kBanks = 5;
+constexpr uint64_t kBase = 0x20000, kBytes = 1 << 18;
+// Instruction fields, as in hw/regs/instructions.json.
+constexpr int kDram = 128, kRowStride = 192, kRows = 224, kRowWords = 240, kAct = 256, kStep = 280, kRowStep = 320;
+
+uint32_t Address(int64_t word) {
+  const int64_t bank = ((word % kBanks) + kBanks) % kBanks;
+  return (static_cast<uint32_t>((word - bank) / kBanks) << 4 & 0xfffff0u) | static_cast<uint32_t>(bank);
+}
+
+struct Move {
+  uint64_t dram;
+  int64_t stride;
+  int rows, words;
+  int64_t act, step, row_step;
+
+  uint64_t DramAt(int row, int word) const {
+    return dram + static_cast<uint64_t>(row * stride) + 8 * static_cast<uint64_t>(word);
+  }
+  int64_t ActAt(int row, int word) const { return act + row * ((words - 1) * step + row_step) + word * step; }
+};
+
+class Bench {
+ public:
+  Bench(AxiMemoryOptions options, double stall)
+      : memory_((options.base = kBase, options.bytes = kBytes, options)), stall_(stall) {
+    for (uint64_t a = kBase; a < kBase + kBytes; a += 8) memory_.Write64(a, random_());
+    dut_.win_base_i = kBase;
+    dut_.win_size_i = kBytes;
+    for (int i = 0; i < 3; ++i) Cycle();
+    dut_.rst_ni = 1;
+  }
+
+  Move RandomMove() {
+    Move move{};
+    move.rows = 1 + static_cast<int>(random_() % 6);
+    move.words = 1 + static_cast<int>(random_() % 70);
+    const auto gap = static_cast<int64_t>(8 * (random_() % 40));
+    move.stride = random_() % 2 == 0 ? 8 * move.words + gap : -(8 * move.words + gap);
+    move.dram = kBase + kBytes / 2 + 8 * (random_() % 1000);
+    move.step = random_() % 2 == 0 ? 1 : 1 + static_cast<int64_t>(random_() % 23);
+    if (random_() % 4 == 0) move.step = -move.step;
+    move.row_step =
+        move.step > 0 ? 1 + static_cast<int64_t>(random_() % 90) : -1 - static_cast<int64_t>(random_() % 90);
+    move.act = 20'000;
+    return move;
+  }
+
+  // Runs one instruction to its end; false if it does not come.
+  bool Run(const Move& move, bool load, int limit = 20'000) {
+    for (auto& word : dut_.cmd_instr_i.m_storage) word = static_cast<uint32_t>(random_());
+    SetBits(dut_.cmd_instr_i, kDram, 48, move.dram);
+    SetBits(dut_.cmd_instr_i, kRowStride, 32, static_cast<uint32_t>(move.stride));
+    SetBits(dut_.cmd_instr_i, kRows, 16, static_cast<uint64_t>(move.rows));
+    SetBits(dut_.cmd_instr_i, kRowWords, 16, static_cast<uint64_t>(move.words));
+    SetBits(dut_.cmd_instr_i, kAct, 24, Address(move.act));
+    SetBits(dut_.cmd_instr_i, kStep, 24, Address(move.step));
+    SetBits(dut_.cmd_instr_i, kRowStep, 24, Address(move.row_step));
+    (load ? dut_.load_valid_i : dut_.store_valid_i) = 1;
+    done_ = false;
+    for (int i = 0; i < limit && !done_; ++i) Cycle();
+    return done_;
+  }
+
+  void Cycle() {
+    DriveReadPort(dut_, memory_, 0);
+    DriveWritePort(dut_, memory_);
+    dut_.clk_i = 0;
+    dut_.lw_ready_i = !Chance(stall_);
+    dut_.st_ready_i = !Chance(stall_);
+    // A word comes two cycles after its grant.
+    dut_.st_rvalid_i = !reading_.empty() && reading_.front().first == cycle_;
+    if (dut_.st_rvalid_i != 0) {
+      dut_.st_rdata_i = reading_.front().second;
+      reading_.pop_front();
+    }
+    dut_.eval();
+    if (dut_.lw_valid_o != 0 && dut_.lw_ready_i != 0) {
+      act_[dut_.lw_addr_o] = dut_.lw_data_o;
+      ++words_;
+    }
+    if (dut_.st_valid_o != 0 && dut_.st_ready_i != 0) {
+      reading_.push_back({cycle_ + 2, act_[dut_.st_addr_o]});
+      ++words_;
+    }
+    const bool load = dut_.load_valid_i != 0 && dut_.load_ready_o != 0;
+    const bool store = dut_.store_valid_i != 0 && dut_.store_ready_o != 0;
+    done_ = done_ || dut_.load_done_o != 0 || dut_.store_done_o != 0;
+    range_errors_ += dut_.range_err_o;
+    SampleReadPort(dut_, memory_, 0);
+    SampleWritePort(dut_, memory_);
+    memory_.Tick();
+    dut_.clk_i = 1;
+    dut_.eval();
+    if (load) dut_.load_valid_i = 0;
+    if (store) dut_.store_valid_i = 0;
+    ++cycle_;
+  }
+
+  void ExpectQuiet() {
+    for (int i = 0; i < 4; ++i) Cycle();
+    EXPECT_TRUE(dut_.idle_o);
+    EXPECT_EQ(dut_.error_o, 0);
+    EXPECT_EQ(memory_.statistics().violations, 0u) << memory_.statistics().first_violation;
+  }
+
+  bool Chance(double p) { return std::uniform_real_distribution<>(0, 1)(random_) < p; }
+
+  Vmsq_move_test_dut dut_;
+  AxiMemory memory_;
+  std::mt19937_64 random_{11};
+  std::map<uint32_t, uint64_t> act_;
+  uint64_t cycle_ = 0, words_ = 0, range_errors_ = 0;
+
+ private:
+  double stall_;
+  bool done_ = false;
+  std::deque<std::pair<uint64_t, uint64_t>> reading_;
+};
+
+TEST(MoveTest, LoadsWords) {
+  uint64_t checked = 0;
+  for (const double stall : {0.0, 0.5}) {
+    Bench bench(AxiMemoryOptions::RandomStalls(1), stall);
+    for (int i = 0; i < 60; ++i) {
+      const Move move = bench.RandomMove();
+      bench.act_.clear();
+      ASSERT_TRUE(bench.Run(move, true));
+      ASSERT_EQ(bench.act_.size(), static_cast<size_t>(move.rows * move.words));
+      for (int r = 0; r < move.rows; ++r) {
+        for (int w = 0; w < move.words; ++w, ++checked) {
+          ASSERT_EQ(bench.act_[Address(move.ActAt(r, w))], bench.memory_.Read64(move.DramAt(r, w))) << r << " " << w;
+        }
+      }
+      bench.ExpectQuiet();
+    }
+    EXPECT_EQ(bench.range_errors_, 0u);
+  }
+  EXPECT_GT(checked, 5'000u);
+}
+
+TEST(MoveTest, StoresWordsAndNothingElse) {
+  uint64_t checked = 0;
+  for (const double stall : {0.0, 0.5}) {
+    Bench bench(AxiMemoryOptions::RandomStalls(2), stall);
+    for (int i = 0; i < 60; ++i) {
+      const Move move = bench.RandomMove();
+      std::map<uint64_t, uint64_t> expected;
+      for (uint64_t a = kBase; a < kBase + kBytes; a += 8) expected[a] = bench.memory_.Read64(a);
+      for (int r = 0; r < move.rows; ++r) {
+        for (int w = 0; w < move.words; ++w, ++checked) {
+          expected[move.DramAt(r, w)] = bench.act_[Address(move.ActAt(r, w))] = bench.random_();
+        }
+      }
+      ASSERT_TRUE(bench.Run(move, false));
+      for (const auto& [address, value] : expected) ASSERT_EQ(bench.memory_.Read64(address), value) << address;
+      bench.ExpectQuiet();
+    }
+    EXPECT_EQ(bench.range_errors_, 0u);
+  }
+  EXPECT_GT(checked, 5'000u);
+}
+
+TEST(MoveTest, MoveAWordACycle) {
+  for (const bool load : {true, false}) {
+    AxiMemoryOptions options = AxiMemoryOptions::Ideal();
+    options.latency_cycles = 40;
+    options.outstanding = 8;
+    Bench bench(options, 0);
+    const Move move = {.dram = kBase, .stride = 0, .rows = 1, .words = 16'000, .act = 0, .step = 1, .row_step = 1};
+    ASSERT_TRUE(bench.Run(move, load, 40'000));
+    EXPECT_EQ(bench.words_, 16'000u);
+    const double rate = static_cast<double>(bench.words_) / static_cast<double>(bench.cycle_);
+    printf("%s: %.4f words a cycle\n", load ? "load" : "store", rate);
+    EXPECT_GT(rate, 0.95);
+  }
+}
+
+TEST(MoveTest, OutsideTheWindowNothingHangs) {
+  for (const bool load : {true, false}) {
+    Bench bench(AxiMemoryOptions::RandomStalls(5), 0.3);
+    Move move = bench.RandomMove();
+    move.rows = 3;
+    move.dram = kBase + kBytes - 64;
+    move.words = 40;
+    move.stride = 320;
+    ASSERT_TRUE(bench.Run(move, load));
+    EXPECT_GT(bench.range_errors_, 3u);
+    bench.ExpectQuiet();
+  }
+}
+
+TEST(MoveTest, AnAbortEndsAnywhere) {
+  for (const bool load : {true, false}) {
+    Bench bench(AxiMemoryOptions::RandomStalls(6), 0.3);
+    for (int round = 0; round < 60; ++round) {
+      Move move = bench.RandomMove();
+      move.rows = 6;
+      bench.Run(move, load, static_cast<int>(bench.random_() % 400));
+      bench.dut_.abort_i = 1;
+      bench.dut_.load_valid_i = bench.dut_.store_valid_i = 0;
+      int waited = 0;
+      for (; (waited < 4 || !bench.dut_.idle_o) && waited < 1000; ++waited) bench.Cycle();
+      EXPECT_LT(waited, 1000);
+      bench.dut_.abort_i = 0;
+      bench.ExpectQuiet();
+      bench.act_.clear();
+      const Move next = bench.RandomMove();
+      for (int r = 0; r < next.rows; ++r) bench.act_[Address(next.ActAt(r, 0))] = bench.random_();
+      ASSERT_TRUE(bench.Run(next, load));
+      for (int r = 0; r < next.rows; ++r) {
+        ASSERT_EQ(bench.act_[Address(next.ActAt(r, 0))], bench.memory_.Read64(next.DramAt(r, 0)));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace msq::hw
