@@ -72,7 +72,7 @@ module msq_kernel #(
   // Units, as opcodes number them.
   localparam int WEIGHTS = 0, LOAD = 1, STORE = 2, CONV = 3, VEC = 4;
 
-  logic        start, clear, done, abort, busy;
+  logic        start, clear, done, abort, unused_busy;
   logic [47:0] prog_addr, win_base, win_size;
   logic [31:0] watchdog_limit, error_index;
   logic        error_valid;
@@ -80,15 +80,15 @@ module msq_kernel #(
 
   logic [4:0]    cmd_valid, cmd_ready, unit_done, unit_idle;
   logic [5119:0] cmd_instr;
-  logic          load_error, store_error, vec_error;
-  logic          step, stall_weights, stall_drain, stall_bank, dsp_busy, lut_busy;
+  logic [3:0]    unit_error;  // LOAD, STORE, VEC, WEIGHTS
+  logic          step, stall_weights, stall_drain, stall_bank;
   logic          act_range, b_activity, rd_range, rd_error, wr_range, wr_error, rd_idle, wr_idle;
 
   // ---- control ----------------------------------------------------------------------------------------------------------
   logic [2:0] rd_beats;
   always_comb begin
     rd_beats = '0;
-    for (int p = 0; p < PORTS; p++) rd_beats += 3'(m_axi_rvalid_i[p] & m_axi_rready_o[p]);
+    for (int p = 0; p < PORTS; p++) rd_beats += {2'b0, m_axi_rvalid_i[p] & m_axi_rready_o[p]};
   end
 
   msq_axil_ctrl #(
@@ -104,7 +104,7 @@ module msq_kernel #(
     .start_o(start), .prog_addr_o(prog_addr), .win_base_o(win_base), .win_size_o(win_size),
     .watchdog_limit_o(watchdog_limit), .done_i(done), .error_valid_i(error_valid), .error_code_i(error_code),
     .error_index_i(error_index),
-    .step_i(step), .dsp_busy_i(dsp_busy), .lut_busy_i(lut_busy), .stall_weights_i(stall_weights),
+    .step_i(step), .dsp_busy_i(step), .lut_busy_i(step), .stall_weights_i(stall_weights),
     .stall_drain_i(stall_drain), .stall_bank_i(stall_bank), .rd_beats_i(rd_beats),
     .wr_beat_i(m_axi_wvalid_o & m_axi_wready_i), .unit_done_i(unit_done)
   );
@@ -117,13 +117,13 @@ module msq_kernel #(
 
   msq_fetch u_fetch (
     .clk_i, .rst_ni,
-    .start_i(start), .prog_addr_i(prog_addr), .watchdog_limit_i(watchdog_limit), .clear_o(clear), .busy_o(busy),
+    .start_i(start), .prog_addr_i(prog_addr), .watchdog_limit_i(watchdog_limit), .clear_o(clear), .busy_o(unused_busy),
     .done_o(done), .error_valid_o(error_valid), .error_code_o(error_code), .error_index_o(error_index),
     .req_valid_o(fetch_req_valid), .req_ready_i(fetch_req_ready), .req_addr_o(fetch_req_addr),
     .req_beats_o(fetch_req_beats), .data_valid_i(fetch_data_valid), .data_i(port0_data),
     .cmd_valid_o(cmd_valid), .cmd_ready_i(cmd_ready), .cmd_instr_o(cmd_instr), .unit_done_i(unit_done),
     .unit_idle_i(unit_idle), .abort_o(abort),
-    .axi_idle_i(rd_idle & wr_idle), .act_range_i(act_range), .dram_range_i(rd_range | wr_range),
+    .axi_idle_i(rd_idle & wr_idle), .act_range_i(act_range | (|unit_error)), .dram_range_i(rd_range | wr_range),
     .axi_error_i(rd_error | wr_error), .activity_i(b_activity | step | (|rd_beats))
   );
   assign trace_done_o = unit_done;
@@ -231,7 +231,7 @@ module msq_kernel #(
 
   msq_load #(.BANKS(BANKS)) u_load (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[LOAD]), .cmd_ready_o(cmd_ready[LOAD]),
-    .cmd_instr_i(cmd_instr[LOAD*1024+:1024]), .done_o(unit_done[LOAD]), .error_o(load_error), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[LOAD*1024+:1024]), .done_o(unit_done[LOAD]), .error_o(unit_error[0]), .abort_i(abort),
     .idle_o(unit_idle[LOAD]),
     .req_valid_o(load_req_valid), .req_ready_i(load_req_ready), .req_addr_o(load_req_addr),
     .req_beats_o(load_req_beats), .data_valid_i(load_data_valid), .data_i(port_data[(PORTS-1)*64+:64]),
@@ -240,7 +240,7 @@ module msq_kernel #(
 
   msq_store #(.BANKS(BANKS)) u_store (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[STORE]), .cmd_ready_o(cmd_ready[STORE]),
-    .cmd_instr_i(cmd_instr[STORE*1024+:1024]), .done_o(unit_done[STORE]), .error_o(store_error), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[STORE*1024+:1024]), .done_o(unit_done[STORE]), .error_o(unit_error[1]), .abort_i(abort),
     .idle_o(unit_idle[STORE]),
     .req_valid_o(store_req_valid), .req_ready_i(store_req_ready), .req_addr_o(store_req_addr),
     .req_beats_o(store_req_beats), .wdata_valid_o(store_wdata_valid), .wdata_ready_i(store_wdata_ready),
@@ -250,7 +250,7 @@ module msq_kernel #(
 
   msq_vec #(.BANKS(BANKS)) u_vec (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[VEC]), .cmd_ready_o(cmd_ready[VEC]),
-    .cmd_instr_i(cmd_instr[VEC*1024+:1024]), .done_o(unit_done[VEC]), .error_o(vec_error), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[VEC*1024+:1024]), .done_o(unit_done[VEC]), .error_o(unit_error[2]), .abort_i(abort),
     .idle_o(unit_idle[VEC]),
     .vr_valid_o(vr_valid), .vr_ready_i(vr_ready), .vr_addr_o(vr_addr), .vr_rvalid_i(vr_rvalid), .vr_rdata_i(vr_rdata),
     .vw_valid_o(vw_valid), .vw_ready_i(vw_ready), .vw_addr_o(vw_addr), .vw_data_o(vw_data)
@@ -261,13 +261,13 @@ module msq_kernel #(
   logic                rd_en, release_valid;
   logic [F/2*160-1:0]  wf;
   logic [S*64-1:0]     ws;
-  logic                param_req, param_leaky, tile_drained, wgt_error;
+  logic                param_req, param_leaky, tile_drained;
   logic [3:0]          param_group;
   logic [Q*128-1:0]    param_data;
 
   msq_wgt #(.F(F), .S(S), .PORTS(PORTS), .WDEPTH(WDEPTH), .Q(Q)) u_wgt (
     .clk_i, .rst_ni, .clear_i(clear), .cmd_valid_i(cmd_valid[WEIGHTS]), .cmd_ready_o(cmd_ready[WEIGHTS]),
-    .cmd_instr_i(cmd_instr[WEIGHTS*1024+:1024]), .done_o(unit_done[WEIGHTS]), .error_o(wgt_error), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[WEIGHTS*1024+:1024]), .done_o(unit_done[WEIGHTS]), .error_o(unit_error[3]), .abort_i(abort),
     .idle_o(unit_idle[WEIGHTS]),
     .req_valid_o(wgt_req_valid), .req_ready_i(wgt_req_ready), .req_addr_o(wgt_req_addr), .req_beats_o(wgt_req_beats),
     .data_valid_i(wgt_data_valid), .data_i(port_data),
