@@ -1,0 +1,278 @@
+#include "hw/sim/functional_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <random>
+#include <utility>
+#include <variant>
+
+namespace msq::hw {
+namespace {
+
+constexpr uint64_t kBurstBytes = 128;
+
+// Finds an address whose bank does not exist.
+class BankCheck {
+ public:
+  explicit BankCheck(int banks) : banks_(banks) {}
+  void operator()(const FieldPlace& place, const Address& value) {
+    if (value.bank >= banks_) bad_ = place.name;
+  }
+  template <typename Number>
+  void operator()(const FieldPlace&, const Number&) {}
+  std::string_view bad() const { return bad_; }
+
+ private:
+  int64_t banks_;
+  std::string_view bad_;
+};
+
+size_t OpcodeOf(const AnyFields& fields) {
+  return std::visit([](const auto& f) { return static_cast<size_t>(f.kOpcode); }, fields);
+}
+
+// Steps an address as the nested loops of LOAD, STORE and VEC do.
+int64_t Advance(int64_t word, Address step, int banks) {
+  return word + JoinAddress(step, banks);
+}
+
+}  // namespace
+
+FunctionalModel::FunctionalModel(const Configuration& configuration)
+    : configuration_(configuration),
+      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)) {}
+
+ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed) {
+  dram_ = dram;
+  tiles_.clear();
+  completed_.assign(256, 0);
+  current_ = 0;
+  end_ = {};
+  const std::vector<Entry> entries = Fetch(program);
+  const ProgramEnd fetched = std::exchange(end_, {});
+  order_seed ? RunInDrawnOrder(entries, *order_seed) : RunInOrder(entries);
+  // What could not be fetched comes after what could.
+  if (ok()) end_ = fetched;
+  return end_;
+}
+
+std::vector<FunctionalModel::Entry> FunctionalModel::Fetch(uint64_t program) {
+  std::vector<Entry> entries;
+  if (program % kInstructionBytes != 0) Fail(ErrorCode::kIllegalInstruction, "the program is not aligned");
+  for (uint64_t address = program; ok(); address += kInstructionBytes) {
+    current_ = static_cast<int64_t>(entries.size());
+    if (!DramHas(address, kInstructionBytes)) break;
+    Instruction instruction;
+    for (size_t i = 0; i < instruction.size(); ++i) instruction[i] = DramWord(address + 8 * i);
+    const std::optional<AnyFields> fields = DecodeAny(instruction);
+    if (!fields) {
+      Fail(ErrorCode::kIllegalInstruction, "there is no such opcode");
+      break;
+    }
+    entries.push_back({current_, *fields});
+    if (std::holds_alternative<EndFields>(*fields)) break;
+  }
+  return entries;
+}
+
+bool FunctionalModel::WaitsAreMet(const Entry& entry) const {
+  const auto reached = [this](Opcode unit, int64_t wait) {
+    return static_cast<int16_t>(completed_[static_cast<size_t>(unit)] - wait) >= 0;
+  };
+  if (std::holds_alternative<WeightsFields>(entry.fields) || std::holds_alternative<EndFields>(entry.fields))
+    return true;
+  if (const auto* conv = std::get_if<ConvFields>(&entry.fields)) {
+    if (std::ssize(tiles_) < conv->tiles) return false;
+  }
+  return std::visit(
+      [&](const auto& f) {
+        return reached(Opcode::kLoad, f.wait_load) && reached(Opcode::kStore, f.wait_store) &&
+               reached(Opcode::kConv, f.wait_conv) && reached(Opcode::kVec, f.wait_vec);
+      },
+      entry.fields);
+}
+
+void FunctionalModel::RunInOrder(const std::vector<Entry>& entries) {
+  for (const Entry& entry : entries) {
+    current_ = entry.index;
+    if (!WaitsAreMet(entry)) return Fail(ErrorCode::kWatchdog, "waits for something that comes later or never");
+    ExecuteEntry(entry);
+    if (!ok()) return;
+  }
+}
+
+void FunctionalModel::RunInDrawnOrder(const std::vector<Entry>& entries, uint64_t seed) {
+  std::array<std::deque<const Entry*>, 8> units;
+  for (const Entry& entry : entries) {
+    if (!std::holds_alternative<EndFields>(entry.fields)) units[OpcodeOf(entry.fields)].push_back(&entry);
+  }
+  std::mt19937_64 random(seed);
+  for (;;) {
+    std::vector<size_t> ready, waiting;
+    for (size_t unit = 0; unit < units.size(); ++unit) {
+      if (!units[unit].empty()) (WaitsAreMet(*units[unit].front()) ? ready : waiting).push_back(unit);
+    }
+    if (ready.empty()) {
+      if (!waiting.empty()) {
+        current_ = units[waiting.front()].front()->index;
+        Fail(ErrorCode::kWatchdog, "waits for something that never comes");
+      }
+      return;
+    }
+    const size_t unit = ready[random() % ready.size()];
+    current_ = units[unit].front()->index;
+    ExecuteEntry(*units[unit].front());
+    if (!ok()) return;
+    units[unit].pop_front();
+  }
+}
+
+void FunctionalModel::ExecuteEntry(const Entry& entry) {
+  std::visit(
+      [this](const auto& f) {
+        BankCheck banks(configuration_.banks);
+        f.Visit(f, banks);
+        if (!banks.bad().empty()) return Fail(ErrorCode::kIllegalInstruction, "bank of " + std::string(banks.bad()));
+        Execute(f);
+      },
+      entry.fields);
+  ++completed_[OpcodeOf(entry.fields)];
+}
+
+void FunctionalModel::Execute(const WeightsFields& f) {
+  if (f.tiles < 1 || f.weight_rows < 1 || (f.param_rows != 2 && f.param_rows != 4)) {
+    return Fail(ErrorCode::kIllegalInstruction, "tiles, param_rows or weight_rows");
+  }
+  if (f.dram % 128 != 0 || f.port_stride % 128 != 0) return Fail(ErrorCode::kIllegalInstruction, "dram or port_stride");
+  const auto lanes = static_cast<uint64_t>(configuration_.lanes());
+  const uint64_t port_lanes = lanes / static_cast<uint64_t>(configuration_.ports);
+  const auto rows = static_cast<uint64_t>(f.param_rows + f.weight_rows), tiles = static_cast<uint64_t>(f.tiles);
+  const auto base = static_cast<uint64_t>(f.dram), stride = static_cast<uint64_t>(f.port_stride);
+  const uint64_t port_bytes = (tiles * rows * port_lanes * 8 + kBurstBytes - 1) / kBurstBytes * kBurstBytes;
+  for (int port = 0; port < configuration_.ports; ++port) {
+    if (!DramHas(base + static_cast<uint64_t>(port) * stride, port_bytes)) return;
+  }
+  for (uint64_t t = 0; t < tiles; ++t) {
+    Tile tile{f.param_rows, f.weight_rows, {}};
+    tile.beats.reserve(rows * lanes);
+    for (uint64_t row = 0; row < rows; ++row) {
+      for (uint64_t lane = 0; lane < lanes; ++lane) {
+        const uint64_t beat = (t * rows + row) * port_lanes + lane % port_lanes;
+        tile.beats.push_back(DramWord(base + lane / port_lanes * stride + 8 * beat));
+      }
+    }
+    tiles_.push_back(std::move(tile));
+  }
+}
+
+void FunctionalModel::Execute(const LoadFields& f) {
+  if (f.rows < 1 || f.row_words < 1) return Fail(ErrorCode::kIllegalInstruction, "rows or row_words");
+  if (f.dram % 8 != 0 || f.dram_row_stride % 8 != 0) return Fail(ErrorCode::kIllegalInstruction, "dram is not aligned");
+  int64_t word = Word(f.act);
+  for (int64_t row = 0; row < f.rows && ok(); ++row) {
+    const auto from = static_cast<uint64_t>(f.dram + row * f.dram_row_stride);
+    if (!DramHas(from, 8 * static_cast<uint64_t>(f.row_words))) return;
+    for (int64_t i = 0; i < f.row_words && ok(); ++i) {
+      WriteWord(word, DramWord(from + 8 * static_cast<uint64_t>(i)));
+      word = Advance(word, i + 1 < f.row_words ? f.act_step : f.act_row_step, configuration_.banks);
+    }
+  }
+}
+
+void FunctionalModel::Execute(const StoreFields& f) {
+  if (f.rows < 1 || f.row_words < 1) return Fail(ErrorCode::kIllegalInstruction, "rows or row_words");
+  if (f.dram % 8 != 0 || f.dram_row_stride % 8 != 0) return Fail(ErrorCode::kIllegalInstruction, "dram is not aligned");
+  int64_t word = Word(f.act);
+  for (int64_t row = 0; row < f.rows && ok(); ++row) {
+    const auto to = static_cast<uint64_t>(f.dram + row * f.dram_row_stride);
+    if (!DramHas(to, 8 * static_cast<uint64_t>(f.row_words))) return;
+    for (int64_t i = 0; i < f.row_words && ok(); ++i) {
+      const uint64_t value = ReadWord(word);
+      std::memcpy(dram_.bytes.data() + (to - dram_.base) + 8 * i, &value, 8);
+      word = Advance(word, i + 1 < f.row_words ? f.act_step : f.act_row_step, configuration_.banks);
+    }
+  }
+}
+
+void FunctionalModel::Execute(const VecFields& f) {
+  if (f.groups < 1 || f.out_height < 1 || f.out_width < 1 || f.kernel_h < 1 || f.kernel_w < 1) {
+    return Fail(ErrorCode::kIllegalInstruction, "a size is 0");
+  }
+  const int banks = configuration_.banks;
+  int64_t in = Word(f.in), out = Word(f.out);
+  // The largest of each of the 16 codes over the window whose first tap is word `first` at y, x.
+  const auto maximum = [&](int64_t first, int64_t y, int64_t x) {
+    std::array<uint32_t, 16> best{};
+    int64_t tap = first;
+    for (int64_t ky = 0; ky < f.kernel_h; ++ky) {
+      for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
+        const bool inside = y + ky >= 0 && y + ky < f.in_height && x + kx >= 0 && x + kx < f.in_width;
+        const uint64_t low = inside ? ReadWord(tap) : 0;
+        const uint64_t high = inside && f.wide ? ReadWord(tap + Word(f.in_plane)) : 0;
+        for (size_t i = 0; i < 16; ++i) {
+          const auto code = static_cast<uint32_t>((low >> (4 * i) & 15) | (high >> (4 * i) & 15) << 4);
+          best[i] = std::max(best[i], code);
+        }
+        tap = Advance(tap, kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row, banks);
+      }
+    }
+    return best;
+  };
+  for (int64_t group = 0; group < f.groups; ++group) {
+    for (int64_t oy = 0; oy < f.out_height; ++oy) {
+      for (int64_t ox = 0; ox < f.out_width && ok(); ++ox) {
+        const auto best = maximum(in, f.first_y + oy * f.stride_y, f.first_x + ox * f.stride_x);
+        uint64_t low = 0, high = 0;
+        for (size_t i = 0; i < 16; ++i) {
+          low |= static_cast<uint64_t>(best[i] & 15) << (4 * i);
+          high |= static_cast<uint64_t>(best[i] >> 4) << (4 * i);
+        }
+        WriteWord(out, low);
+        if (f.wide) WriteWord(out + Word(f.out_plane), high);
+        const bool row_ends = ox + 1 == f.out_width, group_ends = row_ends && oy + 1 == f.out_height;
+        in = Advance(in, group_ends ? f.in_group : row_ends ? f.in_row : f.in_pixel, banks);
+        out = Advance(out, group_ends ? f.out_group : row_ends ? f.out_row : f.out_pixel, banks);
+      }
+    }
+  }
+}
+
+void FunctionalModel::Fail(ErrorCode error, std::string detail) {
+  if (ok()) end_ = {error, current_, std::move(detail)};
+}
+
+bool FunctionalModel::DramHas(uint64_t address, uint64_t bytes) {
+  const uint64_t size = dram_.bytes.size();
+  const bool has = address >= dram_.base && bytes <= size && address - dram_.base <= size - bytes;
+  if (!has) Fail(ErrorCode::kDramRange, "address " + std::to_string(address) + ", " + std::to_string(bytes) + " bytes");
+  return has;
+}
+
+// Precondition: DramHas.
+uint64_t FunctionalModel::DramWord(uint64_t address) const {
+  uint64_t value;
+  std::memcpy(&value, dram_.bytes.data() + (address - dram_.base), 8);
+  return value;
+}
+
+uint64_t FunctionalModel::ReadWord(int64_t word) {
+  if (word >= 0 && word < std::ssize(words_)) return words_[static_cast<size_t>(word)];
+  Fail(ErrorCode::kActRange, "reads word " + std::to_string(word));
+  return 0;
+}
+
+void FunctionalModel::WriteWord(int64_t word, uint64_t value) {
+  if (word >= 0 && word < std::ssize(words_)) {
+    words_[static_cast<size_t>(word)] = value;
+  } else {
+    Fail(ErrorCode::kActRange, "writes word " + std::to_string(word));
+  }
+}
+
+void FunctionalModel::WriteNibble(int64_t word, int64_t nibble, uint64_t value) {
+  const uint64_t mask = uint64_t{15} << (4 * nibble);
+  WriteWord(word, (ReadWord(word) & ~mask) | value << (4 * nibble));
+}
+
+}  // namespace msq::hw

@@ -1,0 +1,102 @@
+// The instruction set as software: executes a program exactly, one whole instruction after the other, without time.
+// The oracle for the RTL and for the lowering. What an instruction does is docs/hw/programmers_guide.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hw/regs/configurations.h"
+#include "hw/regs/isa.h"
+#include "hw/regs/registers.h"
+
+namespace msq::hw {
+
+// How a program ended. `instruction` and `detail` say more about an error.
+struct ProgramEnd {
+  ErrorCode error = ErrorCode::kNone;
+  int64_t instruction = 0;  // index in the program
+  std::string detail;
+
+  bool ok() const { return error == ErrorCode::kNone; }
+};
+
+// The memory that a program sees: `bytes` begin at address `base`. Anything outside is dram_range.
+struct DramWindow {
+  std::span<std::byte> bytes;
+  uint64_t base = 0;
+};
+
+// Stricter than the hardware, which trusts what it cannot check cheaply: fields that contradict each other are
+// illegal_instruction, and what would wait for ever (a wait that nothing fulfils, weights that never come, a tile that
+// the buffer cannot hold) is watchdog.
+class FunctionalModel {
+ public:
+  explicit FunctionalModel(const Configuration& configuration);
+
+  // Runs the program at address `program` to its END or first error. Without `order_seed` in program order; with it in
+  // an order drawn from those that the waits allow, so that a wait that is missing shows as a wrong result. Activation
+  // memory is kept from run to run.
+  ProgramEnd Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed = std::nullopt);
+
+  // Word a of the activation memory.
+  std::span<uint64_t> words() { return words_; }
+
+ private:
+  struct Entry {
+    int64_t index;
+    AnyFields fields;
+  };
+  // A tile in the weight buffer: beats row by row.
+  struct Tile {
+    int64_t param_rows;
+    int64_t weight_rows;
+    std::vector<uint64_t> beats;
+  };
+  // A tile as CONV uses it, for one lane after the other.
+  struct Lanes;
+  // Walks a CONV's pixels and windows.
+  struct Walk;
+
+  std::vector<Entry> Fetch(uint64_t program);
+  void RunInOrder(const std::vector<Entry>& entries);
+  void RunInDrawnOrder(const std::vector<Entry>& entries, uint64_t seed);
+  bool WaitsAreMet(const Entry& entry) const;
+  void ExecuteEntry(const Entry& entry);
+
+  void Execute(const EndFields&) {}
+  void Execute(const WeightsFields& f);
+  void Execute(const LoadFields& f);
+  void Execute(const StoreFields& f);
+  void Execute(const ConvFields& f);
+  void Execute(const VecFields& f);
+  std::string_view Contradiction(const ConvFields& f) const;
+  Lanes Unpack(const ConvFields& f, const Tile& tile) const;
+  void ComputePixel(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile, int64_t pixel);
+  void WriteCode(const ConvFields& f, int64_t slot, int64_t pixel, const uint64_t* params, int32_t acc, bool leaky);
+
+  bool ok() const { return end_.error == ErrorCode::kNone; }
+  void Fail(ErrorCode error, std::string detail);
+  bool DramHas(uint64_t address, uint64_t bytes);
+  uint64_t DramWord(uint64_t address) const;
+  int64_t Word(Address address) const { return JoinAddress(address, configuration_.banks); }
+  uint64_t ReadWord(int64_t word);
+  void WriteWord(int64_t word, uint64_t value);
+  uint32_t ReadNibble(int64_t word, int64_t nibble) { return ReadWord(word) >> (4 * nibble) & 15; }
+  void WriteNibble(int64_t word, int64_t nibble, uint64_t value);
+
+  const Configuration configuration_;
+  std::vector<uint64_t> words_;
+  DramWindow dram_;
+  std::deque<Tile> tiles_;
+  std::vector<int64_t> completed_;  // instructions of each opcode
+  int64_t current_ = 0;
+  ProgramEnd end_;
+};
+
+}  // namespace msq::hw
