@@ -1,0 +1,189 @@
+#include "backends/fpga/lowering/graph_lowering.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backends/fpga/lowering/lowering.h"
+#include "backends/fpga/lowering/node_lowering.h"
+#include "base/status.h"
+
+namespace msq::fpga {
+namespace {
+
+constexpr int64_t kMaxRowWords = 65535;  // of LOAD and STORE
+
+// Calls emit(first word, words) for pieces that LOAD and STORE can take.
+template <typename Emit>
+absl::Status ForEachPiece(int64_t words, Emit emit) {
+  for (int64_t first = 0; first < words; first += kMaxRowWords) {
+    MSQ_RETURN_IF_ERROR(emit(first, std::min(kMaxRowWords, words - first)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ImageShape::ImageShape(const ir::Shape& shape) : channels(shape[0]), height(1), width(1) {
+  if (shape.size() > 2) height = shape[1];
+  for (size_t i = shape.size() > 2 ? 2 : 1; i < shape.size(); ++i) width *= shape[i];
+}
+
+GraphLowering::GraphLowering(const ir::Graph& graph, const hw::Configuration& configuration)
+    : graph_(graph),
+      order_(graph, configuration),
+      builder_(configuration),
+      memory_(int64_t{configuration.banks} * configuration.depth),
+      placed_(graph.tensors.size()),
+      readers_(graph.tensors.size()),
+      pending_input_(graph.tensors.size()),
+      done_(graph.nodes.size()) {
+  for (const ir::Node& node : graph.nodes) {
+    for (ir::TensorId id : node.inputs) ++readers_[static_cast<size_t>(id)];
+  }
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    pending_input_[static_cast<size_t>(graph.inputs[i])] = i;
+    inputs_.push_back({.id = graph.inputs[i]});
+  }
+  for (ir::TensorId id : graph.outputs) outputs_.push_back({.id = id});
+}
+
+absl::StatusOr<Program> GraphLowering::Run() {
+  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+    if (done_[i]) continue;
+    const ir::Node& node = graph_.nodes[i];
+    MSQ_RETURN_IF_ERROR(WithContext(NodeLowering(node, this).Lower(), "node '", node.name, "'"));
+    MSQ_RETURN_IF_ERROR(WithContext(FinishNode(node), "node '", node.name, "'"));
+  }
+  // Inputs that no node reads may be outputs; the others have a place in DRAM all the same.
+  for (ir::TensorId id : graph_.inputs) {
+    if (pending_input_[static_cast<size_t>(id)]) {
+      auto placed = Get(id);
+      if (!placed.ok())
+        return WithContext(placed.status(), "input '", graph_.tensors[static_cast<size_t>(id)].name, "'");
+    }
+  }
+  MSQ_ASSIGN_OR_RETURN(DramPlan plan, builder_.Finish());
+  Program program{.configuration = configuration()};
+  program.image = std::move(plan.image);
+  program.instructions = plan.instructions;
+  program.dram_bytes = plan.bytes;
+  for (HostTensor& input : inputs_) input.dram += plan.inputs;
+  for (HostTensor& output : outputs_) output.dram += plan.outputs;
+  program.inputs = std::move(inputs_);
+  program.outputs = std::move(outputs_);
+  program.layers = std::move(layers_);
+  return program;
+}
+
+absl::Status GraphLowering::FinishNode(const ir::Node& node) {
+  done_[static_cast<size_t>(&node - graph_.nodes.data())] = true;
+  MSQ_RETURN_IF_ERROR(StoreOutput(node.output));
+  if (readers_[static_cast<size_t>(node.output)] == 0) placed_[static_cast<size_t>(node.output)].reset();
+  for (ir::TensorId id : node.inputs) {
+    if (--readers_[static_cast<size_t>(id)] == 0) placed_[static_cast<size_t>(id)].reset();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Placed> GraphLowering::Get(ir::TensorId id) {
+  const auto i = static_cast<size_t>(id);
+  if (pending_input_[i]) {
+    const size_t index = *std::exchange(pending_input_[i], std::nullopt);
+    MSQ_RETURN_IF_ERROR(LoadInput(index, id));
+    MSQ_RETURN_IF_ERROR(StoreOutput(id));
+  }
+  return *placed_[i];
+}
+
+absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {
+  std::shared_ptr<Region> region = memory_.Take(layout.words());
+  if (region == nullptr) {
+    return absl::ResourceExhaustedError(absl::StrCat("no room for ", layout.words(), " words beside ", memory_.taken(),
+                                                     " of ", memory_.words(), " in the activation memory"));
+  }
+  const int64_t base = region->begin();
+  return Placed{std::move(layout), base, 0, std::move(region)};
+}
+
+ImageLayout GraphLowering::MakeLayout(const ir::TensorType& type, const ImageShape& shape,
+                                      std::vector<int64_t> slots) const {
+  ImageLayout layout{.channels = shape.channels, .height = shape.height, .width = shape.width};
+  layout.raw = type.kind == ir::TensorType::Kind::kAccumulator;
+  if (!layout.raw) layout.bits = type.bits;
+  layout.slots = std::move(slots);
+  // CONV writes Q channels at once.
+  layout.plane_groups = CeilDiv(RoundUp(layout.slot_end(), configuration().q), kWordChannels);
+  return layout;
+}
+
+bool GraphLowering::IsOutput(ir::TensorId id) const {
+  return std::find(graph_.outputs.begin(), graph_.outputs.end(), id) != graph_.outputs.end();
+}
+
+bool GraphLowering::IsUnseenInput(ir::TensorId id) const {
+  return pending_input_[static_cast<size_t>(id)].has_value() && readers_[static_cast<size_t>(id)] == 1 && !IsOutput(id);
+}
+
+void GraphLowering::RenameInput(ir::TensorId id, ir::TensorId as) {
+  pending_input_[static_cast<size_t>(as)] = std::exchange(pending_input_[static_cast<size_t>(id)], std::nullopt);
+}
+
+const HostTensor* GraphLowering::PackInput(ir::TensorId id, const TapPacking& taps, ImageLayout layout) {
+  HostTensor& input = inputs_[*std::exchange(pending_input_[static_cast<size_t>(id)], std::nullopt)];
+  input.layout = std::move(layout);
+  input.taps = taps;
+  input.dram = builder_.Reserve(Section::kInputs, input.bytes());
+  return &input;
+}
+
+const ir::Node* GraphLowering::OnlyReader(ir::TensorId id) const {
+  if (readers_[static_cast<size_t>(id)] != 1 || IsOutput(id)) return nullptr;
+  for (const ir::Node& node : graph_.nodes) {
+    if (std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end()) return &node;
+  }
+  return nullptr;
+}
+
+absl::Status GraphLowering::LoadInput(size_t index, ir::TensorId id) {
+  HostTensor& input = inputs_[index];
+  const ImageShape shape(Type(id).shape);
+  input.layout = MakeLayout(Type(id), shape, order_.Choose(id, shape.channels));
+  input.dram = builder_.Reserve(Section::kInputs, input.bytes());
+  MSQ_ASSIGN_OR_RETURN(Placed placed, Take(input.layout));
+  const int64_t base = placed.base;
+  Put(id, std::move(placed));
+  return ForEachPiece(input.layout.words(), [&](int64_t first, int64_t words) {
+    const hw::LoadFields load = {.dram = input.dram + first * kWordBytes,
+                                 .rows = 1,
+                                 .row_words = words,
+                                 .act = builder_.Address(base + first),
+                                 .act_step = builder_.Address(1)};
+    return builder_.Load(load, {{}, {{base + first, base + first + words}}});
+  });
+}
+
+absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
+  if (!IsOutput(id)) return absl::OkStatus();
+  MSQ_ASSIGN_OR_RETURN(const Placed placed, Get(id));
+  for (HostTensor& output : outputs_) {
+    // Asking for a graph input that is an output has stored it.
+    if (output.id != id || output.layout.words() > 0) continue;
+    output.layout = placed.layout;
+    output.dram = builder_.Reserve(Section::kOutputs, output.bytes());
+    MSQ_RETURN_IF_ERROR(ForEachPiece(output.layout.words(), [&](int64_t first, int64_t words) {
+      const hw::StoreFields store = {.dram = output.dram + first * kWordBytes,
+                                     .rows = 1,
+                                     .row_words = words,
+                                     .act = builder_.Address(placed.base + first),
+                                     .act_step = builder_.Address(1)};
+      return builder_.Store(store, {{{placed.base + first, placed.base + first + words}}, {}});
+    }));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration) {
+  return GraphLowering(graph, configuration).Run();
+}
+
+}  // namespace msq::fpga

@@ -1,0 +1,78 @@
+// The state of a lowering: where each tensor is, what is left to be read. The operators are in node_lowering.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "backends/fpga/lowering/activation_memory.h"
+#include "backends/fpga/lowering/channel_order.h"
+#include "backends/fpga/lowering/conv_lowering.h"
+#include "backends/fpga/lowering/program.h"
+#include "backends/fpga/lowering/program_builder.h"
+#include "model/ir/graph.h"
+
+namespace msq::fpga {
+
+// [C,H,W] of a tensor of any rank: a vector is one pixel, a matrix one row of pixels.
+struct ImageShape {
+  int64_t channels, height, width;
+  explicit ImageShape(const ir::Shape& shape);
+  ImageShape(int64_t channels, int64_t height, int64_t width) : channels(channels), height(height), width(width) {}
+};
+
+class GraphLowering {
+ public:
+  GraphLowering(const ir::Graph& graph, const hw::Configuration& configuration);
+
+  absl::StatusOr<Program> Run();
+
+  // For operators.
+  const ir::TensorType& Type(ir::TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type; }
+  const hw::Configuration& configuration() const { return builder_.configuration(); }
+  const ChannelOrder& order() const { return order_; }
+  ProgramBuilder* builder() { return &builder_; }
+  ActivationMemory* memory() { return &memory_; }
+
+  // The tensor in the activation memory; a graph input is loaded when it is first asked for.
+  absl::StatusOr<Placed> Get(ir::TensorId id);
+  // Room for an image.
+  absl::StatusOr<Placed> Take(ImageLayout layout);
+  // A layout for codes or sums of `type` as this image, with these slots.
+  ImageLayout MakeLayout(const ir::TensorType& type, const ImageShape& shape, std::vector<int64_t> slots) const;
+  void Put(ir::TensorId id, Placed placed) { placed_[static_cast<size_t>(id)] = std::move(placed); }
+
+  // A graph input that is not loaded yet and that nobody but the present node reads.
+  bool IsUnseenInput(ir::TensorId id) const;
+  // The host packs such an input: as tensor `as`, or in taps.
+  void RenameInput(ir::TensorId id, ir::TensorId as);
+  const HostTensor* PackInput(ir::TensorId id, const TapPacking& taps, ImageLayout layout);
+  // The node that alone reads the tensor, or null.
+  const ir::Node* OnlyReader(ir::TensorId id) const;
+  // Stores the node's output if it is the graph's, and frees what nobody reads any more. Called for each node when its
+  // instructions are there; by an operator, for a node that it has taken over.
+  absl::Status FinishNode(const ir::Node& node);
+  void Record(LayerRecord record) { layers_.push_back(std::move(record)); }
+
+ private:
+  bool IsOutput(ir::TensorId id) const;
+  absl::Status LoadInput(size_t index, ir::TensorId id);
+  // Stores the tensor if it is an output.
+  absl::Status StoreOutput(ir::TensorId id);
+
+  const ir::Graph& graph_;
+  const ChannelOrder order_;
+  ProgramBuilder builder_;
+  ActivationMemory memory_;
+  std::vector<std::optional<Placed>> placed_;         // by tensor
+  std::vector<int64_t> readers_;                      // by tensor: nodes that are still to read it
+  std::vector<std::optional<size_t>> pending_input_;  // by tensor: the graph input that it is, until it is loaded
+  std::vector<bool> done_;                            // by node
+  std::vector<HostTensor> inputs_, outputs_;
+  std::vector<LayerRecord> layers_;
+};
+
+}  // namespace msq::fpga

@@ -1,0 +1,129 @@
+#include "backends/fpga/lowering/program_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <variant>
+
+#include "backends/fpga/lowering/image_layout.h"
+#include "base/status.h"
+
+namespace msq::fpga {
+namespace {
+
+constexpr int64_t kDramAlignment = 128;
+constexpr int64_t kMaxUnitInstructions = 32767;  // waits are compared modulo 2^16
+
+bool Overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
+  return std::any_of(a.begin(), a.end(), [&b](const Range& x) {
+    return std::any_of(b.begin(), b.end(), [&x](const Range& y) { return x.begin < y.end && y.begin < x.end; });
+  });
+}
+
+bool Conflict(const Access& a, const Access& b) {
+  return Overlap(a.writes, b.writes) || Overlap(a.writes, b.reads) || Overlap(a.reads, b.writes);
+}
+
+template <typename Fields>
+absl::Status CheckFits(const Fields& fields) {
+  hw::Instruction instruction;
+  const std::string_view misfit = hw::Encode(fields, &instruction);
+  if (misfit.empty()) return absl::OkStatus();
+  return Unimplemented("field ", std::string(misfit), " of ", std::string(Fields::kName), " is too small");
+}
+
+}  // namespace
+
+int64_t ProgramBuilder::AddWeights(const std::vector<std::byte>& bytes) {
+  const auto offset = static_cast<int64_t>(weights_.size());
+  weights_.insert(weights_.end(), bytes.begin(), bytes.end());
+  weights_.resize(static_cast<size_t>(RoundUp(std::ssize(weights_), kDramAlignment)));
+  section_bytes_[static_cast<size_t>(Section::kWeights)] = std::ssize(weights_);
+  return offset;
+}
+
+int64_t ProgramBuilder::Reserve(Section section, int64_t bytes) {
+  int64_t& end = section_bytes_[static_cast<size_t>(section)];
+  return std::exchange(end, RoundUp(end + bytes, kDramAlignment));
+}
+
+int64_t ProgramBuilder::WaitFor(Unit unit, const Access& access) const {
+  const std::vector<Access>& earlier = accesses_[unit];
+  for (int64_t i = std::ssize(earlier); i > 0; --i) {
+    if (Conflict(earlier[static_cast<size_t>(i - 1)], access)) return i;
+  }
+  return 0;
+}
+
+template <typename Fields>
+absl::Status ProgramBuilder::Append(Unit unit, Fields fields, const Access& access) {
+  // A unit's own instructions follow each other anyway.
+  if (unit != kLoad) fields.wait_load = WaitFor(kLoad, access);
+  if (unit != kStore) fields.wait_store = WaitFor(kStore, access);
+  if (unit != kConv) fields.wait_conv = WaitFor(kConv, access);
+  if (unit != kVec) fields.wait_vec = WaitFor(kVec, access);
+  MSQ_RETURN_IF_ERROR(CheckFits(fields));
+  if (std::ssize(accesses_[unit]) == kMaxUnitInstructions) {
+    return absl::ResourceExhaustedError("the program has more instructions than wait counts can tell apart");
+  }
+  entries_.push_back({fields, unit == kConv ? std::ssize(accesses_[kConv]) : -1});
+  accesses_[unit].push_back(access);
+  return absl::OkStatus();
+}
+
+absl::Status ProgramBuilder::Conv(const hw::WeightsFields& weights, const hw::ConvFields& conv, const Access& access) {
+  MSQ_RETURN_IF_ERROR(CheckFits(weights));
+  MSQ_RETURN_IF_ERROR(Append(kConv, conv, access));
+  weights_of_conv_.push_back(weights);
+  return absl::OkStatus();
+}
+absl::Status ProgramBuilder::Vec(const hw::VecFields& fields, const Access& access) {
+  return Append(kVec, fields, access);
+}
+absl::Status ProgramBuilder::Load(const hw::LoadFields& fields, const Access& access) {
+  return Append(kLoad, fields, access);
+}
+absl::Status ProgramBuilder::Store(const hw::StoreFields& fields, const Access& access) {
+  return Append(kStore, fields, access);
+}
+
+// Each WEIGHTS stands before the CONV that precedes its own, so that the buffer is filled across layers. No deadlock:
+// WEIGHTS k + 1 needs at most CONV k - 1 to be dispatched before it, and that is so.
+std::vector<hw::AnyFields> ProgramBuilder::Ordered() const {
+  std::vector<hw::AnyFields> ordered;
+  if (!weights_of_conv_.empty()) ordered.push_back(weights_of_conv_.front());
+  for (const Entry& entry : entries_) {
+    const auto next = static_cast<size_t>(entry.conv + 1);
+    if (entry.conv >= 0 && next < weights_of_conv_.size()) ordered.push_back(weights_of_conv_[next]);
+    ordered.push_back(entry.fields);
+  }
+  ordered.push_back(hw::EndFields{});
+  return ordered;
+}
+
+absl::StatusOr<DramPlan> ProgramBuilder::Finish() {
+  const std::vector<hw::AnyFields> ordered = Ordered();
+  DramPlan plan;
+  plan.instructions = std::ssize(ordered);
+  const int64_t weights = RoundUp(plan.instructions * hw::kInstructionBytes, kDramAlignment);
+  plan.inputs = weights + std::ssize(weights_);
+  plan.outputs = plan.inputs + section_bytes_[static_cast<size_t>(Section::kInputs)];
+  plan.bytes = plan.outputs + section_bytes_[static_cast<size_t>(Section::kOutputs)];
+  plan.image.resize(static_cast<size_t>(plan.inputs));
+  std::copy(weights_.begin(), weights_.end(), plan.image.begin() + weights);
+  std::byte* place = plan.image.data();
+  for (hw::AnyFields any : ordered) {
+    if (auto* f = std::get_if<hw::WeightsFields>(&any)) f->dram += weights;
+    if (auto* f = std::get_if<hw::LoadFields>(&any)) f->dram += plan.inputs;
+    if (auto* f = std::get_if<hw::StoreFields>(&any)) f->dram += plan.outputs;
+    hw::Instruction instruction;
+    const std::string_view misfit =
+        std::visit([&instruction](const auto& fields) { return hw::Encode(fields, &instruction); }, any);
+    if (!misfit.empty()) return Unimplemented("field ", std::string(misfit), " is too small for the program's DRAM");
+    std::memcpy(place, instruction.data(), hw::kInstructionBytes);
+    place += hw::kInstructionBytes;
+  }
+  return plan;
+}
+
+}  // namespace msq::fpga
