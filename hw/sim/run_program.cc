@@ -8,10 +8,6 @@ void Write64(SimulatedKernel& kernel, uint32_t lower, uint64_t value) {
   kernel.WriteRegister(lower + 4, static_cast<uint32_t>(value >> 32));
 }
 
-uint32_t Take(uint32_t value, RegisterBits bits) {
-  return value >> bits.bit & ((uint32_t{1} << bits.width) - 1);
-}
-
 }  // namespace
 
 ProgramRun RunProgram(SimulatedKernel& kernel, const RunOptions& options) {
@@ -35,7 +31,7 @@ ProgramRun RunProgram(SimulatedKernel& kernel, const RunOptions& options) {
   }
   run.ended = kernel.interrupt();
   const uint32_t status = kernel.ReadRegister(kStatusRegister);
-  run.error = static_cast<ErrorCode>(Take(status, kStatusError));
+  run.error = static_cast<ErrorCode>(kStatusError.Of(status));
   run.error_index = kernel.ReadRegister(kErrorIndexRegister);
   run.cycles = kernel.ReadCounter(kCyclesLoRegister);
   run.steps = kernel.ReadCounter(kStepsLoRegister);
