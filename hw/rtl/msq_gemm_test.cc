@@ -17,9 +17,9 @@ struct Tiny {
   using Dut = Vmsq_gemm_tiny_dut;
   static constexpr GemmShape kShape = {2, 6, 10, 16};
 };
-struct TinyOfPrimitives {
+struct OfPrimitives {
   using Dut = Vmsq_gemm_prims_dut;
-  static constexpr GemmShape kShape = {2, 6, 10, 16};
+  static constexpr GemmShape kShape = {2, 2, 2, 4};
 };
 struct Z020 {
   using Dut = Vmsq_gemm_z020_dut;
@@ -36,7 +36,7 @@ class GemmTest : public testing::Test {
   static constexpr GemmShape kShape = Build::kShape;
   GemmBench<typename Build::Dut> bench_{kShape, 7};
 };
-using Builds = testing::Types<Tiny, TinyOfPrimitives, Z020, OnePixel>;
+using Builds = testing::Types<Tiny, OfPrimitives, Z020, OnePixel>;
 TYPED_TEST_SUITE(GemmTest, Builds);
 
 TYPED_TEST(GemmTest, SumsRandomPassesWithBubbles) {
@@ -51,11 +51,10 @@ TYPED_TEST(GemmTest, SumsRandomPassesWithBubbles) {
     pass.slack = static_cast<int>(random() % 3);
     pass.operands = i % 5 == 0 ? Operands::kCorners : Operands::kRandom;
     this->bench_.Run(pass);
-    if (this->HasFatalFailure()) return;
     expected += pass.last_px * pass.last_grp * this->kShape.drained;
   }
   EXPECT_EQ(this->bench_.Finish(), expected);
-  EXPECT_GT(expected, 1000);
+  EXPECT_GT(expected, 500);
 }
 
 // No cycle is lost: each pass is as long as its read-out, or one step long and as close as allowed.
@@ -66,7 +65,6 @@ TYPED_TEST(GemmTest, RunsPassesAtTheSmallestDistance) {
       for (int grp = 1; grp <= this->kShape.Groups(); ++grp) {
         const int steps = round % 2 ? px * grp : 1;
         this->bench_.Run({steps, px, grp, 0, 0, Operands::kRandom});
-        if (this->HasFatalFailure()) return;
         expected += px * grp * this->kShape.drained;
       }
     }
@@ -79,7 +77,6 @@ TYPED_TEST(GemmTest, HoldsTheExtremes) {
   const int items = this->kShape.pixels * this->kShape.Groups();
   for (const Operands operands : {Operands::kLargest, Operands::kSmallest, Operands::kCorners, Operands::kLargest}) {
     this->bench_.Run({60, this->kShape.pixels, this->kShape.Groups(), 0, 0, operands});
-    if (this->HasFatalFailure()) return;
   }
   EXPECT_EQ(this->bench_.Finish(), int64_t{4} * items * this->kShape.drained);
 }

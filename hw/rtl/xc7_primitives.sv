@@ -1,4 +1,5 @@
 // Simulation models of the Xilinx 7 series primitives that XC7_PRIMS = 1 instantiates. Never given to synthesis.
+// LUTs are multiplexers, so that an unknown input that does not matter leaves the output known.
 /* verilator lint_off DECLFILENAME */
 module LUT3 #(
   parameter logic [7:0] INIT = '0
@@ -8,7 +9,12 @@ module LUT3 #(
   input  logic I1,
   input  logic I2
 );
-  assign O = INIT[{I2, I1, I0}];
+  logic [3:0] level2;
+  logic [1:0] level1;
+
+  assign level2 = I2 ? INIT[7:4] : INIT[3:0];
+  assign level1 = I1 ? level2[3:2] : level2[1:0];
+  assign O = I0 ? level1[1] : level1[0];
 endmodule
 
 module LUT5 #(
@@ -21,7 +27,16 @@ module LUT5 #(
   input  logic I3,
   input  logic I4
 );
-  assign O = INIT[{I4, I3, I2, I1, I0}];
+  logic [15:0] level4;
+  logic [7:0]  level3;
+  logic [3:0]  level2;
+  logic [1:0]  level1;
+
+  assign level4 = I4 ? INIT[31:16] : INIT[15:0];
+  assign level3 = I3 ? level4[15:8] : level4[7:0];
+  assign level2 = I2 ? level3[7:4] : level3[3:0];
+  assign level1 = I1 ? level2[3:2] : level2[1:0];
+  assign O = I0 ? level1[1] : level1[0];
 endmodule
 
 module LUT6 #(
@@ -35,7 +50,18 @@ module LUT6 #(
   input  logic I4,
   input  logic I5
 );
-  assign O = INIT[{I5, I4, I3, I2, I1, I0}];
+  logic [31:0] level5;
+  logic [15:0] level4;
+  logic [7:0]  level3;
+  logic [3:0]  level2;
+  logic [1:0]  level1;
+
+  assign level5 = I5 ? INIT[63:32] : INIT[31:0];
+  assign level4 = I4 ? level5[31:16] : level5[15:0];
+  assign level3 = I3 ? level4[15:8] : level4[7:0];
+  assign level2 = I2 ? level3[7:4] : level3[3:0];
+  assign level1 = I1 ? level2[3:2] : level2[1:0];
+  assign O = I0 ? level1[1] : level1[0];
 endmodule
 
 module LUT6_2 #(
@@ -50,8 +76,8 @@ module LUT6_2 #(
   input  logic I4,
   input  logic I5
 );
-  assign O6 = INIT[{I5, I4, I3, I2, I1, I0}];
-  assign O5 = INIT[{1'b0, I4, I3, I2, I1, I0}];
+  LUT6 #(.INIT(INIT)) u_upper (.O(O6), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4), .I5(I5));
+  LUT5 #(.INIT(INIT[31:0])) u_lower (.O(O5), .I0(I0), .I1(I1), .I2(I2), .I3(I3), .I4(I4));
 endmodule
 
 module CARRY4 (
