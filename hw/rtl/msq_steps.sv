@@ -8,7 +8,7 @@
 // What holds steps back, and nothing else: no group; the weight row of a step of a tile's first group not written yet
 // (stall_weights_o); a pass's last step while the drain lacks room for px * grp items, or sooner than the earlier last's
 // px * grp cycles after it (stall_drain_o). stall_bank_o: a sub-cycle that is no step's last.
-// Weight rows are counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i move from
+// Weight rows are also counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i move from
 // the next cycle on, so that their sum only grows. abort_i drops the instruction and the counts of rows; room that was
 // reserved comes back as the drain drops the items, and settled_o says that all has.
 module msq_steps #(
@@ -103,21 +103,16 @@ module msq_steps #(
   logic [SW-1:0] max_sub_q, sub_q;
   logic [NW-1:0] need_q;
 
-  // May the sub-cycle go? Is it the last of its step, pass, group, tile?
-  logic [15:0]   abs_row_q, total_q;
+  // May the sub-cycle go? Is it the last of its step, pass, group, tile? These come late: what depends on them is worked
+  // out for either answer beforehand, and chosen.
+  logic          rows_ok_q, drain_ok, final_sub, taps_last, pass_last;
+  logic          step, pass_end, group_end, tile_end;
   logic [CW-1:0] free_q;
   logic [NW-1:0] gap_q;
-  logic          rows_ok, drain_ok, final_sub, taps_last, pass_last;
-  logic          step, pass_end, group_end, tile_end;
-  /* verilator lint_off UNUSEDSIGNAL */  // its sign is all that counts
-  logic [15:0]   behind;
-  /* verilator lint_on UNUSEDSIGNAL */
 
-  assign behind    = abs_row_q - total_q;
-  assign rows_ok   = behind[15] || !tile_first_q;
   assign drain_ok  = (free_q >= CW'(need_q) && gap_q == '0) || !(final_sub && taps_last);
   assign final_sub = sub_q == max_sub_q;
-  assign issue_o   = valid_q && rows_ok && drain_ok;
+  assign issue_o   = valid_q && rows_ok_q && drain_ok;
   assign step      = issue_o && final_sub;
   assign pass_end  = step && taps_last;
   assign group_end = pass_end && pass_last;
@@ -151,35 +146,35 @@ module msq_steps #(
     else if (issue_o) sub_q <= final_sub ? '0 : sub_q + SW'(1);
   end
 
-  // Taps: channel groups fastest, then columns, then rows. Counters count down to 0, the last.
+  // Taps: channel groups fastest, then columns, then rows. Counters count down to 1, the last.
   logic        group_last_q, column_last, row_last, pass_start_q;
   logic [11:0] group_q;
-  logic [4:0]  column_q, row_q;
+  logic [4:0]  column_q, ky_q;
 
-  assign column_last = column_q == '0;
-  assign row_last    = row_q == '0;
+  assign column_last = column_q == 5'd1;
+  assign row_last    = ky_q == 5'd1;
   assign taps_last   = group_last_q && column_last && row_last;
 
   always_ff @(posedge clk_i) begin
     if (take_o || pass_end) begin
-      column_q <= kernel_w - 5'd1;
-      row_q    <= kernel_h - 5'd1;
+      column_q <= kernel_w;
+      ky_q     <= kernel_h;
       dx_o     <= '0;
       dy_o     <= '0;
     end else if (step && group_last_q) begin
-      column_q <= column_last ? kernel_w - 5'd1 : column_q - 5'd1;
+      column_q <= column_last ? kernel_w : column_q - 5'd1;
       dx_o     <= column_last ? '0 : dx_o + {9'b0, dilation_x};
       if (column_last) begin
-        row_q <= row_q - 5'd1;
+        ky_q <= ky_q - 5'd1;
         dy_o  <= dy_o + {9'b0, dilation_y};
       end
     end
     if (take_o || (step && group_last_q)) begin
-      group_q      <= channel_groups - 12'd1;
+      group_q      <= channel_groups;
       group_last_q <= channel_groups == 12'd1;
     end else if (step) begin
       group_q      <= group_q - 12'd1;
-      group_last_q <= group_q == 12'd1;
+      group_last_q <= group_q == 12'd2;
     end
     if (take_o || pass_end) pass_start_q <= 1'b1;
     else if (step) pass_start_q <= 1'b0;
@@ -226,37 +221,65 @@ module msq_steps #(
     else if (step) off_o <= off_sum;
   end
 
-  // Weight rows: row_q in the tile; tile_row_q, abs_row_q, total_q since reset, modulo 2^16.
-  logic [15:0] row_in_tile_q, tile_row_q, tile_row_d, abs_row_inc, released_q;
-  logic [11:0] first_row;
+  // The weight row, counted from the tile's first; and the rows that are there of this tile and of the next, counted
+  // alike. Both lag behind by a cycle or two, which does no harm but where a tile ends before next_known_q: then the rows
+  // of the new one are waited for.
+  logic [15:0] row_q, row_inc, total_q, released_q, tile_row_q, tile_row_sum, next_tile_row_q;
+  logic [15:0] avail_q, avail_next_q;
+  logic [1:0]  next_known_q;
+  logic        avail_known_q;
+  logic [11:0] pass_first;
+  logic        ok_stay, ok_inc, ok_pass, ok_take, ok_tile;
 
-  assign abs_row_inc = abs_row_q + 16'd1;
-  assign tile_row_d  = !tile_end ? tile_row_q : stream ? abs_row_inc : tile_row_q + weight_rows;
-  assign first_row   = take_o ? pass_row[0] : pass_row[next_pass_q[2:0]];
+  assign row_inc      = row_q + 16'd1;
+  assign tile_row_sum = tile_row_q + weight_rows;
+  assign pass_first   = pass_row[next_pass_q[2:0]];
+  assign ok_stay      = avail_known_q && $signed(row_q) < $signed(avail_q);
+  assign ok_inc       = avail_known_q && $signed(row_inc) < $signed(avail_q);
+  assign ok_pass      = avail_known_q && $signed({4'b0, pass_first}) < $signed(avail_q);
+  assign ok_take      = avail_known_q && $signed({4'b0, pass_row[0]}) < $signed(avail_q);
+  assign ok_tile      = next_known_q[1] && $signed({4'b0, pass_row[0]}) < $signed(avail_next_q);
 
   always_ff @(posedge clk_i) begin
-    if (take_o || pass_end) row_in_tile_q <= {4'b0, first_row};
-    else if (step) row_in_tile_q <= row_in_tile_q + 16'd1;
-    if (take_o && stream) abs_row_q <= tile_row_d;
-    else if (take_o || (pass_end && !stream)) abs_row_q <= tile_row_d + {4'b0, first_row};
-    else if (step) abs_row_q <= abs_row_inc;
-    total_q <= rows_avail_i + released_q;
+    if (take_o) row_q <= {4'b0, pass_row[0]};
+    else if (pass_end && !stream) row_q <= {4'b0, pass_first};
+    else if (step) row_q <= row_inc;
+
+    if (take_o && !first_i) rows_ok_q <= 1'b1;
+    else if (take_o && tile_end) rows_ok_q <= ok_tile;
+    else if (take_o) rows_ok_q <= ok_take;
+    else if (!tile_first_q) rows_ok_q <= 1'b1;
+    else if (pass_end && !stream) rows_ok_q <= ok_pass;
+    else if (step) rows_ok_q <= ok_inc;
+    else rows_ok_q <= rows_ok_q || ok_stay;
+
+    total_q         <= rows_avail_i + released_q;
+    next_tile_row_q <= tile_row_sum;
+    avail_next_q    <= total_q - next_tile_row_q;
+    avail_q         <= tile_end ? avail_next_q : total_q - tile_row_q;
     if (!rst_ni || abort_i) begin
-      tile_row_q <= '0;
-      released_q <= '0;
+      tile_row_q    <= '0;
+      released_q    <= '0;
+      avail_known_q <= 1'b0;
+      next_known_q  <= '0;
     end else begin
-      tile_row_q <= tile_row_d;
+      if (tile_end) tile_row_q <= tile_row_sum;
       if (release_i) released_q <= released_q + release_rows_i;
+      avail_known_q <= !start_i && (!tile_end || next_known_q[1]);
+      next_known_q  <= start_i || tile_end ? '0 : {next_known_q[0], 1'b1};
     end
   end
 
   // Room in the drain's FIFO, and cycles until the next pass may end.
+  logic [CW-1:0] free_more, free_less;
+  assign free_more = free_q + CW'(drain_credit_i);
+  assign free_less = free_q - CW'(need_q) + CW'(drain_credit_i);
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       free_q <= CW'(DFIFO);
       gap_q  <= '0;
     end else begin
-      free_q <= free_q + CW'(drain_credit_i) - (pass_end ? CW'(need_q) : '0);
+      free_q <= pass_end ? free_less : free_more;
       if (pass_end) gap_q <= need_q - NW'(1);
       else if (gap_q != '0) gap_q <= gap_q - NW'(1);
     end
@@ -266,10 +289,10 @@ module msq_steps #(
   assign step_o          = step;
   assign first_o         = pass_start_q;
   assign last_o          = taps_last;
-  assign row_o           = stream ? '0 : row_in_tile_q;
+  assign row_o           = stream ? '0 : row_q;
   assign release_rows_o  = stream ? 16'd1 : tile_end ? weight_rows : '0;
-  assign stall_weights_o = valid_q && !rows_ok;
-  assign stall_drain_o   = valid_q && rows_ok && !drain_ok;
+  assign stall_weights_o = valid_q && !rows_ok_q;
+  assign stall_drain_o   = valid_q && rows_ok_q && !drain_ok;
   assign stall_bank_o    = issue_o && !final_sub;
   assign settled_o       = free_q == CW'(DFIFO);
 

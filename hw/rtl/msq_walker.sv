@@ -49,7 +49,7 @@ module msq_walker #(
   assign in_pixel = instr_i[msq_isa::CONV_IN_PIXEL_LSB +: 24];
   assign in_row   = instr_i[msq_isa::CONV_IN_ROW_LSB +: 24];
 
-  // The next pixel. Counters count down to 0 = the last of its row, tile, instruction.
+  // The next pixel. Counters count down to 1, the last of its row, tile, instruction.
   logic        run_q, tile_first_q;
   logic [23:0] addr_q, addr_sum;
   logic [13:0] y_q, x_q;
@@ -60,8 +60,8 @@ module msq_walker #(
   logic        write, row_last, pixel_last, close;
 
   assign write      = run_q && (!full_o || take_i);
-  assign row_last   = column_q == '0;
-  assign pixel_last = pixel_q == '0;
+  assign row_last   = column_q == 12'd1;
+  assign pixel_last = pixel_q == 22'd1;
   assign close      = lane_hot_q[P-1] || pixel_last;
 
   msq_addr_add #(.BANKS(BANKS)) u_next (.a_i(addr_q), .b_i(row_last ? in_row : in_pixel), .sum_o(addr_sum));
@@ -71,13 +71,13 @@ module msq_walker #(
       addr_q   <= in;
       y_q      <= {first_y[12], first_y};
       x_q      <= {first_x[12], first_x};
-      column_q <= width - 12'd1;
-      pixel_q  <= pixels - 22'd1;
+      column_q <= width;
+      pixel_q  <= pixels;
     end else if (write) begin
       addr_q   <= addr_sum;
       y_q      <= row_last ? y_q + {11'b0, stride_y} : y_q;
       x_q      <= row_last ? {first_x[12], first_x} : x_q + {11'b0, stride_x};
-      column_q <= row_last ? width - 12'd1 : column_q - 12'd1;
+      column_q <= row_last ? width : column_q - 12'd1;
       pixel_q  <= pixel_q - 22'd1;
     end
     if (start_i || (write && close)) begin
@@ -87,13 +87,13 @@ module msq_walker #(
       lane_q     <= lane_q + SW'(1);
       lane_hot_q <= lane_hot_q << 1;
     end
-    if (start_i) tile_q <= tiles - 12'd1;
+    if (start_i) tile_q <= tiles;
     else if (write && pixel_last) tile_q <= tile_q - 12'd1;
     if (start_i) tile_first_q <= 1'b1;
     else if (write && close) tile_first_q <= pixel_last;
     if (!rst_ni || abort_i) run_q <= 1'b0;
     else if (start_i) run_q <= 1'b1;
-    else if (write && pixel_last && tile_q == '0) run_q <= 1'b0;
+    else if (write && pixel_last && tile_q == 12'd1) run_q <= 1'b0;
     if (!rst_ni || abort_i) full_o <= 1'b0;
     else if (write && close) full_o <= 1'b1;
     else if (take_i) full_o <= 1'b0;
@@ -123,7 +123,7 @@ module msq_walker #(
       if (close) begin
         first_o     <= tile_first_q;
         tile_last_o <= pixel_last;
-        end_o       <= tile_q == '0;
+        end_o       <= tile_q == 12'd1;
       end
     end
   end
