@@ -68,7 +68,7 @@ module msq_drain #(
   logic [3:0]  passes_q, last_groups_q;
   logic        raw_q, leaky_q, skip_q, skip8_q, out8_q, half_q;
   logic [11:0] tiles_q;
-  logic [21:0] pixels_q;
+  logic [21:0] pixels_q;  // less one
   logic [7:0]  pass_shift_q;
   logic [23:0] out_q, out_pixel_q, out_group_q, out_plane_q, skip_in_q, skip_group_q, skip_plane_q;
 
@@ -86,7 +86,7 @@ module msq_drain #(
       half_q        <= cmd_instr_i[msq_isa::CONV_OUT_HALF_LSB] && Q == 8;
       tiles_q       <= cmd_instr_i[msq_isa::CONV_TILES_LSB +: 12];
       last_groups_q <= cmd_instr_i[msq_isa::CONV_LAST_GROUPS_LSB +: 4];
-      pixels_q      <= cmd_instr_i[msq_isa::CONV_PIXELS_LSB +: 22];
+      pixels_q      <= cmd_instr_i[msq_isa::CONV_PIXELS_LSB +: 22] - 22'd1;
       pass_shift_q  <= cmd_instr_i[msq_isa::CONV_PASS_SHIFT_LSB +: 8];
       out_q         <= cmd_instr_i[msq_isa::CONV_OUT_LSB +: 24];
       out_pixel_q   <= cmd_instr_i[msq_isa::CONV_OUT_PIXEL_LSB +: 24];
@@ -193,10 +193,10 @@ module msq_drain #(
     else skip_codes_q <= skip_codes;
   end
 
-  // Controls of the lanes. Index: cycles since the issue; load_q, below_q in cycle 2, add_q in 5, sum_en in 6.
+  // Controls of the lanes. Index: cycles since the issue; load_q, below_q in cycle 2, add_q in 4, sum_en in 6.
   logic [2:1]    load_q, below_q;
   logic [5:1]    last_q;      // the step completes an item
-  logic [1:0]    add_q [1:5];
+  logic [1:0]    add_q [1:4];
   logic          last6_q, sum_en, codes7_q, codes8_q, codes9_q;
   logic [NW-1:0] raw_pending_q, raw_take;
 
@@ -224,7 +224,7 @@ module msq_drain #(
       raw_pending_q <= sum_en && raw_q ? '1 : raw_pending_q & ~raw_take;
     end
     add_q[1] <= !(skip_q && skip8_q) ? ADD_PLAIN : second_q ? ADD_LOW : ADD_HIGH;
-    for (int i = 2; i <= 5; i++) add_q[i] <= add_q[i-1];
+    for (int i = 2; i <= 4; i++) add_q[i] <= add_q[i-1];
   end
 
   logic [Q*32-1:0] raw;
@@ -233,7 +233,7 @@ module msq_drain #(
   for (genvar q = 0; q < Q; q++) begin : gen_lane
     msq_requant u_lane (
       .clk_i, .wide_i(out8_q), .load_i(load_q[2]), .below_i(below_q[2]), .sum_i(sum2_q[q*24 +: 24]),
-      .skip_i(skip_codes_q[q*4 +: 4]), .param_i(param_data_i[q*128 +: 128]), .add_sel_i(add_q[5]), .sum_en_i(sum_en),
+      .skip_i(skip_codes_q[q*4 +: 4]), .param_i(param_data_i[q*128 +: 128]), .add_sel_i(add_q[4]), .sum_en_i(sum_en),
       .raw_o(raw[q*32 +: 32]), .y_o(codes[q*8 +: 8])
     );
   end

@@ -20,7 +20,7 @@ module msq_drain_skip #(
   input  logic             wide_i,
   input  logic [11:0]      tiles_i,
   input  logic [3:0]       last_groups_i,
-  input  logic [21:0]      pixels_i,
+  input  logic [21:0]      pixels_i,  // less one
   input  logic [23:0]      base_i,
   input  logic             half_i,
   input  logic [23:0]      group_i,

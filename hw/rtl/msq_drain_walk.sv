@@ -16,7 +16,7 @@ module msq_drain_walk #(
   input  logic        stop_i,
   input  logic [11:0] tiles_i,
   input  logic [3:0]  last_groups_i,  // of Q channels in the last tile
-  input  logic [21:0] pixels_i,
+  input  logic [21:0] pixels_i,       // less one
   input  logic [3:0]  passes_i,
   input  logic [23:0] base_i,         // the first word
   input  logic        half_i,         // the first half
@@ -37,13 +37,12 @@ module msq_drain_walk #(
   // Counts go down to 0, and what depends on wide ones is a register: all of this decides within one cycle.
   logic          valid_q, first_pixels_q, last_pixels_q, last_tile_q;
   logic [11:0]   tiles_q;                       // after this one
-  logic [21:0]   pixels_q, pixels_first;        // after the group: the next group's, less one
+  logic [21:0]   pixels_q;                      // after the group, less one
   logic [3:0]    passes_q, group_q, groups_q;   // passes, groups after this one
   logic [3:0]    tile_groups_q;                 // groups of the tile, less one
   logic [PW-1:0] run_q, left_q;                 // pixels of the group, less one; after this one
   logic          last_pixel, last_group, next_tile_last;
 
-  assign pixels_first   = pixels_i - 22'd1;
   assign last_pixel     = left_q == '0;
   assign last_group     = groups_q == '0;
   assign next_tile_last = start_i ? tiles_i == 12'd1 : tiles_q == 12'd1;
@@ -59,7 +58,7 @@ module msq_drain_walk #(
   logic [3:0]    next_groups;
   logic          next_pixels_last;
 
-  assign next_pixels      = start_i || last_pixels_q ? pixels_first : pixels_q;
+  assign next_pixels      = start_i || last_pixels_q ? pixels_i : pixels_q;
   assign next_pixels_last = next_pixels < 22'(P);
   assign next_run         = next_pixels_last ? next_pixels[PW-1:0] : PW'(P - 1);
   assign next_groups      = next_tile_last ? last_groups_i - 4'd1 : 4'(GROUPS - 1);
@@ -113,36 +112,32 @@ module msq_drain_walk #(
   logic [23:0] kept;
   logic        take_kept, take_group;
 
-  assign kept       = last_pixels_q ? tile_addr_q : pixels_addr_q;
-  assign take_kept  = pass_end_o && (last_pixels_q ? !first_pixels_q : group_q != '0);
+  assign kept       = start_i ? base_i : last_pixels_q ? tile_addr_q : pixels_addr_q;
+  assign take_kept  = start_i || (pass_end_o && (last_pixels_q ? !first_pixels_q : group_q != '0));
   assign take_group = last_pixel && (!last_group || last_pixels_q);
   assign addr_next  = take_kept ? kept : take_group ? after_group : after_pixel;
 
   always_ff @(posedge clk_i) begin
     group_twice_q <= group_twice;
+    if (start_i || (step_i && last_pass_o)) addr_q <= addr_next;
+    if (start_i || (step_i && last_pass_o && last_pixel)) group_addr_q <= addr_next;
     if (start_i) begin
-      addr_q       <= base_i;
-      group_addr_q <= base_i;
-      half_q       <= half_i;
-      tile_half_q  <= half_i;
-    end else if (step_i && last_pass_o) begin
-      addr_q <= addr_next;
-      if (last_pixel) begin
-        group_addr_q <= addr_next;
-        if (group_q == '0) pixels_addr_q <= after_pixel;
-        if (!pass_end_o) begin
-          half_q <= half_next;
+      half_q      <= half_i;
+      tile_half_q <= half_i;
+    end else if (step_i && last_pass_o && last_pixel) begin
+      if (group_q == '0) pixels_addr_q <= after_pixel;
+      if (!pass_end_o) begin
+        half_q <= half_next;
+      end else begin
+        if (first_pixels_q) begin
+          tile_addr_q      <= after_group;
+          next_tile_half_q <= half_next;
+        end
+        if (!last_pixels_q) begin
+          half_q <= tile_half_q;
         end else begin
-          if (first_pixels_q) begin
-            tile_addr_q      <= after_group;
-            next_tile_half_q <= half_next;
-          end
-          if (!last_pixels_q) begin
-            half_q <= tile_half_q;
-          end else begin
-            half_q      <= first_pixels_q ? half_next : next_tile_half_q;
-            tile_half_q <= first_pixels_q ? half_next : next_tile_half_q;
-          end
+          half_q      <= first_pixels_q ? half_next : next_tile_half_q;
+          tile_half_q <= first_pixels_q ? half_next : next_tile_half_q;
         end
       end
     end

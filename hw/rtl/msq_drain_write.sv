@@ -37,7 +37,7 @@ module msq_drain_write #(
   localparam logic [23:0] ONE  = {20'(1 / BANKS), 4'(1 % BANKS)};
   localparam logic [23:0] FOUR = {20'(4 / BANKS), 4'(4 % BANKS)};
 
-  logic           addr_valid, codes_valid, half, available, load, first, last;
+  logic           addr_valid, codes_valid, half, available, load, first_q, last;
   logic [23:0]    addr, step, addr_next;
   logic [L*8-1:0] codes;
   logic [LW-1:0]  level;
@@ -59,16 +59,15 @@ module msq_drain_write #(
 
   assign available  = raw_mode_i ? raw_valid_i : codes_valid;
   assign load       = available && (!dw_valid_o || dw_ready_i);
-  assign first      = word_q == '0;
-  assign last       = raw_mode_i ? word_q == WW'(WORDS - 1) : !wide_i || !first;
+  assign last       = raw_mode_i ? word_q == WW'(WORDS - 1) : !wide_i || !first_q;
   assign raw_take_o = load && last && raw_mode_i;
   assign idle_o     = !addr_valid && !dw_valid_o;
 
   always_comb begin
-    if (!first) step = raw_mode_i ? ONE : plane_i;
+    if (!first_q) step = raw_mode_i ? ONE : plane_i;
     else step = L == 8 && raw_mode_i && half ? FOUR : 24'd0;
   end
-  msq_addr_add #(.BANKS(BANKS)) u_next (.a_i(first ? addr : dw_addr_o), .b_i(step), .sum_o(addr_next));
+  msq_addr_add #(.BANKS(BANKS)) u_next (.a_i(first_q ? addr : dw_addr_o), .b_i(step), .sum_o(addr_next));
 
   logic [63:0]    raw_words [WORDS];
   logic [L*4-1:0] nibbles;
@@ -79,7 +78,7 @@ module msq_drain_write #(
     assign raw_words[i] = raw_i[i*64 +: 64];
   end
   for (genvar l = 0; l < L; l++) begin : gen_nibble
-    assign nibbles[l*4 +: 4] = first ? codes[l*8 +: 4] : codes[l*8+4 +: 4];
+    assign nibbles[l*4 +: 4] = first_q ? codes[l*8 +: 4] : codes[l*8+4 +: 4];
   end
   if (L == 8) begin : gen_half
     assign packed_nibbles = {nibbles, nibbles};
@@ -93,9 +92,11 @@ module msq_drain_write #(
     if (!rst_ni) begin
       dw_valid_o <= 1'b0;
       word_q     <= '0;
+      first_q    <= 1'b1;
     end else begin
       if (load) dw_valid_o <= 1'b1;
       else if (dw_ready_i) dw_valid_o <= 1'b0;
+      if (load) first_q <= last;
       if (load) word_q <= last ? '0 : word_q + 1'b1;
     end
     if (load) begin

@@ -6,7 +6,7 @@
 //   t    load_i: sum_i and rows 0 and 1 of the parameters, {row 1, row 0}, are taken.
 //        below_i instead: the parameters are rows 3 and 2; (M', B') are taken if the accumulator loaded in t-1 is
 //        below T. What a step computes is then what was loaded by the step before.
-//   t+3  add_sel_i: what skip*N is added to. ADD_PLAIN: B. An 8-bit residual takes two steps, high nibble first:
+//   t+2  add_sel_i: what skip*N is added to in t+3. ADD_PLAIN: B. An 8-bit residual takes two steps, high nibble first:
 //        ADD_HIGH: B >>> 4, then ADD_LOW in the next cycle: 16 times the last sum, with B's low bits.
 //   t+4  sum_en_i: acc*M + c goes to the sum register; the register and raw_o hold while it is 0.
 //   t+5  raw_o;  t+7  y_o (high nibble without meaning unless wide_i).
@@ -75,9 +75,10 @@ module msq_requant (
 
   // t+3: c = B + skip * N. All that the last bits of B wait for is the low nibble's product.
   logic [47:0] base, c_q;
+  logic [1:0]  add_sel_q;
 
   always_comb begin
-    case (add_sel_i)
+    case (add_sel_q)
       ADD_HIGH: base = {{5{b3_q[46]}}, b3_q[46:4]};
       ADD_LOW:  base = {c_q[43:0], b3_q[3:0]};
       default:  base = {b3_q[46], b3_q};
@@ -85,9 +86,10 @@ module msq_requant (
   end
 
   always_ff @(posedge clk_i) begin
-    b2_q <= b1_q;
-    b3_q <= b2_q;
-    c_q  <= 48'(skip_n_q) + base;
+    add_sel_q <= add_sel_i;
+    b2_q      <= b1_q;
+    b3_q      <= b2_q;
+    c_q       <= 48'(skip_n_q) + base;
   end
 
   // t+1 .. t+4: acc * M + c.

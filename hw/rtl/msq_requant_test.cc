@@ -109,7 +109,7 @@ class Lane {
     dut_.param_i[1] = static_cast<uint32_t>(load.low >> 32);
     dut_.param_i[2] = static_cast<uint32_t>(load.high);
     dut_.param_i[3] = static_cast<uint32_t>(load.high >> 32);
-    dut_.add_sel_i = history_[4].add;
+    dut_.add_sel_i = history_[3].add;
     dut_.sum_en_i = history_[5].result;
     dut_.eval();
     if (history_[6].result) CheckRaw(expected_[history_[7].result + history_[8].result]);
