@@ -58,7 +58,7 @@ class Lane {
   void Flush() {
     for (int i = 0; i < 12; ++i) Idle();
     EXPECT_TRUE(expected_.empty());
-    EXPECT_GT(raw_checked_, checked_ / 10);
+    EXPECT_GT(raw_checked_, checked_ / 20);
   }
 
   int checked() const { return checked_; }
