@@ -1,4 +1,4 @@
-// Drives msq_drain as array, parameters and activation memory would, with random stalls, and models what must come of it.
+// Drives msq_drain as array, parameters and activation memory would, with random stalls, and compares with the model.
 #pragma once
 
 #include <gtest/gtest.h>

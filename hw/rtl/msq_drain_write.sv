@@ -1,10 +1,10 @@
 // Writes what one client's lanes give, 16 channels (or L = 8: half a word) an item, to the activation memory.
 //
 // An item comes in two parts, in the same order: its address when it enters the requantizer (addr_push_i, only while
-// room_o), its codes when it leaves it (codes_push_i). Codes of 4 bits are one word, of 8 bits (wide_i) two: low nibbles
-// at the address, high ones at address + plane_i. With raw_mode_i the values stay at raw_i while raw_valid_i, until
-// raw_take_o: L/2 consecutive words of two values, the lower lane in the low half. One word a cycle when they are
-// granted. idle_o: no item inside, every write was granted.
+// room_o), its codes when it leaves it (codes_push_i). Codes of 4 bits are one word, of 8 bits (wide_i) two: low
+// nibbles at the address, high ones at address + plane_i. With raw_mode_i the values stay at raw_i while
+// raw_valid_i, until raw_take_o: L/2 consecutive words of two values, the lower lane in the low half. One word a cycle
+// when they are granted. idle_o: no item inside, every write was granted.
 module msq_drain_write #(
   parameter int L     = 16,
   parameter int BANKS = 5,

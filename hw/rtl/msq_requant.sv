@@ -6,8 +6,8 @@
 //   t    load_i: sum_i and rows 0 and 1 of the parameters, {row 1, row 0}, are taken.
 //        below_i instead: the parameters are rows 3 and 2; (M', B') are taken if the accumulator loaded in t-1 is
 //        below T. What a step computes is then what was loaded by the step before.
-//   t+2  add_sel_i: what skip*N is added to in t+3. ADD_PLAIN: B. An 8-bit residual takes two steps, high nibble first:
-//        ADD_HIGH: B >>> 4, then ADD_LOW in the next cycle: 16 times the last sum, with B's low bits.
+//   t+2  add_sel_i: what skip*N is added to in t+3. 0: B. An 8-bit residual takes two steps, high nibble first:
+//        1: B >>> 4, then 2 in the next cycle: 16 times the last sum, with B's low bits.
 //   t+4  sum_en_i: acc*M + c goes to the sum register; the register and raw_o hold while it is 0.
 //   t+5  raw_o;  t+7  y_o (high nibble without meaning unless wide_i).
 // Without a residual skip_i must be 0. While nothing is loaded all stages keep what the last step left in them.
@@ -28,9 +28,6 @@ module msq_requant (
   output logic [31:0]  raw_o,
   output logic [7:0]   y_o
 );
-  localparam logic [1:0] ADD_HIGH = 2'd1;
-  localparam logic [1:0] ADD_LOW  = 2'd2;
-
   // t: the accumulator and the choice of constants.
   logic signed [23:0] acc1_q, acc2_q, acc3_q;
   logic        [16:0] m1_q;
@@ -78,11 +75,9 @@ module msq_requant (
   logic [1:0]  add_sel_q;
 
   always_comb begin
-    case (add_sel_q)
-      ADD_HIGH: base = {{5{b3_q[46]}}, b3_q[46:4]};
-      ADD_LOW:  base = {c_q[43:0], b3_q[3:0]};
-      default:  base = {b3_q[46], b3_q};
-    endcase
+    if (add_sel_q[1]) base = {c_q[43:0], b3_q[3:0]};
+    else if (add_sel_q[0]) base = {{5{b3_q[46]}}, b3_q[46:4]};
+    else base = {b3_q[46], b3_q};
   end
 
   always_ff @(posedge clk_i) begin
