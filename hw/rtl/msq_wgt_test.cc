@@ -54,25 +54,26 @@ class Bench {
     }
   }
 
-  // One cycle of a reader that is busy with the given probability, and of the sender of instructions.
-  void Step(double busy) {
-    const bool read = rows_avail() > 0 && Chance(busy);
+  // One cycle of a reader that is busy with the given probability, of a drain, and of the sender of instructions. Half of
+  // what the reader does is what `stream` does: read the oldest row and release it in the same cycle.
+  void Step(double busy, double drain_busy) {
+    const auto avail = static_cast<uint64_t>(rows_avail());
+    const bool stream = avail > 0 && Chance(busy / 2);
+    const bool read = stream || (avail > 0 && Chance(busy / 2));
+    const bool release = stream || (avail > 0 && Chance(busy / 2));
     dut_.rd_en_i = read;
-    dut_.rd_row_i = rows_avail() > 0 ? random_() % static_cast<uint64_t>(rows_avail()) : 0;
-    if (read) {
-      const Row& row = rows_[head_ + dut_.rd_row_i];
-      reads_.push_back({cycle_, row});
-    }
-    const bool release = rows_avail() > 0 && Chance(busy);
+    dut_.rd_row_i = stream || avail == 0 ? 0 : random_() % avail;
+    if (read) reads_.push_back({cycle_, rows_[head_ + dut_.rd_row_i]});
     dut_.release_i = release;
-    dut_.release_rows_i = release ? 1 + random_() % static_cast<uint64_t>(rows_avail()) : random_() % 100;
-    ReadParams(busy);
+    dut_.release_rows_i = stream ? 1 : release ? 1 + random_() % avail : random_() % 100;
+    ReadParams(drain_busy);
     dut_.cmd_valid_i = sent_ < instructions_.size() && Chance(0.5 + busy);
     if (dut_.cmd_valid_i != 0) Encode(instructions_[sent_]);
     Cycle();
     if (release) head_ += dut_.release_rows_i;
     dut_.rd_en_i = dut_.release_i = dut_.param_req_i = dut_.tile_drained_i = dut_.cmd_valid_i = 0;
   }
+  void Step(double busy) { Step(busy, busy); }
 
   void Cycle() {
     for (int p = 0; p < kShape.ports; ++p) DriveReadPort(dut_, memory_, p);
@@ -214,14 +215,18 @@ void AddRandomInstructions(Bench& bench, int count) {
   }
 }
 
-void RunToEnd(Bench& bench, double busy, uint64_t limit) {
-  while (!bench.Finished() && bench.cycle_ < limit && !testing::Test::HasFatalFailure()) bench.Step(busy);
+void RunToEnd(Bench& bench, double busy, uint64_t limit, double drain_busy) {
+  while (!bench.Finished() && bench.cycle_ < limit && !testing::Test::HasFatalFailure()) bench.Step(busy, drain_busy);
   ASSERT_TRUE(bench.Finished()) << bench.completed_ << " of " << bench.instructions_.size() << " instructions, row "
                                 << bench.head_ << " of " << bench.rows();
   for (int i = 0; i < 20; ++i) bench.Cycle();
   EXPECT_TRUE(bench.dut_.idle_o);
   EXPECT_EQ(bench.errors_, 0u);
   EXPECT_EQ(bench.memory_.statistics().violations, 0u) << bench.memory_.statistics().first_violation;
+}
+
+void RunToEnd(Bench& bench, double busy, uint64_t limit) {
+  RunToEnd(bench, busy, limit, busy);
 }
 
 TEST(WgtTest, HoldsRandomTilesUntilTheyAreReleased) {
@@ -234,6 +239,13 @@ TEST(WgtTest, HoldsRandomTilesUntilTheyAreReleased) {
     EXPECT_GT(bench.checked_weights_, 5'000u);
     EXPECT_GT(bench.checked_params_, 500u);
   }
+}
+
+TEST(WgtTest, HoldsTheParametersOfTwoTilesUntilTheyAreDrained) {
+  Bench bench(Sized(AxiMemoryOptions::Ideal(kShape.ports)), 6);
+  for (int i = 0; i < 20; ++i) bench.Add(1 + i % 3, 2 + i % 2 * 2, 1 + i % 4);
+  ASSERT_NO_FATAL_FAILURE(RunToEnd(bench, 0.9, 100'000, 0.02));
+  EXPECT_GT(bench.checked_params_, 500u);
 }
 
 TEST(WgtTest, FillsTheRingAndNoMore) {
