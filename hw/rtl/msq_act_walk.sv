@@ -1,7 +1,7 @@
 // The words of a LOAD or STORE in the activation memory: rows of words at a fixed step, one address a cycle.
 //
-// load_i takes the fields; from the next cycle on valid_o and addr_o, and next_i goes on to the following word. last_o marks
-// the last word; after it valid_o falls. stop_i ends the walk.
+// load_i takes the fields; from the next cycle on valid_o and addr_o, and next_i goes on to the following word. last_o
+// marks the last word; after it valid_o falls. stop_i ends the walk.
 module msq_act_walk #(
   parameter int BANKS = 5
 ) (

@@ -1,11 +1,12 @@
 // One AXI4 read port (64-bit data, INCR bursts of at most 16 beats, one ID) shared by CLIENTS clients.
 //
 // A client asks for a burst of 1..16 beats that crosses no 4 KB boundary and has room for all of it: data come without
-// handshake, in the order of the client's requests, data_last_o with the last beat of each burst. Client 0 has the highest
-// priority. A request is taken every five cycles at most; data pass with one cycle of latency, one beat a cycle. At most
-// OUTSTANDING bursts are under way.
-// A burst outside the window [win_base_i, win_base_i + win_size_i) is not issued: range_err_o pulses and the client gets
-// zeros in its place, so that nothing waits for ever. m_rready_o is low only while such zeros are handed out.
+// handshake, in the order of the client's requests, data_last_o with the last beat of each burst. Client 0 has the
+// highest priority. A request is taken every six cycles at most; data pass with one cycle of latency, one beat a
+// cycle. At most OUTSTANDING bursts are under way.
+// A burst outside the window [win_base_i, win_base_i + win_size_i) is not issued: range_err_o pulses and the client
+// gets zeros in its place, so that nothing waits for ever. m_rready_o is low while such zeros are handed out, and while
+// no data are due.
 // err_o pulses for each beat with a response other than OKAY. idle_o: nothing is under way.
 module msq_axi_rd #(
   parameter int CLIENTS     = 2,

@@ -1,7 +1,7 @@
 // Checks that a burst lies wholly inside the DRAM window. For msq_axi_rd and msq_axi_wr.
 //
-// start_i with the burst's address and beats, which stay as they are until done_o, three cycles later; ok_o comes with it.
-// Three short carry chains instead of one long one; a check every three cycles is far more than bursts need.
+// start_i with the burst's address and beats, which stay as they are until done_o, three cycles later; ok_o comes with
+// it. Three short carry chains instead of one long one; a check every three cycles is far more than bursts need.
 module msq_axi_window (
   input  logic        clk_i,
   input  logic        rst_ni,

@@ -1,11 +1,11 @@
 // One AXI4 write port (64-bit data, INCR bursts of at most 16 beats, one ID) for one client.
 //
-// The client asks for a burst of 1..16 beats that crosses no 4 KB boundary, then gives its beats; beats of accepted bursts
-// may be given as soon as they are ready, and the client must have them without fail. A burst is taken every five cycles
-// at most; data pass through one register, one beat a cycle. At most OUTSTANDING bursts wait for their response.
-// A burst outside the window is not issued: range_err_o pulses and its beats are swallowed.
-// err_o pulses for a response other than OKAY. idle_o: every accepted burst has been answered; low from the cycle after a
-// request was taken on.
+// The client asks for a burst of 1..16 beats that crosses no 4 KB boundary, then gives its beats; beats of accepted
+// bursts may be given as soon as they are ready, and the client must have them without fail. A burst is taken every
+// six cycles at most; data pass through one register, one beat a cycle. At most OUTSTANDING bursts wait for their
+// response. A burst outside the window is not issued: range_err_o pulses and its beats are swallowed.
+// err_o pulses for a response other than OKAY. idle_o: every accepted burst has been answered; low from the cycle after
+// a request was taken on.
 module msq_axi_wr #(
   parameter int OUTSTANDING = 8  // a power of two
 ) (

@@ -1,7 +1,7 @@
 // The bursts of a LOAD or STORE in DRAM: each row cut at multiples of 128 bytes, so that no burst crosses 4 KB.
 //
-// load_i takes the fields; then valid_o with a burst's address and beats until next_i, and the next burst two cycles later.
-// done_o: all bursts have been taken (or none was asked for). stop_i ends the walk.
+// load_i takes the fields; then valid_o with a burst's address and beats until next_i, and the next burst two cycles
+// later. done_o: all bursts have been taken (or none was asked for). stop_i ends the walk.
 module msq_dram_walk (
   input  logic        clk_i,
   input  logic        rst_ni,

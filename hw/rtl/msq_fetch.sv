@@ -1,15 +1,15 @@
 // Reads the program, hands its instructions to the units, and ends it.
 //
-// start_i (a pulse while busy_o is 0) begins at prog_addr_i; clear_o pulses in the next cycle, for units that keep something
-// from program to program. Instructions are read as bursts of 16 beats, one ahead of the one being handed out, and none
-// beyond END. They are handed out in order, a word a cycle, each to the slot of its unit; one whose slot is taken holds up
-// the ones behind it. A unit sees cmd_valid_o once the counts of completed instructions that its instruction waits for are
-// reached (looked at every fourth cycle). Units are numbered as opcodes are: 0 WEIGHTS, 1 LOAD, 2 STORE, 3 CONV, 4 VEC.
-// END is reached when all slots are empty and everything has been idle for four cycles: done_o pulses, busy_o falls.
-// The first error (of several in one cycle the lowest code) is kept until the next start: abort_o rises, and when all is
-// idle done_o pulses. error_index_o is then the index of the newest instruction that was begun to be handed out.
-// Errors: 1 illegal instruction, 2 act_range, 3 dram_range, 4 axi_error, 5 watchdog (watchdog_limit_i cycles, 0: none,
-// without activity_i, a completed instruction or a word of the program).
+// start_i (a pulse while busy_o is 0) begins at prog_addr_i; clear_o pulses in the next cycle, for units that keep
+// something from program to program. Instructions are read as bursts of 16 beats, one ahead of the one being handed
+// out, and none beyond END. They are handed out in order, a word a cycle, each to the slot of its unit; one whose slot
+// is taken holds up the ones behind it. A unit sees cmd_valid_o once the counts of completed instructions that its
+// instruction waits for are reached (looked at every fourth cycle). Units are numbered as opcodes are: 0 WEIGHTS, 1
+// LOAD, 2 STORE, 3 CONV, 4 VEC. END is reached when all slots are empty and everything has been idle for four cycles:
+// done_o pulses, busy_o falls. The first error (of several in one cycle the lowest code) is kept until the next start:
+// abort_o rises, and when all is idle done_o pulses. error_index_o is then the index of the newest instruction that was
+// begun to be handed out. Errors: 1 illegal instruction, 2 act_range, 3 dram_range, 4 axi_error, 5 watchdog
+// (watchdog_limit_i cycles, 0: none, without activity_i, a completed instruction or a word of the program).
 module msq_fetch (
   input  logic          clk_i,
   input  logic          rst_ni,

@@ -1,9 +1,9 @@
 // The LOAD unit: words from DRAM to the activation memory.
 //
-// One instruction at a time. Bursts run ahead as far as the buffer of DEPTH words has room; words are written in order, one
-// a cycle while lw_ready_i is 1. done_o pulses four cycles after the last word was granted, when any reader sees it.
-// Addresses are checked by the memory and the AXI port, so error_o is 0. With abort_i the bursts under way are taken in and
-// dropped.
+// One instruction at a time. Bursts run ahead as far as the buffer of DEPTH words has room; words are written in order,
+// one a cycle while lw_ready_i is 1. done_o pulses four cycles after the last word was granted, when any reader sees
+// it. Addresses are checked by the memory and the AXI port, so error_o is 0. With abort_i the bursts under way are
+// taken in and dropped.
 module msq_load #(
   parameter int BANKS = 5,
   parameter int DEPTH = 64  // a power of two, at most 128

@@ -1,10 +1,10 @@
 // The STORE unit: words from the activation memory to DRAM.
 //
-// One instruction at a time. Words are read one a cycle while st_ready_i is 1, as far as the buffer of DEPTH words has room
-// (st_rdata_i comes with st_rvalid_i, a fixed number of cycles after the grant); a burst is asked for when all its words are
-// there, so that the write port never waits for them. done_o pulses when the port has the last response (wr_idle_i).
-// Addresses are checked by the memory and the AXI port, so error_o is 0. With abort_i nothing new is begun; bursts that the
-// port has accepted get their words.
+// One instruction at a time. Words are read one a cycle while st_ready_i is 1, as far as the buffer of DEPTH words has
+// room (st_rdata_i comes with st_rvalid_i, a fixed number of cycles after the grant); a burst is asked for when all its
+// words are there, so that the write port never waits for them. done_o pulses when the port has the last response
+// (wr_idle_i). Addresses are checked by the memory and the AXI port, so error_o is 0. With abort_i nothing new is
+// begun; bursts that the port has accepted get their words.
 module msq_store #(
   parameter int BANKS = 5,
   parameter int DEPTH = 64  // a power of two, at least 32, at most 128
@@ -67,7 +67,8 @@ module msq_store #(
   msq_dram_walk u_bursts (
     .clk_i, .rst_ni, .load_i(take), .stop_i(abort_i),
     .rows_i(cmd_instr_i[msq_isa::STORE_ROWS_LSB+:16]), .row_words_i(cmd_instr_i[msq_isa::STORE_ROW_WORDS_LSB+:16]),
-    .dram_i(cmd_instr_i[msq_isa::STORE_DRAM_LSB+:48]), .row_stride_i(cmd_instr_i[msq_isa::STORE_DRAM_ROW_STRIDE_LSB+:32]),
+    .dram_i(cmd_instr_i[msq_isa::STORE_DRAM_LSB+:48]),
+    .row_stride_i(cmd_instr_i[msq_isa::STORE_DRAM_ROW_STRIDE_LSB+:32]),
     .next_i(asked), .valid_o(burst_valid), .addr_o(req_addr_o), .beats_o(req_beats_o), .done_o(bursts_done)
   );
 

@@ -1,20 +1,20 @@
 // The WEIGHTS unit: streams tiles from all ports into the weight ring and the parameter memory, ahead of CONV.
 //
-// Two instructions may be inside: the bursts of the second follow those of the first without a gap, as far as the ring (WDEPTH
-// rows) and the parameters (two tiles) have room. cmd_ready_o while fewer than two are inside; done_o pulses when all
-// beats of the older one are in the memories. Each port takes a beat a cycle, except that ports take turns writing
-// parameters.
+// Two instructions may be inside: the bursts of the second follow those of the first without a gap, as far as the ring
+// (WDEPTH rows) and the parameters (two tiles) have room. cmd_ready_o while fewer than two are inside; done_o pulses
+// when all beats of the older one are in the memories. Each port takes a beat a cycle, except that ports take turns
+// writing parameters.
 //
-// To CONV: rows_avail_o rows, counted from the head of the ring, are complete (all ports). rd_en_i with rd_row_i (counted from
-// the head, below rows_avail_o): wf_o two cycles later, ws_o five cycles later. release_i moves the head on by release_rows_i
-// rows from the next cycle on; reads up to and including that cycle count from the old head, and the rows stay until these
-// have been served.
+// To CONV: rows_avail_o rows, counted from the head of the ring, are complete (all ports). rd_en_i with rd_row_i
+// (counted from the head, below rows_avail_o): wf_o two cycles later, ws_o five cycles later. release_i moves the head
+// on by release_rows_i rows from the next cycle on; reads up to and including that cycle count from the old head, and
+// the rows stay until these have been served.
 //   wf_o[(pair*16 + n)*10 +: 10]: {hi5, lo5} of DSP lanes 2*pair and 2*pair + 1, decoded (see msq_wgt_decode)
 //   ws_o[(lane*16 + n)*4 +: 4]: the SP2 code of LUT lane F + lane
-// To the drain: param_req_i with group and leaky: param_data_o two cycles later (see msq_wgt_params), of the oldest tile not
-// drained; tile_drained_i gives that tile up.
-// clear_i (a pulse, while idle) forgets all rows and parameters: the beginning of a program. abort_i (a level) does so too,
-// asks for nothing more and drops what still comes; idle_o when nothing is under way.
+// To the drain: param_req_i with group and leaky: param_data_o two cycles later (see msq_wgt_params), of the oldest
+// tile not drained; tile_drained_i gives that tile up.
+// clear_i (a pulse, while idle) forgets all rows and parameters: the beginning of a program. abort_i (a level) does so
+// too, asks for nothing more and drops what still comes; idle_o when nothing is under way.
 module msq_wgt #(
   parameter int F      = 6,
   parameter int S      = 10,

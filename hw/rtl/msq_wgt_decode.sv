@@ -1,5 +1,5 @@
-// Weight beats of DSP lanes, decoded and packed in pairs: 16 fields {hi5, lo5} with lo5 = w0 and hi5 = w1 - (w0 < 0), the
-// upper and lower bits of w1 * 2^20 + w0.
+// Weight beats of DSP lanes, decoded and packed in pairs: 16 fields {hi5, lo5} with lo5 = w0 and hi5 = w1 - (w0 < 0),
+// the upper and lower bits of w1 * 2^20 + w0.
 //
 // A beat of an even lane comes before that of the odd lane of its pair. A code is two's complement, or SP2 (N5) with
 // sp2_i. The pair is at the output in the cycle after the odd lane's beat, for one cycle.

@@ -1,7 +1,8 @@
 // The parameters of two tiles, in LUT memory: for each of Q channels of a group the words of rows 0 and 1, or 2 and 3.
 //
-// One word is written a cycle (lane 0..O-1, row 0..3, tile 0 or 1). data_o comes two cycles after req_i: lane q of the group
-// in bits q*128 on, even row in the lower 64. Of odd rows only the 47 bits of B or B' are kept: the rest reads as zero.
+// One word is written a cycle (lane 0..O-1, row 0..3, tile 0 or 1). data_o comes two cycles after req_i: lane q of the
+// group in bits q*128 on, even row in the lower 64. Of odd rows only the 47 bits of B or B' are kept: the rest reads as
+// zero.
 module msq_wgt_params #(
   parameter int O = 16,
   parameter int Q = 16  // a power of two that divides O

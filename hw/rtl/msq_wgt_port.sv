@@ -1,13 +1,13 @@
-// One port's share of the WEIGHTS unit: asks for its stream, buffers it, and takes it apart into the beats of LANES lanes,
-// the first PAIRS pairs of which are DSP lanes.
+// One port's share of the WEIGHTS unit: asks for its stream, buffers it, and takes it apart into the beats of LANES
+// lanes, the first PAIRS pairs of which are DSP lanes.
 //
 // Instructions are numbered modulo 4: this port works on number asked_q (requests) and sunk_o (beats), behind issued_i.
-// Parameters: param_req_o while the beat at the head is a parameter that may be written; in a cycle with param_grant_i it is
-// taken, and param_valid_o with the rest comes in the next cycle. A tile's parameters wait while the two tiles before it
-// have theirs, its weights while the ring of WDEPTH rows is full (free_i: rows whose slots are free again, counted like
-// written_o modulo 2 * WDEPTH).
-// Weights: lane_valid_o with lane, slot and data for LUT lanes, one cycle after the beat was taken; pair_valid_o one more
-// cycle later. written_o counts the rows that are in the memories.
+// Parameters: param_req_o while the beat at the head is a parameter that may be written; in a cycle with param_grant_i
+// it is taken, and param_valid_o with the rest comes in the next cycle. A tile's parameters wait while the two tiles
+// before it have theirs, its weights while the ring of WDEPTH rows is full (free_i: rows whose slots are free again,
+// counted like written_o modulo 2 * WDEPTH).
+// Weights: lane_valid_o with lane, slot and data for LUT lanes, one cycle after the beat was taken; pair_valid_o one
+// more cycle later. written_o counts the rows that are in the memories.
 module msq_wgt_port #(
   parameter int LANES  = 16,
   parameter int PAIRS  = 6,

@@ -1,8 +1,8 @@
 // The bursts of one port's stream of a WEIGHTS instruction: LANES beats for each row, in bursts of 16 beats.
 //
-// work_i: there is an instruction that this port has not asked for; its fields stay until all ports have it. done_o pulses
-// when the last burst of an instruction was accepted; work_i then speaks of the next one, from the cycle after on. A burst
-// is asked for when room_i says that 16 more beats have room. At least one burst every four cycles.
+// work_i: there is an instruction that this port has not asked for; its fields stay until all ports have it. done_o
+// pulses when the last burst of an instruction was accepted; work_i then speaks of the next one, from the cycle after
+// on. A burst is asked for when room_i says that 16 more beats have room. At least one burst every four cycles.
 module msq_wgt_requests #(
   parameter int LANES = 16,
   parameter int PORT  = 0

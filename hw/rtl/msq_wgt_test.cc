@@ -1,5 +1,5 @@
-// The weight buffer behind AXI ports: random tiles bit for bit against a model, and how fast it fills. Built for several
-// shapes of the array.
+// The weight buffer behind AXI ports: random tiles bit for bit against a model, and how fast it fills. Built for
+// several shapes of the array.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -54,8 +54,8 @@ class Bench {
     }
   }
 
-  // One cycle of a reader that is busy with the given probability, of a drain, and of the sender of instructions. Half of
-  // what the reader does is what `stream` does: read the oldest row and release it in the same cycle.
+  // One cycle of a reader that is busy with the given probability, of a drain, and of the sender of instructions. Half
+  // of what the reader does is what `stream` does: read the oldest row and release it in the same cycle.
   void Step(double busy, double drain_busy) {
     const auto avail = static_cast<uint64_t>(rows_avail());
     const bool stream = avail > 0 && Chance(busy / 2);

@@ -1,4 +1,5 @@
-// A model of the board's DRAM behind AXI ports of 64 bits: what a test bench or a simulation connects an accelerator to.
+// A model of the board's DRAM behind AXI ports of 64 bits: what a test bench or a simulation connects an accelerator
+// to.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +58,8 @@ struct AxiMemoryOptions {
   // One beat a cycle and port, always.
   static AxiMemoryOptions Ideal(int ports = 1);
   // The Zynq-7000's DDR3-1066, 32 bits wide, as its high-performance ports see it from a 100 MHz fabric. Peak 4.26 GB/s
-  // (rtl.md, section 3); the gaps make it the 75 % or so that UG585 says to plan on. Timing: DDR3-1066 7-7-7 (tRP = tRCD =
-  // 13.1 ns), tREFI 7.8 us, tRFC 160 ns (2 Gbit), pages of 2 KB in two chips.
+  // (rtl.md, section 3); the gaps make it the 75 % or so that UG585 says to plan on. Timing: DDR3-1066 7-7-7 (tRP =
+  // tRCD = 13.1 ns), tREFI 7.8 us, tRFC 160 ns (2 Gbit), pages of 2 KB in two chips.
   static AxiMemoryOptions ZynqDdr3(int ports);
   // Ideal, with every handshake stalled at random.
   static AxiMemoryOptions RandomStalls(uint64_t seed, int ports = 1);
@@ -76,8 +77,8 @@ struct AxiMemoryStatistics {
   uint64_t bytes() const { return 8 * (read_beats + write_beats); }
 };
 
-// Use, once a clock cycle: let the design settle with the memory's outputs of this cycle, copy its outputs into port(), call
-// Tick, clock the design, and hand it the memory's new outputs.
+// Use, once a clock cycle: let the design settle with the memory's outputs of this cycle, copy its outputs into port(),
+// call Tick, clock the design, and hand it the memory's new outputs.
 //
 // Bursts of a port are served in order (reads and writes apart); the DRAM serves the ports in turn,
 // those first whose row is open. Data written are in

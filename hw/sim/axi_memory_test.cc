@@ -12,8 +12,8 @@
 namespace msq::hw {
 namespace {
 
-// Reads bursts of 16 beats on all ports without a pause, each port from a region of its own; beats a cycle, all together.
-// The regions are so far apart that they share a bank, or not.
+// Reads bursts of 16 beats on all ports without a pause, each port from a region of its own; beats a cycle, all
+// together. The regions are so far apart that they share a bank, or not.
 double ReadRate(AxiMemoryOptions options, int cycles, uint64_t region = (1u << 18) + 4096) {
   options.bytes = region * static_cast<uint64_t>(options.ports);
   AxiMemory memory(options);

@@ -1,4 +1,5 @@
-// Connects the AXI ports of a verilated model (m_ar*, m_r*, m_aw*, m_w*, m_b*, flat buses of all ports) to an AxiMemory.
+// Connects the AXI ports of a verilated model (m_ar*, m_r*, m_aw*, m_w*, m_b*, flat buses of all ports) to an
+// AxiMemory.
 #pragma once
 
 #include "hw/rtl/testing/signals.h"

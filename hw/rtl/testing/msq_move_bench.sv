@@ -74,8 +74,8 @@ module msq_move_bench #(
   msq_axi_rd #(.CLIENTS(1)) u_rd (
     .clk_i, .rst_ni, .win_base_i, .win_size_i, .req_valid_i(rd_valid), .req_ready_o(rd_ready), .req_addr_i(rd_addr),
     .req_beats_i(rd_beats), .data_valid_o(rd_data_valid), .data_o(rd_data), .data_last_o(unused_rd_last),
-    .err_o(unused_rd_err), .range_err_o(rd_range), .idle_o(rd_idle), .m_arvalid_o, .m_arready_i, .m_araddr_o, .m_arlen_o,
-    .m_arsize_o, .m_arburst_o, .m_rvalid_i, .m_rready_o, .m_rdata_i, .m_rresp_i, .m_rlast_i
+    .err_o(unused_rd_err), .range_err_o(rd_range), .idle_o(rd_idle), .m_arvalid_o, .m_arready_i, .m_araddr_o,
+    .m_arlen_o, .m_arsize_o, .m_arburst_o, .m_rvalid_i, .m_rready_o, .m_rdata_i, .m_rresp_i, .m_rlast_i
   );
 
   msq_store #(.BANKS(BANKS)) u_store (
