@@ -1,8 +1,8 @@
 """Counts the LUTs of a netlist that Yosys has mapped to 7-series cells: as they are, and shared as the silicon allows.
 
-A LUT6 has two outputs, O6 and O5: two functions fit into one if they have at most five different inputs. Yosys does not
-pair them, placement does; here greedily, as a bound that Vivado should reach or beat. Not two drivers of a CARRY4's S in
-one LUT: S can come from O6 only. An S that no LUT drives takes one as a wire.
+A LUT6 has two outputs, O6 and O5: two functions fit into one if they have at most five different inputs. Yosys does
+not pair them, placement does; here greedily, as a bound that Vivado should reach or beat. Not two drivers of a CARRY4's
+S in one LUT: S can come from O6 only. An S that no LUT drives takes one as a wire.
 """
 
 import collections

@@ -1,11 +1,12 @@
 """Estimates the longest register-to-register path of a netlist that Yosys has mapped to 7-series cells.
 
-Delays of cells come from the library of Yosys itself (measured by Project X-Ray on an Artix-7); the delay of a net is an
-assumption, given as a figure for up to 8 loads and stretched with fan-out. There is no placement here, so neither
+Delays of cells come from the library of Yosys itself (measured by Project X-Ray on an Artix-7); the delay of a net is
+an assumption, given as a figure for up to 8 loads and stretched with fan-out. There is no placement here, so neither
 distances nor congestion nor clock skew: the result says where pipelining is thin and compares versions; it is no Fmax.
 """
 
 import collections
+import functools
 import pathlib
 import re
 import shutil
@@ -20,8 +21,9 @@ CLOCK_PINS = {"C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK"}
 Path = collections.namedtuple("Path", "ns luts carries start end")
 
 
+@functools.lru_cache(maxsize=None)
 def depends(table, inputs, i):
-    """Whether a function, given as a LUT's INIT, depends on input i: the halves of two LUTs in one do not see all inputs."""
+    """Whether a function, given as a LUT's INIT, depends on input i: an output of a LUT6_2 does not see all."""
     step = 1 << i
     return any((table >> row ^ table >> (row | step)) & 1 for row in range(1 << inputs) if not row & step)
 
@@ -102,9 +104,9 @@ class Netlist:
 
     def _add_memory(self, cell, library):
         parameters = cell["parameters"]
-        for pin, register in (("DOADO", "DOA_REG"), ("DOPADOP", "DOA_REG"), ("DOBDO", "DOB_REG"), ("DOPBDOP", "DOB_REG")):
-            for net in cell["connections"].get(pin, []):
-                self.starts[net] = BRAM_PS[int(str(parameters.get(register, "0")), 2)]
+        for side, pins in (("A", ("DOADO", "DOPADOP")), ("B", ("DOBDO", "DOPBDOP"))):
+            ps = BRAM_PS[int(str(parameters.get(f"DO{side}_REG", "0")), 2)]
+            self.starts.update({net: ps for pin in pins for net in cell["connections"].get(pin, [])})
         for pin, ps in library.setups[cell["type"]].items():
             self._end(cell, library, pin, ps, "memory", "block RAM " + pin)
 
@@ -119,8 +121,9 @@ class Netlist:
         kind = cell["type"]
         group = {"CARRY4": "carry", "MUXF7": "mux", "MUXF8": "mux"}.get(kind, "other")
         for before, after, ps in library.arcs.get(kind, []):
-            into = {"S": "carry_s", "CI": "carry_in"}.get(before[: before.find("[")] if "[" in before else before, "carry_di")
-            into = into if group == "carry" else "mux" if group == "mux" and before != "S" else "lut"
+            into = "mux" if group == "mux" and before != "S" else "lut"
+            if group == "carry":
+                into = {"S": "carry_s", "CI": "carry_in"}.get(before.partition("[")[0], "carry_di")
             for net in library.bits(cell, after):
                 self.kinds[net] = group
                 self.sources.setdefault(net, []).extend((b, ps, into) for b in library.bits(cell, before))
@@ -129,7 +132,8 @@ class Netlist:
                 self.starts[net] = max(ps, self.starts.get(net, 0))
         output = next((net for pin in ("Q", "O", "DOA") for net in library.bits(cell, pin)), None)
         for pin, ps in library.setups.get(kind, {}).items():
-            self._end(cell, library, pin, ps, "data" if pin == "D" else "control", f"{self.names.get(output, kind)} {pin}")
+            name = f"{self.names.get(output, kind)} {pin}"
+            self._end(cell, library, pin, ps, "data" if pin == "D" else "control", name)
 
     def net_ps(self, net, into, net_ns):
         """The way from a net's driver to one of its loads: none where both are in one slice."""

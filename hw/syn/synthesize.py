@@ -1,6 +1,6 @@
 """Synthesizes the accelerator, or one of its modules, for Xilinx 7 series with Yosys and counts what it takes.
 
-    synthesize.py tiny z020              these configurations of hw/regs/configurations.json (all of them if none is named)
+    synthesize.py tiny z020   these configurations of hw/regs/configurations.json (all of them if none is named)
     synthesize.py --module msq_vec --parameter BANKS=5 [--part xc7z020]
       --keep none|units|all   which modules stay apart while logic is optimized: none, what the top instantiates, or all
                    (fast, but too many LUTs); default: units for configurations, none for a module
@@ -80,7 +80,8 @@ def run_yosys(top, parameters, keep):
     """The netlists with and without hierarchy, as Yosys writes JSON."""
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        subprocess.run([sys.executable, ROOT / "hw/regs/generate.py", "--out", work], check=True, stdout=subprocess.DEVNULL)
+        generate = [sys.executable, ROOT / "hw/regs/generate.py", "--out", work]
+        subprocess.run(generate, check=True, stdout=subprocess.DEVNULL)
         (work / "run.ys").write_text(script(sources(work / "hw"), top, parameters, keep, work))
         command = ["yosys", "-q", "-l", str(work / "log"), "-s", str(work / "run.ys")]
         result = subprocess.run(command, capture_output=True, text=True)
@@ -191,7 +192,8 @@ def figure(value):
 
 def table(result):
     """The numbers of one synthesis as Markdown."""
-    lines = ["| | instances | " + " | ".join(title for title, _ in COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) + 1)]
+    titles = " | ".join(title for title, _ in COLUMNS)
+    lines = [f"| | instances | {titles} |", "|---|" + "---:|" * (len(COLUMNS) + 1)]
     rows = [(f"`{name}`" if name != "(itself)" else name, unit) for name, unit in result["units"].items()]
     for name, unit in rows + [("**total**", {"instances": 1, **result["total"]})]:
         lines.append(f"| {name} | {unit['instances']} | " + " | ".join(figure(unit[key]) for _, key in COLUMNS) + " |")
@@ -201,8 +203,8 @@ def table(result):
     lines.append("")
     for path in result["paths"]:
         lines.append(
-            f"- Longest path with nets of {path['net_ns']} ns: {path['ns']} ns, {path['luts']} LUTs and {path['carries']} "
-            f"CARRY4, from `{path['start']}` to `{path['end']}`."
+            f"- Longest path with nets of {path['net_ns']} ns: {path['ns']} ns, {path['luts']} LUTs and "
+            f"{path['carries']} CARRY4, from `{path['start']}` to `{path['end']}`."
         )
     return "\n".join(lines)
 

@@ -2,8 +2,8 @@
 
     kernel_wrapper.py CONFIGURATION FOLDER
 
-The module has the names and the complete AXI4 buses that Vitis expects and wires them to msq_kernel. That it elaborates is
-tested; that Vitis takes it was not tried: none was at hand.
+The module has the names and the complete AXI4 buses that Vitis expects and wires them to msq_kernel. That it fits the
+kernel is tested; whether Vitis takes it was not tried: none was at hand.
 """
 
 import json
@@ -81,18 +81,18 @@ def register_offset(name):
 def description(ports):
     """kernel.xml: ports and arguments. All pointers go through port 0's bus; the others reach the same memory."""
     text = ['<?xml version="1.0" encoding="UTF-8"?>', '<root versionMajor="1" versionMinor="6">',
-            '  <kernel name="msq" language="ip_c" vlnv="msq:kernel:msq:1.0" attributes="" preferredWorkGroupSizeMultiple="0"'
-            ' workGroupSize="1" interrupt="true" hwControlProtocol="ap_ctrl_hs">', "    <ports>",
-            '      <port name="s_axi_control" mode="slave" range="0x1000" dataWidth="32" portType="addressable" base="0x0"/>'
-            ]  # fmt: skip
+            '  <kernel name="msq" language="ip_c" vlnv="msq:kernel:msq:1.0" attributes="" workGroupSize="1" '
+            'preferredWorkGroupSizeMultiple="0" interrupt="true" hwControlProtocol="ap_ctrl_hs">', "    <ports>",
+            '      <port name="s_axi_control" mode="slave" range="0x1000" dataWidth="32" portType="addressable" '
+            'base="0x0"/>']  # fmt: skip
     text += [f'      <port name="m_axi_gmem{p}" mode="master" range="0xFFFFFFFFFFFFFFFF" dataWidth="64" '
              'portType="addressable" base="0x0"/>' for p in range(ports)]  # fmt: skip
     text += ["    </ports>", "    <args>"]
-    for i, (name, kind) in enumerate(ARGUMENTS):
+    for index, (name, kind) in enumerate(ARGUMENTS):
         pointer, size = kind == "pointer", "0x4" if kind == "scalar32" else "0x8"
         bus, ctype = ("m_axi_gmem0", "void*") if pointer else ("s_axi_control", "uint" if size == "0x4" else "ulong")
-        text.append(f'      <arg name="{name}" addressQualifier="{int(pointer)}" id="{i}" port="{bus}" size="{size}" '
-                    f'offset="{register_offset(name)}" hostOffset="0x0" hostSize="{size}" type="{ctype}"/>')  # fmt: skip
+        text.append(f'      <arg name="{name}" addressQualifier="{int(pointer)}" id="{index}" port="{bus}" size="{size}"'
+                    f' offset="{register_offset(name)}" hostOffset="0x0" hostSize="{size}" type="{ctype}"/>')  # fmt: skip
     return "\n".join(text + ["    </args>", "  </kernel>", "</root>", ""])
 
 

@@ -22,7 +22,8 @@ class KernelWrapperTest(unittest.TestCase):
                 kernel_wrapper.main(name, folder)
                 pathlib.Path(folder, "msq_kernel.sv").write_text(kernel + "\nendmodule\n")
                 waived = ["-Wno-SYMRSVDWORD", "-Wno-PINCONNECTEMPTY", "-Wno-UNUSED", "-Wno-UNDRIVEN"]
-                command = ["verilator", "--lint-only", "-Wall", *waived, "--top-module", "msq", "msq.sv", "msq_kernel.sv"]
+                command = ["verilator", "--lint-only", "-Wall", *waived, "--top-module", "msq"]
+                command += ["msq.sv", "msq_kernel.sv"]
                 result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
                 self.assertEqual(result.stderr, "")
                 self.assertEqual(result.returncode, 0)

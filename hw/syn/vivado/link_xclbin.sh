@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Not run here: no Vitis was at hand. Links the packaged kernel with a platform into an .xclbin.
 #   hw/syn/vivado/link_xclbin.sh PLATFORM FOLDER PORTS
-# PLATFORM is a Zynq-7000 platform (.xpfm); FOLDER holds the msq.xo of package_kernel.tcl. Each AXI port gets an HP port.
+# PLATFORM is a Zynq-7000 platform (.xpfm); FOLDER holds the msq.xo of package_kernel.tcl. AXI port p gets port HPp.
 set -euo pipefail
 
 if [[ $# -ne 3 ]]; then
