@@ -91,8 +91,9 @@ def description(ports):
     for index, (name, kind) in enumerate(ARGUMENTS):
         pointer, size = kind == "pointer", "0x4" if kind == "scalar32" else "0x8"
         bus, ctype = ("m_axi_gmem0", "void*") if pointer else ("s_axi_control", "uint" if size == "0x4" else "ulong")
-        text.append(f'      <arg name="{name}" addressQualifier="{int(pointer)}" id="{index}" port="{bus}" size="{size}"'
-                    f' offset="{register_offset(name)}" hostOffset="0x0" hostSize="{size}" type="{ctype}"/>')  # fmt: skip
+        text.append(f'      <arg name="{name}" addressQualifier="{int(pointer)}" id="{index}" port="{bus}" '
+                    f'size="{size}" offset="{register_offset(name)}" hostOffset="0x0" hostSize="{size}" '
+                    f'type="{ctype}"/>')  # fmt: skip
     return "\n".join(text + ["    </args>", "  </kernel>", "</root>", ""])
 
 
