@@ -19,7 +19,7 @@
 namespace msq::conformance {
 namespace {
 
-constexpr uint64_t kGraphs = 400;
+constexpr uint64_t kGraphs = 200;  // for each configuration, other ones for each
 
 // How often each kind of layer, each number of passes and each refusal was met.
 using Counts = std::map<std::string, int>;
@@ -33,7 +33,6 @@ void Check(uint64_t seed, const hw::Configuration& configuration, Counts* counts
         << program.status();
     ASSERT_NE(program.status().ToString().find("node '"), std::string::npos) << program.status();
     ++(*counts)["refused"];
-    if (std::getenv("MSQ_CONFORMANCE_VERBOSE") != nullptr) std::cout << seed << ": " << program.status() << "\n";
     return;
   }
   const std::vector<Sample> samples = RandomSamples(graph, 3, seed);
@@ -58,7 +57,8 @@ class FpgaLowering : public ::testing::TestWithParam<std::string> {};
 TEST_P(FpgaLowering, RandomGraphs) {
   const hw::Configuration& configuration = *hw::FindConfiguration(GetParam());
   Counts counts;
-  uint64_t first = 1, last = kGraphs;
+  const auto index = static_cast<uint64_t>(&configuration - hw::kConfigurations.data());
+  uint64_t first = 1 + index * kGraphs, last = first + kGraphs - 1;
   if (const char* only = std::getenv("MSQ_CONFORMANCE_SEED")) {
     ASSERT_TRUE(absl::SimpleAtoi(only, &first)) << only;
     last = first;
@@ -68,17 +68,10 @@ TEST_P(FpgaLowering, RandomGraphs) {
   }
   for (const auto& [what, count] : counts) std::cout << what << ": " << count << "\n";
   if (first == last) return;
-  for (const char* what : {"run",         "Conv",
-                           "Conv packed", "Conv packed, MaxPool",
-                           "Dense",       "Add",
-                           "Rescale",     "MaxPool",
-                           "AveragePool", "GlobalAveragePool",
-                           "Concat",      "ResizeNearest",
-                           "Pad",         "Slice",
-                           "passes 1",    "passes 2",
-                           "passes 3",    "passes 4",
-                           "passes 6",    "passes 8"}) {
-    EXPECT_GE(counts[what], 3) << what;
+  for (const char* what : {"run", "Conv", "Conv packed", "Dense", "Add", "Rescale", "MaxPool", "AveragePool",
+                           "GlobalAveragePool", "Concat", "ResizeNearest", "Pad", "Slice", "passes 1", "passes 2",
+                           "passes 3", "passes 4", "passes 6", "passes 8"}) {
+    EXPECT_GE(counts[what], 1) << what;
   }
   EXPECT_LT(counts["refused"], counts["run"]);
 }

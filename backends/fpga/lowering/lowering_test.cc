@@ -3,69 +3,175 @@
 
 #include <gtest/gtest.h>
 
-#include <iostream>
+#include <algorithm>
+#include <cstring>
 #include <random>
 #include <string>
+#include <utility>
 
+#include "backends/fpga/testing/check_network.h"
 #include "backends/fpga/testing/run_program.h"
 #include "backends/testing/synthetic_networks.h"
-#include "model/numerics/requantize.h"
+#include "hw/regs/instruction.h"
+#include "model/ir/shape_inference.h"
+#include "model/ir/verifier.h"
 #include "model/reference/interpreter.h"
 #include "model/testing/sample_model.h"
 
 namespace msq::fpga {
 namespace {
 
-std::vector<reference::Values> RandomInputs(const ir::Graph& graph, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<reference::Values> inputs;
-  for (ir::TensorId id : graph.inputs) {
-    const ir::TensorType& type = graph.tensors[static_cast<size_t>(id)].type;
-    reference::Values values(static_cast<size_t>(ir::ElementCount(type.shape)));
-    for (int32_t& value : values) {
-      value = static_cast<int32_t>(random() % static_cast<uint64_t>(numerics::MaxCode(type.bits) + 1));
-    }
-    inputs.push_back(std::move(values));
-  }
-  return inputs;
-}
-
-const hw::Configuration& Named(std::string_view name) {
-  return *hw::FindConfiguration(name);
-}
-
-// Lowers and runs the network in program order and in `orders` others.
-void Check(const ir::Graph& graph, const hw::Configuration& configuration, int orders) {
-  const auto program = Lower(graph, configuration);
-  ASSERT_TRUE(program.ok()) << program.status();
-  const std::vector<reference::Values> inputs = RandomInputs(graph, 1);
-  const auto expected = reference::Run(graph, inputs);
-  ASSERT_TRUE(expected.ok()) << expected.status();
-  int64_t steps = 0;
-  for (const LayerRecord& layer : program->layers) steps += layer.steps;
-  std::cout << graph.name << " on " << configuration.name << ": " << program->instructions << " instructions, " << steps
-            << " steps, " << program->dram_bytes << " bytes\n";
-  for (int order = 0; order <= orders; ++order) {
-    const auto seed = order == 0 ? std::nullopt : std::optional<uint64_t>(order);
-    const auto actual = RunProgram(*program, inputs, seed);
-    ASSERT_TRUE(actual.ok()) << actual.status();
-    ASSERT_EQ(*actual, *expected) << "order " << order;
-  }
-}
+using testing::CheckNetwork;
 
 class Network : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Network, SampleModel) {
-  Check(testing::SampleModel().graph, Named(GetParam()), 3);
+  CheckNetwork(msq::testing::SampleModel().graph, testing::Named(GetParam()), 3);
 }
 TEST_P(Network, ResNetCifar) {
-  Check(testing::ResNetCifar(3), Named(GetParam()), 1);
+  CheckNetwork(msq::testing::ResNetCifar(3), testing::Named(GetParam()), 1);
 }
 TEST_P(Network, MobileNetLike) {
-  Check(testing::MobileNetLike(), Named(GetParam()), 2);
+  CheckNetwork(msq::testing::MobileNetLike(), testing::Named(GetParam()), 2);
 }
 TEST_P(Network, Perceptron) {
-  Check(testing::Perceptron(), Named(GetParam()), 1);
+  CheckNetwork(msq::testing::Perceptron(), testing::Named(GetParam()), 1);
+}
+
+// Strips of the first layer: random convolutions, most of them pooled, in memories that hold ever less of them.
+class FirstLayerGraph {
+ public:
+  explicit FirstLayerGraph(uint64_t seed) : random_(seed) {
+    graph_.name = "first layer";
+    const ir::TensorId in = AddTensor({Draw(1, 5), Draw(9, 24), Draw(9, 17)}, Draw(0, 1) == 0 ? 4 : 8);
+    graph_.inputs = {in};
+    ir::Conv conv;
+    conv.window.kernel = {Draw(1, 5), Draw(2, 5)};
+    conv.window.strides = {Draw(1, 3), Draw(1, 2)};
+    conv.window.dilations[1] = Draw(1, 2);
+    for (int64_t& pad : conv.window.pads) pad = Draw(0, 2);
+    const int64_t rows = Draw(1, 40);
+    const int64_t taps = Shape(in)[0] * conv.window.kernel[0] * conv.window.kernel[1];
+    conv.weights = msq::testing::PatternWeights(rows, taps, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 1);
+    conv.epilogue = msq::testing::UniformRequantizer(static_cast<size_t>(rows), 0.01, 3);
+    ir::TensorId last = AddNode(std::move(conv), in);
+    pooled_ = Draw(0, 3) > 0;
+    if (pooled_) {
+      ir::MaxPool pool;
+      pool.window.kernel = {Draw(1, 3), Draw(1, 3)};
+      pool.window.strides = {Draw(1, 3), Draw(1, 3)};
+      for (size_t axis : {0, 1}) {
+        pool.window.kernel[axis] = std::min(pool.window.kernel[axis], Shape(last)[axis + 1]);
+        pool.window.pads[axis] = Draw(0, pool.window.kernel[axis] - 1);
+        pool.window.pads[axis + 2] = Draw(0, pool.window.kernel[axis] - 1);
+      }
+      last = AddNode(std::move(pool), last);
+    }
+    graph_.outputs = {last};
+  }
+  const ir::Graph& graph() const { return graph_; }
+  bool pooled() const { return pooled_; }
+
+ private:
+  int64_t Draw(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random_() % static_cast<uint64_t>(high - low + 1));
+  }
+  const ir::Shape& Shape(ir::TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type.shape; }
+  ir::TensorId AddTensor(ir::Shape shape, int bits) {
+    ir::TensorType type;
+    type.shape = std::move(shape);
+    type.bits = bits;
+    if (graph_.tensors.empty()) type.zero_point = static_cast<int>(Draw(0, 15));
+    graph_.tensors.push_back({"t" + std::to_string(graph_.tensors.size()), std::move(type)});
+    return static_cast<ir::TensorId>(graph_.tensors.size() - 1);
+  }
+  ir::TensorId AddNode(ir::Op op, ir::TensorId in) {
+    const ir::TensorId out = AddTensor(*ir::InferShape(op, std::vector<ir::Shape>{Shape(in)}, {}), 4);
+    graph_.nodes.push_back({"n" + std::to_string(graph_.nodes.size()), std::move(op), {in}, out});
+    return out;
+  }
+
+  std::mt19937_64 random_;
+  ir::Graph graph_;
+  bool pooled_;
+};
+
+TEST(LoweringTest, FirstLayerInStrips) {
+  int whole = 0, strips = 0, pooled_strips = 0, refused = 0;
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    const FirstLayerGraph made(seed);
+    const ir::Graph& graph = made.graph();
+    ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
+    const std::vector<reference::Values> inputs = testing::RandomInputs(graph, seed);
+    const auto expected = reference::Run(graph, inputs);
+    ASSERT_TRUE(expected.ok()) << expected.status();
+    for (int depth : {2048, 400, 200, 120, 70}) {
+      hw::Configuration configuration = testing::Named("tiny");
+      configuration.depth = depth;
+      const auto program = Lower(graph, configuration);
+      if (!program.ok()) {
+        ASSERT_EQ(program.status().code(), absl::StatusCode::kResourceExhausted) << program.status();
+        ++refused;
+        continue;
+      }
+      if (program->layers.front().kind == "Conv") continue;  // no fewer steps for its being packed
+      const bool one = program->instructions <= (made.pooled() ? 6 : 5);
+      ++(one ? whole : made.pooled() ? pooled_strips : strips);
+      for (const auto order : {std::optional<uint64_t>(), std::optional<uint64_t>(seed)}) {
+        const auto actual = RunProgram(*program, inputs, order);
+        ASSERT_TRUE(actual.ok()) << actual.status() << " seed " << seed;
+        ASSERT_EQ(*actual, *expected) << "seed " << seed << " depth " << depth << (order ? " in a drawn order" : "");
+      }
+    }
+  }
+  EXPECT_GT(whole, 50);
+  EXPECT_GT(strips, 10);
+  EXPECT_GT(pooled_strips, 50);
+  EXPECT_GT(refused, 10);
+}
+
+// A weight buffer that holds hardly any tile: layers are computed a group of pixels at a time.
+TEST(LoweringTest, TilesLargerThanTheWeightBuffer) {
+  hw::Configuration configuration = testing::Named("tiny");
+  configuration.wdepth = 20;
+  CheckNetwork(msq::testing::SampleModel().graph, configuration, 2);
+  CheckNetwork(msq::testing::MobileNetLike(), configuration, 1);
+  CheckNetwork(msq::testing::ResNetCifar(1), configuration, 1);
+}
+
+// The drawn orders must be able to show a missing wait.
+TEST(LoweringTest, WaitsAreNeeded) {
+  const ir::Graph graph = msq::testing::SampleModel().graph;
+  auto program = Lower(graph, testing::Named("tiny"));
+  ASSERT_TRUE(program.ok()) << program.status();
+  for (int64_t i = 0; i < program->instructions; ++i) {
+    std::memset(program->image.data() + i * hw::kInstructionBytes + 8, 0, 8);  // the four counts
+  }
+  const std::vector<reference::Values> inputs = testing::RandomInputs(graph, 1);
+  const auto expected = reference::Run(graph, inputs);
+  int wrong = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const auto actual = RunProgram(*program, inputs, seed);
+    if (!actual.ok() || *actual != *expected) ++wrong;
+  }
+  EXPECT_GT(wrong, 10);
+}
+
+TEST(LoweringTest, RefusesWhatDoesNotFit) {
+  hw::Configuration configuration = testing::Named("tiny");
+  configuration.depth = 20;
+  const auto program = Lower(msq::testing::ResNetCifar(1), configuration);
+  EXPECT_EQ(program.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(program.status().ToString().find("node 'n"), std::string::npos) << program.status();
+}
+
+TEST(LoweringTest, RefusesWhatTheInstructionsCannotExpress) {
+  ir::Graph graph = msq::testing::SampleModel().graph;
+  graph.nodes.resize(1);
+  graph.nodes[0].op = ir::Recurrent{};
+  const auto program = Lower(graph, testing::Named("tiny"));
+  EXPECT_EQ(program.status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_NE(program.status().ToString().find("node '" + graph.nodes[0].name + "'"), std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Network, ::testing::Values("tiny", "z020", "z045", "paper_z020", "paper_z045"),
