@@ -11,8 +11,8 @@
 namespace msq::hw {
 
 struct RunOptions {
-  uint64_t program = 0;         // address of the first instruction
-  uint64_t window_base = 0;     // the DRAM that the program may touch
+  uint64_t program = 0;      // address of the first instruction
+  uint64_t window_base = 0;  // the DRAM that the program may touch
   uint64_t window_bytes = 0;
   uint32_t watchdog = 1 << 20;  // cycles without progress
   uint64_t max_cycles = 0;      // gives up after so many

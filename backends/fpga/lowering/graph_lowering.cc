@@ -51,7 +51,12 @@ absl::StatusOr<Program> GraphLowering::Run() {
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
     if (done_[i]) continue;
     const ir::Node& node = graph_.nodes[i];
+    const int64_t convs = builder_.convs(), vecs = builder_.vecs();
     MSQ_RETURN_IF_ERROR(WithContext(NodeLowering(node, this).Lower(), "node '", node.name, "'"));
+    if (!layers_.empty()) {
+      layers_.back().convs += builder_.convs() - convs;
+      layers_.back().vecs += builder_.vecs() - vecs;
+    }
     MSQ_RETURN_IF_ERROR(WithContext(FinishNode(node), "node '", node.name, "'"));
   }
   // Inputs that no node reads may be outputs; the others have a place in DRAM all the same.

@@ -47,6 +47,8 @@ struct LayerRecord {
   int64_t steps = 0;      // of the array: the cycles it takes if nothing stalls
   int64_t vec_words = 0;  // words that VEC reads
   int64_t weight_bytes = 0;
+  int64_t convs = 0;  // instructions, which follow those of the record before
+  int64_t vecs = 0;
 };
 
 struct Program {

@@ -53,6 +53,10 @@ class ProgramBuilder {
   absl::Status Load(const hw::LoadFields& fields, const Access& access);
   absl::Status Store(const hw::StoreFields& fields, const Access& access);
 
+  // Instructions so far.
+  int64_t convs() const { return std::ssize(accesses_[kConv]); }
+  int64_t vecs() const { return std::ssize(accesses_[kVec]); }
+
   absl::StatusOr<DramPlan> Finish();
 
  private:
