@@ -41,7 +41,9 @@ module msq_gemm_tb;
       {code, act} = 8'(i);
       #1;
       for (int b = 0; b < 2; b++) begin
-        if (product[b] !== 7'(code[3] ? 123 - magnitude(code) * act : magnitude(code) * act)) $fatal(1, "sp2_mul %0d", i);
+        if (product[b] !== 7'(code[3] ? 123 - magnitude(code) * act : magnitude(code) * act)) begin
+          $fatal(1, "sp2_mul %0d", i);
+        end
         leaf_checks++;
       end
     end
@@ -68,7 +70,7 @@ module msq_gemm_tb;
   endtask
 
   msq_gemm_tb_array #(.P(1), .F(2), .S(2), .Q(2), .XC7_PRIMS(0)) u_one (.clk_i(clk));
-  msq_gemm_tb_array #(.P(3), .F(2), .S(2), .Q(4), .XC7_PRIMS(1)) u_three (.clk_i(clk));
+  msq_gemm_tb_array #(.P(3), .F(2), .S(2), .Q(2), .XC7_PRIMS(1)) u_three (.clk_i(clk));
 
   initial begin
     check_products();
