@@ -1,10 +1,10 @@
 // Controls the read-out of the accumulators: which item of Q lanes x 24 bits is out in which cycle.
 //
 // start_i comes one cycle before the accumulators hold a pass's final sums, with the numbers of pixels and of groups of
-// Q lanes that are wanted. Then, in the order group, pixel (fastest), item group * P + pixel is read in each of the next
-// last_px * last_grp cycles without a stall: capture_o comes in cycle t (msq_shadow copies the accumulators on the
-// second edge after it), select_o holds the items from t + 1 on, out_valid_o is 1 from t + 3 on, where t is start_i's
-// cycle. The next start_i may come last_px * last_grp cycles after this one, not earlier.
+// Q lanes that are wanted. Then, in the order group, pixel (fastest), item group * P + pixel is read in each of the
+// next last_px * last_grp cycles without a stall: capture_o comes in cycle t (msq_shadow copies the accumulators on
+// the second edge after it), select_o holds the items from t + 1 on, out_valid_o is 1 from t + 3 on, with t the
+// cycle of start_i. The next start_i may come last_px * last_grp cycles after this one, not earlier.
 module msq_readout #(
   parameter int P = 2,
   parameter int GROUPS = 1,
