@@ -48,6 +48,7 @@ void Check(uint64_t seed, const hw::Configuration& configuration, Counts* counts
   ++(*counts)["run"];
   for (const fpga::LayerRecord& layer : program->layers) {
     ++(*counts)[layer.kind];
+    if (layer.kind == "Concat") ++(*counts)[layer.vec_words == 0 ? "Concat in place" : "Concat by copies"];
     if (layer.passes > 0) ++(*counts)[absl::StrCat("passes ", layer.passes)];
   }
 }
@@ -68,9 +69,26 @@ TEST_P(FpgaLowering, RandomGraphs) {
   }
   for (const auto& [what, count] : counts) std::cout << what << ": " << count << "\n";
   if (first == last) return;
-  for (const char* what : {"run", "Conv", "Conv packed", "Dense", "Add", "Rescale", "MaxPool", "AveragePool",
-                           "GlobalAveragePool", "Concat", "ResizeNearest", "Pad", "Slice", "passes 1", "passes 2",
-                           "passes 3", "passes 4", "passes 6", "passes 8"}) {
+  for (const char* what : {"run",
+                           "Conv",
+                           "Conv packed",
+                           "Dense",
+                           "Add",
+                           "Rescale",
+                           "MaxPool",
+                           "AveragePool",
+                           "GlobalAveragePool",
+                           "Concat in place",
+                           "Concat by copies",
+                           "ResizeNearest",
+                           "Pad",
+                           "Slice",
+                           "passes 1",
+                           "passes 2",
+                           "passes 3",
+                           "passes 4",
+                           "passes 6",
+                           "passes 8"}) {
     EXPECT_GE(counts[what], 1) << what;
   }
   EXPECT_LT(counts["refused"], counts["run"]);

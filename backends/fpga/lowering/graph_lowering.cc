@@ -37,8 +37,17 @@ GraphLowering::GraphLowering(const ir::Graph& graph, const hw::Configuration& co
       readers_(graph.tensors.size()),
       pending_input_(graph.tensors.size()),
       done_(graph.nodes.size()) {
+  for (const ir::Tensor& tensor : graph.tensors) {
+    expected_groups_.push_back(CeilDiv(RoundUp(tensor.type.shape[0], configuration.q), kWordChannels));
+  }
   for (const ir::Node& node : graph.nodes) {
-    for (ir::TensorId id : node.inputs) ++readers_[static_cast<size_t>(id)];
+    int64_t groups = 0;
+    for (ir::TensorId id : node.inputs) {
+      ++readers_[static_cast<size_t>(id)];
+      groups += expected_groups_[static_cast<size_t>(id)];
+    }
+    const auto* concat = std::get_if<ir::Concat>(&node.op);
+    if (concat != nullptr && concat->axis == 0) expected_groups_[static_cast<size_t>(node.output)] = groups;
   }
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     pending_input_[static_cast<size_t>(graph.inputs[i])] = i;
@@ -82,6 +91,7 @@ absl::StatusOr<Program> GraphLowering::Run() {
 
 absl::Status GraphLowering::FinishNode(const ir::Node& node) {
   done_[static_cast<size_t>(&node - graph_.nodes.data())] = true;
+  concats_.erase(&node);
   MSQ_RETURN_IF_ERROR(StoreOutput(node.output));
   if (readers_[static_cast<size_t>(node.output)] == 0) placed_[static_cast<size_t>(node.output)].reset();
   for (ir::TensorId id : node.inputs) {
@@ -108,6 +118,36 @@ absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {
   }
   const int64_t base = region->begin();
   return Placed{std::move(layout), base, 0, std::move(region)};
+}
+
+absl::StatusOr<Placed> GraphLowering::TakeOutput(ir::TensorId id, ImageLayout layout) {
+  const ir::Node* reader = OnlyReader(id);
+  const ir::Concat* concat = reader == nullptr ? nullptr : std::get_if<ir::Concat>(&reader->op);
+  if (concat == nullptr || concat->axis != 0) return Take(std::move(layout));
+  const auto plan = PlanConcat(*reader);
+  const auto operand = std::find(reader->inputs.begin(), reader->inputs.end(), id) - reader->inputs.begin();
+  const auto i = static_cast<size_t>(operand);
+  // Without room for all operands now there may be room when the node comes.
+  if (!plan.ok() || layout.plane_groups != plan->groups[i]) return Take(std::move(layout));
+  layout.plane_groups = plan->out.layout.plane_groups;
+  const int64_t base = plan->out.base + plan->first[i] * layout.group_words();
+  return Placed{std::move(layout), base, 0, plan->out.region};
+}
+
+absl::StatusOr<GraphLowering::ConcatPlan> GraphLowering::PlanConcat(const ir::Node& node) {
+  if (const auto found = concats_.find(&node); found != concats_.end()) return found->second;
+  ConcatPlan plan;
+  const ImageShape shape(Type(node.output).shape);
+  ImageLayout layout{.channels = shape.channels, .height = shape.height, .width = shape.width};
+  layout.bits = Type(node.output).bits;
+  for (ir::TensorId id : node.inputs) {
+    plan.first.push_back(layout.plane_groups);
+    plan.groups.push_back(expected_groups_[static_cast<size_t>(id)]);
+    layout.plane_groups += plan.groups.back();
+  }
+  MSQ_ASSIGN_OR_RETURN(plan.out, TakeOutput(node.output, std::move(layout)));
+  concats_[&node] = plan;
+  return plan;
 }
 
 ImageLayout GraphLowering::MakeLayout(const ir::TensorType& type, const ImageShape& shape,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -41,6 +42,15 @@ class GraphLowering {
   absl::StatusOr<Placed> Get(ir::TensorId id);
   // Room for an image.
   absl::StatusOr<Placed> Take(ImageLayout layout);
+  // Room for tensor `id`: if a concatenation of channels alone reads it, its place there.
+  absl::StatusOr<Placed> TakeOutput(ir::TensorId id, ImageLayout layout);
+  // Where the operands of a concatenation of channels go; made when the first of them, or the node itself, asks.
+  struct ConcatPlan {
+    Placed out;                   // its slots are not known yet
+    std::vector<int64_t> groups;  // reserved for each operand
+    std::vector<int64_t> first;   // group of each operand
+  };
+  absl::StatusOr<ConcatPlan> PlanConcat(const ir::Node& node);
   // A layout for codes or sums of `type` as this image, with these slots.
   ImageLayout MakeLayout(const ir::TensorType& type, const ImageShape& shape, std::vector<int64_t> slots) const;
   void Put(ir::TensorId id, Placed placed) { placed_[static_cast<size_t>(id)] = std::move(placed); }
@@ -70,7 +80,10 @@ class GraphLowering {
   std::vector<std::optional<Placed>> placed_;         // by tensor
   std::vector<int64_t> readers_;                      // by tensor: nodes that are still to read it
   std::vector<std::optional<size_t>> pending_input_;  // by tensor: the graph input that it is, until it is loaded
-  std::vector<bool> done_;                            // by node
+  // Word groups of each tensor as an operand of a concatenation, unless a residual brought it empty slots.
+  std::vector<int64_t> expected_groups_;
+  std::map<const ir::Node*, ConcatPlan> concats_;  // whose operands are not all there yet
+  std::vector<bool> done_;                         // by node
   std::vector<HostTensor> inputs_, outputs_;
   std::vector<LayerRecord> layers_;
 };

@@ -130,6 +130,54 @@ TEST(LoweringTest, FirstLayerInStrips) {
   EXPECT_GT(refused, 10);
 }
 
+// Branches that are computed where a concatenation wants them, one of them a concatenation itself.
+TEST(LoweringTest, ConcatenationInPlace) {
+  ir::Graph graph;
+  graph.name = "branches";
+  const auto add_tensor = [&graph](ir::Shape shape) {
+    ir::TensorType type;
+    type.shape = std::move(shape);
+    type.bits = 8;
+    graph.tensors.push_back({"t" + std::to_string(graph.tensors.size()), std::move(type)});
+    return static_cast<ir::TensorId>(graph.tensors.size() - 1);
+  };
+  const auto add = [&](ir::Op op, std::vector<ir::TensorId> inputs) {
+    std::vector<ir::Shape> shapes;
+    for (ir::TensorId id : inputs) shapes.push_back(graph.tensors[static_cast<size_t>(id)].type.shape);
+    const ir::TensorId out = add_tensor(*ir::InferShape(op, shapes, {}));
+    graph.nodes.push_back({"n" + std::to_string(graph.nodes.size()), std::move(op), std::move(inputs), out});
+    return out;
+  };
+  const auto conv = [&](ir::TensorId in, int64_t rows) {
+    ir::Conv op;
+    const int64_t channels = graph.tensors[static_cast<size_t>(in)].type.shape[0];
+    op.weights = msq::testing::PatternWeights(rows, channels, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 1);
+    op.epilogue = msq::testing::UniformRequantizer(static_cast<size_t>(rows), 0.2, 3);
+    return add(std::move(op), {in});
+  };
+  const ir::TensorId in = add_tensor({20, 6, 5});
+  graph.inputs = {in};
+  ir::MaxPool pool;
+  pool.window = {{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}};
+  const ir::TensorId a = conv(in, 17), b = add(pool, {in}), c = conv(in, 48);
+  const ir::TensorId inner = add(ir::Concat{0}, {a, b});
+  const ir::TensorId outer = add(ir::Concat{0}, {c, inner});
+  graph.outputs = {conv(outer, 9)};
+  ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
+  for (const char* name : {"tiny", "z020", "z045", "paper_z020"}) {
+    CheckNetwork(graph, testing::Named(name), 3);
+    const auto program = Lower(graph, testing::Named(name));
+    ASSERT_TRUE(program.ok()) << program.status();
+    int concatenations = 0;
+    for (const LayerRecord& layer : program->layers) {
+      if (layer.kind != "Concat") continue;
+      EXPECT_EQ(layer.vec_words, 0) << layer.node << " on " << name;
+      ++concatenations;
+    }
+    EXPECT_EQ(concatenations, 2);
+  }
+}
+
 // A weight buffer that holds hardly any tile: layers are computed a group of pixels at a time.
 TEST(LoweringTest, TilesLargerThanTheWeightBuffer) {
   hw::Configuration configuration = testing::Named("tiny");

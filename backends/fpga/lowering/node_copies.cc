@@ -13,7 +13,8 @@ namespace msq::fpga {
 absl::Status NodeLowering::operator()(const ir::MaxPool& op) {
   MSQ_ASSIGN_OR_RETURN(const Placed in, state_.Get(node_.inputs[0]));
   const ImageShape shape(OutType().shape);
-  MSQ_ASSIGN_OR_RETURN(Placed out, state_.Take(state_.MakeLayout(OutType(), shape, in.layout.slots)));
+  MSQ_ASSIGN_OR_RETURN(Placed out,
+                       state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), shape, in.layout.slots)));
   LayerRecord record = NewRecord("MaxPool");
   MSQ_RETURN_IF_ERROR(EmitMaxPool(op.window, in.layout.height, in, out, 0, shape.height, state_.builder(), &record));
   state_.Record(std::move(record));
@@ -23,8 +24,9 @@ absl::Status NodeLowering::operator()(const ir::MaxPool& op) {
 
 absl::Status NodeLowering::operator()(const ir::ResizeNearest& op) {
   MSQ_ASSIGN_OR_RETURN(const Placed in, state_.Get(node_.inputs[0]));
-  MSQ_ASSIGN_OR_RETURN(Placed out,
-                       state_.Take(state_.MakeLayout(OutType(), ImageShape(OutType().shape), in.layout.slots)));
+  MSQ_ASSIGN_OR_RETURN(
+      Placed out,
+      state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), ImageShape(OutType().shape), in.layout.slots)));
   LayerRecord record = NewRecord("ResizeNearest");
   for (int64_t y = 0; y < op.factors[0]; ++y) {
     for (int64_t x = 0; x < op.factors[1]; ++x) {
@@ -71,33 +73,55 @@ absl::Status NodeLowering::operator()(const ir::Concat& op) {
     MSQ_RETURN_IF_ERROR(CheckPlain(part, state_.Type(id)));
     parts.push_back(std::move(part));
   }
-  // Operands stand one after the other in whole words; the slots between them stay empty.
-  std::vector<int64_t> slots = parts[0].layout.slots;
-  int64_t groups = parts[0].layout.groups();
-  for (size_t i = 1; op.axis == 0 && i < parts.size(); ++i) {
-    for (int64_t slot : parts[i].layout.slots) slots.push_back(groups * kWordChannels + slot);
-    groups += parts[i].layout.groups();
+  LayerRecord record = NewRecord("Concat");
+  MSQ_ASSIGN_OR_RETURN(Placed out, op.axis == 0 ? ConcatChannels(parts, &record) : ConcatPixels(op, parts, &record));
+  state_.Record(std::move(record));
+  state_.Put(node_.output, std::move(out));
+  return absl::OkStatus();
+}
+
+// Operands stand one after the other in whole words; the slots between them stay empty.
+absl::StatusOr<Placed> NodeLowering::ConcatChannels(const std::vector<Placed>& parts, LayerRecord* record) {
+  MSQ_ASSIGN_OR_RETURN(GraphLowering::ConcatPlan plan, state_.PlanConcat(node_));
+  bool fits = true;
+  for (size_t i = 0; i < parts.size(); ++i) fits = fits && parts[i].layout.groups() <= plan.groups[i];
+  std::vector<int64_t> slots;
+  int64_t end = 0;  // groups, if an operand with empty slots of its own needs more than its place
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!fits) plan.first[i] = end;
+    for (int64_t slot : parts[i].layout.slots) slots.push_back(plan.first[i] * kWordChannels + slot);
+    end += parts[i].layout.groups();
   }
   const ImageShape shape(OutType().shape);
-  MSQ_ASSIGN_OR_RETURN(Placed out, state_.Take(state_.MakeLayout(OutType(), shape, slots)));
-  LayerRecord record = NewRecord("Concat");
+  if (fits) {
+    plan.out.layout.slots = slots;
+  } else {
+    MSQ_ASSIGN_OR_RETURN(plan.out, state_.Take(state_.MakeLayout(OutType(), shape, slots)));
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const int64_t base = plan.out.base + plan.first[i] * plan.out.layout.group_words();
+    if (parts[i].region == plan.out.region && parts[i].base == base) continue;  // computed where it belongs
+    const ImageCopy copy = {.height = shape.height, .width = shape.width, .to_group = plan.first[i]};
+    MSQ_RETURN_IF_ERROR(EmitCopy(copy, parts[i], plan.out, state_.builder(), record));
+  }
+  return plan.out;
+}
+
+absl::StatusOr<Placed> NodeLowering::ConcatPixels(const ir::Concat& op, const std::vector<Placed>& parts,
+                                                  LayerRecord* record) {
+  const std::vector<int64_t>& slots = parts[0].layout.slots;
+  MSQ_ASSIGN_OR_RETURN(
+      Placed out, state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), ImageShape(OutType().shape), slots)));
+  const bool below = op.axis == 1 && InType().shape.size() == 3;
   ImageCopy copy;
   for (const Placed& part : parts) {
     copy.height = part.layout.height;
     copy.width = part.layout.width;
-    if (op.axis == 0) {
-      MSQ_RETURN_IF_ERROR(EmitCopy(copy, part, out, state_.builder(), &record));
-      copy.to_group += part.layout.groups();
-      continue;
-    }
-    MSQ_ASSIGN_OR_RETURN(const Placed ordered, WithSlots(part, slots, &record));
-    MSQ_RETURN_IF_ERROR(EmitCopy(copy, ordered, out, state_.builder(), &record));
-    const bool below = op.axis == 1 && InType().shape.size() == 3;
+    MSQ_ASSIGN_OR_RETURN(const Placed ordered, WithSlots(part, slots, record));
+    MSQ_RETURN_IF_ERROR(EmitCopy(copy, ordered, out, state_.builder(), record));
     (below ? copy.to_y : copy.to_x) += below ? part.layout.height : part.layout.width;
   }
-  state_.Record(std::move(record));
-  state_.Put(node_.output, std::move(out));
-  return absl::OkStatus();
+  return out;
 }
 
 absl::Status NodeLowering::operator()(const ir::Reshape&) {

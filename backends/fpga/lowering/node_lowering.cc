@@ -56,7 +56,8 @@ absl::Status NodeLowering::EmitJob(ConvJob job, const Placed& in, const std::opt
                                    const ImageShape& shape, std::vector<int64_t> slots, LayerRecord record) {
   job.out_height = shape.height;
   job.out_width = shape.width;
-  MSQ_ASSIGN_OR_RETURN(Placed out, state_.Take(state_.MakeLayout(OutType(), shape, std::move(slots))));
+  MSQ_ASSIGN_OR_RETURN(Placed out,
+                       state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), shape, std::move(slots))));
   ConvLowering conv(job, in.layout, out.layout, state_.builder());
   MSQ_RETURN_IF_ERROR(conv.EmitRows(in, out, skip ? &*skip : nullptr, 0, shape.height));
   conv.AddTo(&record);
@@ -115,7 +116,8 @@ absl::Status NodeLowering::LowerPacked(const ir::Conv& op, const TapPacking& tap
   const ir::TensorId output = pool == nullptr ? node_.output : reader->output;
   if (pool != nullptr) layer.pool = &pool->window;
   MSQ_ASSIGN_OR_RETURN(
-      layer.out, state_.Take(state_.MakeLayout(state_.Type(output), ImageShape(state_.Type(output).shape), slots)));
+      layer.out,
+      state_.TakeOutput(output, state_.MakeLayout(state_.Type(output), ImageShape(state_.Type(output).shape), slots)));
   ConvLowering conv(job, input->layout, layer.conv_out, state_.builder());
   layer.conv = &conv;
   LayerRecord record = NewRecord(pool == nullptr ? "Conv packed" : "Conv packed, MaxPool");
@@ -184,7 +186,8 @@ absl::Status NodeLowering::operator()(const ir::AveragePool& op) {
 
 absl::Status NodeLowering::AverageInsideOnly(const ir::AveragePool& op, const Placed& in) {
   const ImageShape shape(OutType().shape);
-  MSQ_ASSIGN_OR_RETURN(Placed out, state_.Take(state_.MakeLayout(OutType(), shape, in.layout.slots)));
+  MSQ_ASSIGN_OR_RETURN(Placed out,
+                       state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), shape, in.layout.slots)));
   // Taps inside the image along one axis: padding counts as code 0.
   const auto inside = [&op](size_t axis, int64_t position, int64_t length) {
     const int64_t first = position * op.window.strides[axis] - op.window.pads[axis];

@@ -55,6 +55,8 @@ class NodeLowering {
   // Averages whose divisor differs from pixel to pixel.
   absl::Status AverageInsideOnly(const ir::AveragePool& op, const Placed& in);
   absl::Status CheckPlain(const Placed& placed, const ir::TensorType& type) const;
+  absl::StatusOr<Placed> ConcatChannels(const std::vector<Placed>& parts, LayerRecord* record);
+  absl::StatusOr<Placed> ConcatPixels(const ir::Concat& op, const std::vector<Placed>& parts, LayerRecord* record);
   absl::StatusOr<Placed> WithSlots(const Placed& in, const std::vector<int64_t>& slots, LayerRecord* record);
 
   const ir::Node& node_;
