@@ -3,6 +3,7 @@
 set(MSQ_KERNEL_SRCS
   ${MSQ_ISA_SV} ${MSQ_REGS_SV})
 file(GLOB msq_kernel_rtl CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/hw/rtl/msq_*.sv)
+list(FILTER msq_kernel_rtl EXCLUDE REGEX "_tb\\.sv$")
 list(APPEND MSQ_KERNEL_SRCS ${msq_kernel_rtl})
 
 file(READ ${PROJECT_SOURCE_DIR}/hw/regs/configurations.json configurations)
