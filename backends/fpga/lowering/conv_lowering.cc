@@ -192,6 +192,24 @@ absl::Status ConvLowering::EmitPart(const Placed& in, const Placed& out, const P
   return absl::OkStatus();
 }
 
+absl::Status ConvLowering::EmitTilesAsPixels(const Placed& in, const Placed& out, int64_t tiles) {
+  hw::ConvFields conv = conv_;
+  SetWindow(in, {0, 1, 0, 1}, &conv);
+  conv.pixels = conv.out_width = tiles;
+  conv.stride_x = 0;  // of coordinates: every pixel's window is inside
+  const int64_t tile_groups = builder_->configuration().lanes() / kWordChannels;
+  conv.in_pixel = builder_->Address(tile_groups * in.layout.group_words());
+  conv.out = builder_->Address(out.base);
+  conv.out_pixel = builder_->Address(tile_groups * out.layout.group_words());
+  conv.out_group = builder_->Address(out.layout.group_words());
+  conv.out_plane = builder_->Address(out.layout.plane_words());
+  const Access access = {in.Rows(0, in.layout.height, in.layout.groups()),
+                         out.Rows(0, out.layout.height, tiles * tile_groups)};
+  MSQ_RETURN_IF_ERROR(builder_->Conv(weights_, conv, access));
+  emitted_steps_ += CeilDiv(tiles, builder_->configuration().p) * conv.passes * steps_;
+  return absl::OkStatus();
+}
+
 void ConvLowering::AddTo(LayerRecord* record) const {
   record->passes = std::max(record->passes, conv_.passes);
   record->steps += emitted_steps_;

@@ -41,6 +41,9 @@ class ConvLowering {
   // Appends instructions for rows y0..y1-1 of the output, or for a part of a row.
   absl::Status EmitRows(const Placed& in, const Placed& out, const Placed* skip, int64_t y0, int64_t y1);
   absl::Status EmitPart(const Placed& in, const Placed& out, const Placed* skip, const OutputPart& part);
+  // For a job of one tile and one output pixel, whose window needs no padding and which is the same for every tile of
+  // channels: appends one instruction that takes the `tiles` tiles of `in` for pixels. The job's out_width is `tiles`.
+  absl::Status EmitTilesAsPixels(const Placed& in, const Placed& out, int64_t tiles);
 
   // Adds what was emitted so far.
   void AddTo(LayerRecord* record) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -159,14 +160,41 @@ absl::Status NodeLowering::operator()(const ir::Rescale& op) {
   return EmitJob(std::move(job), in, std::nullopt, shape, in.layout.slots, NewRecord("Rescale"));
 }
 
+// All channels are averaged alike, so that one tile's weights serve them all: tiles of channels are pixels.
 absl::Status NodeLowering::operator()(const ir::GlobalAveragePool& op) {
   MSQ_ASSIGN_OR_RETURN(const Placed in, state_.Get(node_.inputs[0]));
   const std::array<int64_t, 2> kernel = {in.layout.height, in.layout.width};
-  ConvJob job = ChannelwiseJob(OwnChannel(in.layout.channels, kernel), in.layout, in.layout.slots, TileOf(in));
-  job.rows = ConstantsOf(op.requantizer, in.layout.channels);
+  const int64_t lanes = state_.configuration().lanes(), tile_groups = lanes / kWordChannels;
+  const bool whole_tiles = lanes % kWordChannels == 0 && in.layout.groups() % tile_groups == 0;
+  const bool buffered = kernel[0] * kernel[1] * tile_groups <= state_.configuration().wdepth;
+  if (!whole_tiles || !buffered || op.requantizer.multipliers.size() != 1) {
+    ConvJob job = ChannelwiseJob(OwnChannel(in.layout.channels, kernel), in.layout, in.layout.slots, TileOf(in));
+    job.rows = ConstantsOf(op.requantizer, in.layout.channels);
+    job.leaky = op.requantizer.leaky.has_value();
+    return EmitJob(std::move(job), in, std::nullopt, ImageShape(OutType().shape), in.layout.slots,
+                   NewRecord("GlobalAveragePool"));
+  }
+  MSQ_ASSIGN_OR_RETURN(
+      Placed out,
+      state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), ImageShape(OutType().shape), in.layout.slots)));
+  const auto one_tile = [lanes](ImageLayout layout) {
+    layout.channels = lanes;
+    layout.slots.resize(static_cast<size_t>(lanes));
+    std::iota(layout.slots.begin(), layout.slots.end(), int64_t{0});
+    return layout;
+  };
+  const ImageLayout in_tile = one_tile(in.layout), out_tile = one_tile(out.layout);
+  ConvJob job = ChannelwiseJob(OwnChannel(lanes, kernel), in_tile, out_tile.slots, lanes);
+  job.out_width = in.layout.groups() / tile_groups;
+  job.rows = ConstantsOf(op.requantizer, lanes);
   job.leaky = op.requantizer.leaky.has_value();
-  return EmitJob(std::move(job), in, std::nullopt, ImageShape(OutType().shape), in.layout.slots,
-                 NewRecord("GlobalAveragePool"));
+  ConvLowering conv(job, in_tile, out_tile, state_.builder());
+  MSQ_RETURN_IF_ERROR(conv.EmitTilesAsPixels(in, out, job.out_width));
+  LayerRecord record = NewRecord("GlobalAveragePool");
+  conv.AddTo(&record);
+  state_.Record(std::move(record));
+  state_.Put(node_.output, std::move(out));
+  return absl::OkStatus();
 }
 
 absl::Status NodeLowering::operator()(const ir::AveragePool& op) {
