@@ -2,7 +2,8 @@
 //
 // Port A: each bank reads a_row_i where a_en_i; the word is on a_data_o 2 cycles later. It never waits.
 // Port B: clients ask with valid and an address {row, bank}; ready is decided in the same cycle, bank by bank, by fixed
-// priority: drain writes, skip reads (NW of each), load write, store read, vec read, vec write. Each bank serves one client
+// priority: drain writes, skip reads (NW of each), vec read, load write, store read, vec write (VEC is the slowest of them and
+// reads a word a cycle; the others have buffers and gaps). Each bank serves one client
 // a cycle, so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle
 // on; a granted read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
 // A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by range_err_o, a
@@ -58,8 +59,9 @@ module msq_act_mem #(
   output logic                b_activity_o
 );
   localparam int C  = 2 * NW + 4;  // clients, in order of priority
+  localparam int VR = 2 * NW, LW = 2 * NW + 1, ST = 2 * NW + 2;
   localparam int WC = NW + 2;      // writing ones: drain, load, vec
-  localparam int RC = NW + 2;      // reading ones: skip, store, vec
+  localparam int RC = NW + 2;      // reading ones: skip, vec, store
   localparam int RB = $clog2(DEPTH);
 
   logic [C-1:0]        valid, ready, ok;
@@ -68,9 +70,9 @@ module msq_act_mem #(
   logic [BANKS-1:0]    a_ok;
   logic [BANKS*64-1:0] b_data;
 
-  assign valid = {vw_valid_i, vr_valid_i, st_valid_i, lw_valid_i, sr_valid_i, dw_valid_i};
-  assign addr  = {vw_addr_i, vr_addr_i, st_addr_i, lw_addr_i, sr_addr_i, dw_addr_i};
-  assign {vw_ready_o, vr_ready_o, st_ready_o, lw_ready_o, sr_ready_o, dw_ready_o} = ready;
+  assign valid = {vw_valid_i, st_valid_i, lw_valid_i, vr_valid_i, sr_valid_i, dw_valid_i};
+  assign addr  = {vw_addr_i, st_addr_i, lw_addr_i, vr_addr_i, sr_addr_i, dw_addr_i};
+  assign {vw_ready_o, st_ready_o, lw_ready_o, vr_ready_o, sr_ready_o, dw_ready_o} = ready;
   assign b_activity_o = |(valid & ready);
 
   for (genvar c = 0; c < C; c++) begin : gen_ok
@@ -105,12 +107,12 @@ module msq_act_mem #(
       end
     end
     for (genvar r = 0; r < RC; r++) begin : gen_reader
-      assign wins[r*BANKS + b] = win[r < NW ? NW + r : NW + 1 + r];
+      assign wins[r*BANKS + b] = win[r < NW ? NW + r : r == NW ? VR : ST];
     end
 
     assign en     = |hit;
     assign en_ok  = |(win & ok);
-    assign writer = {win[C-1], win[2*NW], win[NW-1:0]};
+    assign writer = {win[C-1], win[LW], win[NW-1:0]};
     assign write  = |writer;
     always_comb begin
       row  = '0;
@@ -122,7 +124,7 @@ module msq_act_mem #(
         data |= dw_data_i[64*c +: 64] & {64{win[c]}};
       end
       if (|writer[WC-1:NW]) mask = 2'b11;
-      data |= (lw_data_i & {64{win[2*NW]}}) | (vw_data_i & {64{win[C-1]}});
+      data |= (lw_data_i & {64{win[LW]}}) | (vw_data_i & {64{win[C-1]}});
     end
 
     assign a_ok[b] = {12'b0, a_row_i[20*b +: 20]} < 32'(DEPTH);
@@ -138,7 +140,7 @@ module msq_act_mem #(
   logic [RC-1:0]    rvalid;
   logic [RC*64-1:0] rdata;
   for (genvar r = 0; r < RC; r++) begin : gen_read
-    localparam int c = r < NW ? NW + r : NW + 1 + r;
+    localparam int c = r < NW ? NW + r : r == NW ? VR : ST;
     logic             valid1_q, valid2_q;
     logic [BANKS-1:0] bank1_q, bank2_q;
     logic [63:0]      word;
@@ -161,8 +163,8 @@ module msq_act_mem #(
     assign rvalid[r] = valid2_q;
     assign rdata[64*r +: 64] = word;
   end
-  assign {vr_rvalid_o, st_rvalid_o, sr_rvalid_o} = rvalid;
-  assign {vr_rdata_o, st_rdata_o, sr_rdata_o} = rdata;
+  assign {st_rvalid_o, vr_rvalid_o, sr_rvalid_o} = rvalid;
+  assign {st_rdata_o, vr_rdata_o, sr_rdata_o} = rdata;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) range_err_o <= 1'b0;

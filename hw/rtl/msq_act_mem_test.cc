@@ -47,7 +47,7 @@ class ActMemTest : public ::testing::Test {
   ActMemTest() {
     for (int i = 0; i < B::kWidth; ++i) clients_.push_back({.kind = Kind::kDrainWrite, .index = i});
     for (int i = 0; i < B::kWidth; ++i) clients_.push_back({.kind = Kind::kSkipRead, .index = i});
-    for (const Kind kind : {Kind::kLoadWrite, Kind::kStoreRead, Kind::kVecRead, Kind::kVecWrite}) {
+    for (const Kind kind : {Kind::kVecRead, Kind::kLoadWrite, Kind::kStoreRead, Kind::kVecWrite}) {
       clients_.push_back({.kind = kind, .index = 0});
     }
     answers_.assign(3, std::vector<Answer>(clients_.size()));

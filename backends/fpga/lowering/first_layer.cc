@@ -12,7 +12,7 @@ namespace msq::fpga {
 namespace {
 
 // Words of input that a strip should have: few enough to be loaded soon, enough to keep the overlap of strips small.
-constexpr int64_t kStripWords = 3072;
+constexpr int64_t kStripWords = 5200;
 
 // Rows of one strip.
 struct Strip {
