@@ -29,6 +29,9 @@ namespace {
 // For answers and refusals to reach clients before their connections close.
 constexpr absl::Duration kSettleTime = absl::Milliseconds(200);
 
+// For what is left when every inference is answered: those who watch health would never leave.
+constexpr absl::Duration kLastCallsTime = absl::Seconds(1);
+
 // Under way on one connection; a client that has more waits.
 constexpr int kMaxCallsPerConnection = 1024;
 
@@ -137,7 +140,8 @@ class Server::Impl {
     service_->CloseStreams();
     absl::SleepFor(std::min(grace, kSettleTime));
     if (http_ != nullptr) http_->Stop(deadline - absl::Now());
-    grpc_->Shutdown(absl::ToChronoTime(deadline));  // returns when every call is answered
+    // Returns when every call is answered, or has been ended.
+    grpc_->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kLastCallsTime)));
     LogInfo("drained: ", engine_->accepted(), " requests accepted, ", engine_->answered(), " answered");
   }
 

@@ -1,9 +1,17 @@
 // The whole server in this process over a loopback connection, with a backend that can be held.
 #include "server/server.h"
 
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <string>
 #include <thread>
+#include <vector>
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -134,6 +142,79 @@ TEST_F(ServerTest, ServesAndReportsHealth) {
   EXPECT_EQ(Health("model:n"), HealthCheckResponse::SERVICE_UNKNOWN);
 }
 
+TEST_F(ServerTest, ManyConnectionsAreServed) {
+  ASSERT_TRUE(Start().ok());
+  constexpr int kThreads = 8, kConnections = 25, kCalls = 4;
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      grpc::ChannelArguments arguments;
+      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // else equal channels would share one connection
+      for (int j = 0; j < kConnections; ++j) {
+        const auto stub = inference::GRPCInferenceService::NewStub(
+            grpc::CreateCustomChannel(server_->grpc_address(), grpc::InsecureChannelCredentials(), arguments));
+        for (int k = 0; k < kCalls; ++k) {
+          grpc::ClientContext context;
+          inference::ModelInferResponse response;
+          good += stub->ModelInfer(&context, Request(), &response).ok();
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, kThreads * kConnections * kCalls);
+}
+
+TEST_F(ServerTest, MoreCallsAtATimeThanAreAskedForAhead) {
+  options_.workers = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  constexpr int kCalls = 500;
+  grpc::CompletionQueue queue;
+  std::deque<grpc::ClientContext> contexts(kCalls);
+  std::deque<inference::ModelInferResponse> responses(kCalls);
+  std::deque<grpc::Status> statuses(kCalls);
+  for (int i = 0; i < kCalls; ++i) {
+    stub_->AsyncModelInfer(&contexts[i], Request(), &queue)->Finish(&responses[i], &statuses[i], &statuses[i]);
+  }
+  control_->AwaitHeld(1);
+  EXPECT_TRUE(Ready());  // others are served meanwhile
+  control_->Release();
+  void* tag;
+  bool ok;
+  for (int i = 0; i < kCalls; ++i) {
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_TRUE(static_cast<grpc::Status*>(tag)->ok()) << static_cast<grpc::Status*>(tag)->error_message();
+  }
+}
+
+TEST_F(ServerTest, WatchTellsOfEveryChange) {
+  ASSERT_TRUE(Start().ok());
+  const auto stub = grpc::health::v1::Health::NewStub(channel_);
+  grpc::health::v1::HealthCheckRequest request;
+  HealthCheckResponse response;
+  grpc::ClientContext context, unknown_context, gone_context;
+  const auto watch = stub->Watch(&context, request);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  request.set_service("model:n");
+  const auto unknown = stub->Watch(&unknown_context, request);
+  ASSERT_TRUE(unknown->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  const auto gone = stub->Watch(&gone_context, request);
+  ASSERT_TRUE(gone->Read(&response));
+  gone_context.TryCancel();
+  EXPECT_EQ(gone->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  server_->Shutdown(absl::ZeroDuration(), absl::Seconds(60));  // does not wait for those who watch
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(unknown->Read(&response));
+  EXPECT_EQ(unknown->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
 TEST_F(ServerTest, StrictReadinessCountsBrokenModels) {
   folder_.AddFile("broken/1/model.msq", "nonsense");
   ASSERT_TRUE(Start().ok());
@@ -188,6 +269,56 @@ TEST_F(ServerTest, CancellationReachesAWaitingRequest) {
   EXPECT_TRUE(first.get().ok());
   EXPECT_TRUE(Infer(Request()).ok());
   EXPECT_EQ(control_->runs(), 2);  // the expired one never ran
+}
+
+TEST_F(ServerTest, AClientThatGoesEndsItsWaitingRequest) {
+  options_.workers = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  auto first = std::async(std::launch::async, [this] { return Infer(Request()); });
+  control_->AwaitHeld(1);
+  grpc::ClientContext context;
+  auto second = std::async(std::launch::async, [&] { return Infer(Request(), &context); });
+  const auto failed = [this] {
+    grpc::ClientContext ask;
+    inference::ModelStatisticsResponse response;
+    EXPECT_TRUE(stub_->ModelStatistics(&ask, {}, &response).ok());
+    return response.model_stats(0).inference_stats().fail().count();
+  };
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // not before: a call that was not sent is not cancelled
+  context.TryCancel();
+  EXPECT_EQ(second.get().error_code(), grpc::StatusCode::CANCELLED);
+  // The engine hears of it while the worker is still held.
+  for (int i = 0; i < 1000 && failed() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(failed(), 1u);
+  control_->Release();
+  EXPECT_TRUE(first.get().ok());
+  EXPECT_EQ(control_->runs(), 1);
+}
+
+TEST_F(ServerTest, ShutdownEndsStreamsAndAnswersThoseWhoWait) {
+  options_.workers = 1;
+  ASSERT_TRUE(Start().ok());
+  control_->Hold();
+  grpc::ClientContext idle_context, busy_context;
+  const auto idle = stub_->ModelStreamInfer(&idle_context);
+  const auto busy = stub_->ModelStreamInfer(&busy_context);
+  ASSERT_TRUE(busy->Write(Request()));
+  control_->AwaitHeld(1);
+  auto waiting = std::async(std::launch::async, [this] { return Infer(Request()); });
+  auto shutdown =
+      std::async(std::launch::async, [this] { server_->Shutdown(absl::Milliseconds(100), absl::Seconds(60)); });
+  EXPECT_EQ(shutdown.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  control_->Release();
+  inference::ModelStreamInferResponse response;
+  EXPECT_TRUE(busy->Read(&response));
+  EXPECT_EQ(response.error_message(), "");
+  EXPECT_FALSE(busy->Read(&response));
+  EXPECT_EQ(busy->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(idle->Read(&response));
+  EXPECT_EQ(idle->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(waiting.get().ok());
+  shutdown.get();
 }
 
 TEST_F(ServerTest, ShutdownAnswersWhatWasAccepted) {

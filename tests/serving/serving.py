@@ -213,30 +213,30 @@ def measure_overload(bench):
         raise Failure("overload: needs two processors")
     with running_on(server_cpus):
         daemon = Daemon(bench, "--threads", len(server_cpus), "--workers", len(server_cpus))
-    with running_on({client_cpu}):
-        return overload(bench, daemon)
+    with running_on({client_cpu}), daemon:
+        return [overload(bench, daemon, model) for model in ("heavy", "large")]
 
 
-def overload(bench, daemon):
-    model, peaks, reports = "heavy", [], []
-    with daemon:
-        before = daemon.phase(model, "compute")
-        for _ in range(1 if bench.quick else 3):
-            peaks.append(max(bench.closed_loop(daemon, model, concurrency)["ok_per_s"] for concurrency in (16, 32)))
-            reports.append(bench.load(daemon, model, "--rate", OVERLOAD * peaks[0], duration=bench.duration * 3))
-        compute_us = daemon.mean_us(model, "compute", before)
-        memory = daemon.memory_mb("VmHWM")
+def overload(bench, daemon, model):
+    peaks, reports = [], []
+    before = daemon.phase(model, "compute")
+    for _ in range(1 if bench.quick else 3):
+        peaks.append(max(bench.closed_loop(daemon, model, concurrency, duration=bench.duration * 2)["ok_per_s"]
+                         for concurrency in (16, 32)))
+        reports.append(bench.load(daemon, model, "--rate", OVERLOAD * peaks[0], duration=bench.duration * 4))
+    compute_us = daemon.mean_us(model, "compute", before)
+    memory = daemon.memory_mb("VmHWM")
     answers = collections.Counter()
     for report in reports:
         answers.update(report["answers"])
         if report["wrong"] or not set(answers) <= {"OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED"}:
             raise Failure(f"overload: answers {report['answers']}; {report['first_error']}")
     peak, goodput = statistics.median(peaks), median(reports, "ok_per_s")
-    section = {"compute_us": compute_us, "peak_per_s": peak, "offered_per_s": OVERLOAD * peaks[0],
+    section = {"network": model, "compute_us": compute_us, "peak_per_s": peak, "offered_per_s": OVERLOAD * peaks[0],
                "goodput_per_s": goodput, "goodput_ratio": goodput / peak, "answers": answers, "memory_max_mb": memory,
                "served_p50_us": median(reports, "ok", "p50_us"), "served_p99_us": median(reports, "ok", "p99_us"),
                "refused_p50_us": median(reports, "refused", "p50_us")}
-    print(f"\noverload: peak {peak:.0f}/s ({min(peaks):.0f}..{max(peaks):.0f}), offered {OVERLOAD * peaks[0]:.0f}/s: "
+    print(f"\noverload of '{model}': peak {peak:.0f}/s ({min(peaks):.0f}..{max(peaks):.0f}), offered {OVERLOAD * peaks[0]:.0f}/s: "
           f"goodput {goodput:.0f}/s = {section['goodput_ratio']:.3f} of peak")
     print(f"  answers {dict(answers)}; served p50/p99 {section['served_p50_us']:.0f}/{section['served_p99_us']:.0f} us, "
           f"refused p50 {section['refused_p50_us']:.0f} us; memory {memory:.0f} MiB at most")

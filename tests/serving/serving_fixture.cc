@@ -3,7 +3,7 @@
 //   serving-fixture FOLDER   FOLDER/repository/MODEL/{config.pbtxt,1/model.msq}, FOLDER/MODEL.request
 //
 // free_* take 1 KB and 150 KB of 8-bit codes that equal the bytes of the request, and answer the first ten: next to
-// nothing is computed. small_* are one small network with and without dynamic batching. heavy takes milliseconds.
+// nothing is computed. small_* are one small network with and without dynamic batching. heavy takes milliseconds, large tens of them.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -114,9 +114,10 @@ int main(int argc, char** argv) {
                    "dynamic_batching { preferred_batch_size: [ 8, 16 ] max_queue_delay_microseconds: 500 }\n");
   }
   // max_queue_size keeps what waits well under the time that a client would wait.
-  WriteModel(folder, "heavy", ForPixels(msq::testing::ResNetCifar(50)),
-             "max_batch_size: 16\n" + Instances(2) +
-                 "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 500\n"
-                 "  default_queue_policy { max_queue_size: 64 } }\n");
+  const std::string overloaded = "max_batch_size: 16\n" + Instances(2) +
+                                 "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 500\n"
+                                 "  default_queue_policy { max_queue_size: 64 } }\n";
+  WriteModel(folder, "heavy", ForPixels(msq::testing::ResNetCifar(50)), overloaded);
+  WriteModel(folder, "large", ForPixels(msq::testing::ResNet18()), overloaded);
   return 0;
 }
