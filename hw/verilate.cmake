@@ -8,14 +8,14 @@ target_include_directories(msq_verilated SYSTEM PUBLIC ${MSQ_VERILATOR_INCLUDE} 
 target_compile_features(msq_verilated PUBLIC cxx_std_20)
 target_link_libraries(msq_verilated PUBLIC Threads::Threads)
 
-set(MSQ_ISA_SV ${PROJECT_BINARY_DIR}/generated/hw/msq_isa.sv)
-set(MSQ_REGS_SV ${PROJECT_BINARY_DIR}/generated/hw/msq_regs.sv)
+set(MSQ_ISA_SV ${MSQ_GENERATED}/hw/msq_isa.sv)
+set(MSQ_REGS_SV ${MSQ_GENERATED}/hw/msq_regs.sv)
 
-# msq_verilate(NAME TOP module SRCS x.sv ... [PARAMS P=4 ...] [FLAGS ...]): library NAME with the class V<NAME> of that module, in
-# header V<NAME>.h. Assertions are on, warnings are errors. Sources are relative to hw/rtl; generated packages come first:
-# ${MSQ_ISA_SV}, ${MSQ_REGS_SV}.
+# msq_verilate(NAME TOP module SRCS x.sv ... [PARAMS P=4 ...] [ARGUMENTS x.f ...]): library NAME with the class V<NAME>
+# of that module, in header V<NAME>.h; what links it waits for it. Assertions are on, warnings are errors. Sources are
+# relative to hw/rtl; generated packages come first: ${MSQ_ISA_SV}, ${MSQ_REGS_SV}. ARGUMENTS are files of arguments.
 function(msq_verilate name)
-  cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;FLAGS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;ARGUMENTS" ${ARGN})
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/${name}_verilated)
   set(sources)
   foreach(source ${ARG_SRCS})
@@ -25,13 +25,14 @@ function(msq_verilate name)
     list(APPEND sources ${source})
   endforeach()
   list(TRANSFORM ARG_PARAMS PREPEND -G)
+  list(TRANSFORM ARG_ARGUMENTS PREPEND "-f;" OUTPUT_VARIABLE arguments)
   set(archive ${folder}/V${name}__ALL.a)
   add_custom_command(
     OUTPUT ${archive} ${folder}/V${name}.h
     COMMAND ${CMAKE_COMMAND} -E env OBJCACHE=ccache CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       ${MSQ_VERILATOR} --cc --build -j 2 --Mdir ${folder} --prefix V${name} --top-module ${ARG_TOP} ${ARG_PARAMS} -Wall --assert
-      -O3 --x-assign fast --x-initial fast --output-split 20000 -CFLAGS "-std=c++20 -O2" ${ARG_FLAGS} ${sources}
-    DEPENDS ${sources}
+      -O3 --x-assign fast --x-initial fast --output-split 20000 -CFLAGS "-std=c++20 -O2" ${arguments} ${sources}
+    DEPENDS ${sources} ${ARG_ARGUMENTS}
     COMMENT "Verilating ${ARG_TOP} as ${name}"
     VERBATIM)
   add_custom_target(${name}_archive DEPENDS ${archive})
@@ -42,10 +43,10 @@ function(msq_verilate name)
   target_link_libraries(${name} INTERFACE ${archive} msq_verilated)
 endfunction()
 
-# msq_rtl_test(NAME TOP module SRCS x.sv ... BENCH x_test.cc ... [PARAMS ...] [DEPS ...]): a GoogleTest program, label sim.
+# msq_rtl_test(NAME TOP module SRCS x.sv ... BENCH x_test.cc ... [PARAMS ...] [DEPS ...]): a GoogleTest program, label sim,
+# with the library NAME_dut.
 function(msq_rtl_test name)
-  cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;FLAGS;BENCH;DEPS" ${ARGN})
-  msq_verilate(${name}_dut TOP ${ARG_TOP} SRCS ${ARG_SRCS} PARAMS ${ARG_PARAMS} FLAGS ${ARG_FLAGS})
+  cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;BENCH;DEPS" ${ARGN})
+  msq_verilate(${name}_dut TOP ${ARG_TOP} SRCS ${ARG_SRCS} PARAMS ${ARG_PARAMS})
   msq_test(${name} SRCS ${ARG_BENCH} DEPS ${name}_dut ${ARG_DEPS} LABEL sim)
-  add_dependencies(${name} ${name}_dut_archive)
 endfunction()

@@ -1,6 +1,6 @@
 """Makes what hardware, software and documents share from registers.json, instructions.json and configurations.json.
 
-    generate.py --out FOLDER            SystemVerilog into FOLDER/hw, C++ headers into FOLDER/hw/regs
+    generate.py --out FOLDER            SystemVerilog and arguments of Verilator into FOLDER/hw, C++ into FOLDER/hw/regs
     generate.py --docs [--check]        writes docs/hw/*.md; with --check fails if they are not up to date
 """
 
@@ -245,6 +245,12 @@ def configurations_h(spec):
     return cpp_header("The configurations.", ["<array>", "<cstdint>", "<string_view>"], lines)
 
 
+def kernel_arguments(spec, configuration):
+    """Verilator's arguments for msq_kernel as a configuration has it."""
+    values = {name: configuration[name] for name in PARAMETERS} | {"BUILD_ID": f"32'h{build_id(spec, configuration):08x}"}
+    return "".join(f"-G{name}={value}\n" for name, value in values.items())
+
+
 # Documents.
 
 def bit_range(field):
@@ -311,6 +317,21 @@ OUTPUTS = {"hw/msq_isa.sv": isa_sv, "hw/msq_regs.sv": regs_sv, "hw/regs/isa.h": 
 DOCUMENTS = {"docs/hw/registers.md": registers_md, "docs/hw/instructions.md": instructions_md}
 
 
+def outputs(spec):
+    """What is made for others to read, by path: for each configuration a file of arguments, besides OUTPUTS."""
+    texts = {name: make(spec) for name, make in OUTPUTS.items()}
+    for one in spec["configurations"]["configurations"]:
+        texts[f"hw/msq_kernel_{one['name']}.f"] = kernel_arguments(spec, one)
+    return texts
+
+
+def write_if_different(path, text):
+    """What depends on the file alone need not be made again."""
+    if not path.is_file() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path)
@@ -319,9 +340,8 @@ def main():
     arguments = parser.parse_args()
     spec = load()
     if arguments.out:
-        for name, make in OUTPUTS.items():
-            (arguments.out / name).parent.mkdir(parents=True, exist_ok=True)
-            (arguments.out / name).write_text(make(spec))
+        for name, text in outputs(spec).items():
+            write_if_different(arguments.out / name, text)
     stale = []
     for name, make in DOCUMENTS.items() if arguments.docs else ():
         path, text = ROOT / name, make(spec)
