@@ -5,6 +5,8 @@
 // held until idle_o) ends the instruction: nothing more is issued, the buffer is no longer read and its rows are forgotten;
 // steps under way still reach the array, so that every item for which room was reserved reaches the drain, which drops it
 // and gives the room back. idle_o: no instruction, nothing in the pipeline, the array or the drain's FIFO.
+// error_o pulses two cycles after the command, before any step, when a field of it contradicts the instruction set; the
+// instruction, the drain's too, then ends by abort_i.
 // Steps, their order and what may delay them: msq_steps. Latency from the issue of a step: rd_en_o, rd_row_o, release_o
 // after 4 cycles; act_o, vld_o, first_o, last_o, last_px_o, last_grp_o after 6, that is 2 cycles after rd_en_o, together
 // with the buffer's wf data. Bank reads (a_*): msq_lanes. The first step is issued P + 3 cycles after the command.
@@ -22,6 +24,7 @@ module msq_conv #(
   input  logic                cmd_valid_i,
   output logic                cmd_ready_o,
   input  logic [1023:0]       cmd_instr_i,
+  output logic                error_o,
   input  logic                abort_i,
   output logic                idle_o,
   output logic                drain_start_o,
@@ -72,6 +75,26 @@ module msq_conv #(
       start_q <= drain_start_o;
     end
   end
+
+  // Fields that the walk, the steps or the drain could not end with, or that the drain does not combine.
+  logic [3:0] passes, last_groups;
+  logic       raw, leaky, skip, illegal;
+
+  assign passes      = instr_q[msq_isa::CONV_PASSES_LSB +: 4];
+  assign last_groups = instr_q[msq_isa::CONV_LAST_GROUPS_LSB +: 4];
+  assign raw         = instr_q[msq_isa::CONV_RAW_LSB];
+  assign leaky       = instr_q[msq_isa::CONV_LEAKY_LSB];
+  assign skip        = instr_q[msq_isa::CONV_SKIP_LSB];
+  assign illegal     = passes == '0 || passes > 4'd8 || last_groups == '0 || last_groups > 4'(O / Q) ||
+                       (raw && (leaky || skip || instr_q[msq_isa::CONV_OUT8_LSB])) || (leaky && skip) ||
+                       instr_q[msq_isa::CONV_TILES_LSB +: 12] == '0 || instr_q[msq_isa::CONV_PIXELS_LSB +: 22] == '0 ||
+                       instr_q[msq_isa::CONV_OUT_WIDTH_LSB +: 12] == '0 ||
+                       instr_q[msq_isa::CONV_KERNEL_H_LSB +: 5] == '0 ||
+                       instr_q[msq_isa::CONV_KERNEL_W_LSB +: 5] == '0 ||
+                       instr_q[msq_isa::CONV_CHANNEL_GROUPS_LSB +: 12] == '0 ||
+                       instr_q[msq_isa::CONV_WEIGHT_ROWS_LSB +: 16] == '0;
+
+  always_ff @(posedge clk_i) error_o <= rst_ni && start_q && illegal;
 
   logic            full, take, group_first, tile_last, group_end;
   logic [P*24-1:0] lane_addr;

@@ -8,8 +8,9 @@
 // LOAD, 2 STORE, 3 CONV, 4 VEC. END is reached when all slots are empty and everything has been idle for four cycles:
 // done_o pulses, busy_o falls. The first error (of several in one cycle the lowest code) is kept until the next start:
 // abort_o rises, and when all is idle done_o pulses. error_index_o is then the index of the newest instruction that was
-// begun to be handed out. Errors: 1 illegal instruction, 2 act_range, 3 dram_range, 4 axi_error, 5 watchdog
-// (watchdog_limit_i cycles, 0: none, without activity_i, a completed instruction or a word of the program).
+// begun to be handed out. Errors: 1 illegal instruction (an opcode, a program that is not aligned, or illegal_i: a unit
+// found a field), 2 act_range, 3 dram_range, 4 axi_error, 5 watchdog (watchdog_limit_i cycles, 0: none, without
+// activity_i, a completed instruction or a word of the program).
 module msq_fetch (
   input  logic          clk_i,
   input  logic          rst_ni,
@@ -38,6 +39,7 @@ module msq_fetch (
   output logic          abort_o,
 
   input  logic          axi_idle_i,
+  input  logic          illegal_i,
   input  logic          act_range_i,
   input  logic          dram_range_i,
   input  logic          axi_error_i,
@@ -66,9 +68,10 @@ module msq_fetch (
   logic [47:0] addr_q;
   logic [63:0] head;
   logic        head_valid, pop;
-  logic        asked, continues;
+  logic        asked, continues, misaligned;
 
-  assign req_valid_o = state_q == StRun && more_q && used_q <= 6'(WORDS - 16);
+  assign misaligned  = addr_q[6:0] != '0;  // its bursts might cross 4 KB
+  assign req_valid_o = state_q == StRun && more_q && used_q <= 6'(WORDS - 16) && !misaligned;
   assign req_addr_o  = addr_q;
   assign req_beats_o = 5'd16;
   assign asked       = req_valid_o && req_ready_i;
@@ -222,7 +225,7 @@ module msq_fetch (
   always_comb begin
     error      = 1'b1;
     error_code = '0;
-    if (illegal) error_code = ErrIllegal;
+    if (illegal || illegal_i || (state_q == StRun && misaligned)) error_code = ErrIllegal;
     else if (act_range_i) error_code = ErrAct;
     else if (dram_range_i) error_code = ErrDram;
     else if (axi_error_i) error_code = ErrAxi;

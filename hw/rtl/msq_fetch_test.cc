@@ -58,13 +58,13 @@ class Bench {
     Add(kEnd);
   }
 
-  void Start() {
+  void Start(uint64_t program = kProgram) {
     for (Unit& unit : units_) unit = {};
     started_.clear();
     requested_ = 0;
     dones_ = clears_ = 0;
     dut_.start_i = 1;
-    dut_.prog_addr_i = kProgram;
+    dut_.prog_addr_i = program;
     Cycle();
     dut_.start_i = 0;
     EXPECT_TRUE(dut_.busy_o);
@@ -213,9 +213,24 @@ TEST(FetchTest, AnIllegalOpcodeEndsTheProgram) {
   }
 }
 
+TEST(FetchTest, AProgramThatIsNotAlignedIsNotRead) {
+  Bench bench(6, 0.3);
+  bench.AddRandomProgram(10);
+  for (const uint64_t beyond : {8, 64, 120}) {
+    bench.Start(kProgram + beyond);
+    ASSERT_NO_FATAL_FAILURE(bench.RunToDone(100));
+    EXPECT_EQ(bench.dut_.error_code_o, 1);
+    EXPECT_EQ(bench.requested_, 0u);
+  }
+  bench.Start();
+  ASSERT_NO_FATAL_FAILURE(bench.RunToDone(20'000));
+  EXPECT_FALSE(bench.dut_.error_valid_o);
+  EXPECT_EQ(bench.started_.size(), 10u);
+}
+
 TEST(FetchTest, TheFirstErrorIsKept) {
-  // Bits: act_range, dram_range, axi_error. Of several in one cycle the lowest code counts.
-  const std::vector<std::pair<int, int>> cases = {{1, 2}, {2, 3}, {4, 4}, {7, 2}, {6, 3}};
+  // Bits: act_range, dram_range, axi_error, illegal. Of several in one cycle the lowest code counts.
+  const std::vector<std::pair<int, int>> cases = {{1, 2}, {2, 3}, {4, 4}, {7, 2}, {6, 3}, {8, 1}, {15, 1}};
   for (const auto& [inputs, code] : cases) {
     for (const int at : {30, 200, 700}) {
       Bench bench(4, 0.2);
@@ -225,9 +240,10 @@ TEST(FetchTest, TheFirstErrorIsKept) {
       bench.dut_.act_range_i = inputs & 1;
       bench.dut_.dram_range_i = inputs >> 1 & 1;
       bench.dut_.axi_error_i = inputs >> 2 & 1;
+      bench.dut_.illegal_i = inputs >> 3 & 1;
       bench.Cycle();
       EXPECT_TRUE(bench.dut_.abort_o);
-      bench.dut_.dram_range_i = bench.dut_.axi_error_i = 0;
+      bench.dut_.dram_range_i = bench.dut_.axi_error_i = bench.dut_.illegal_i = 0;
       bench.dut_.act_range_i = 1;  // a later one
       bench.Cycle();
       bench.dut_.act_range_i = 0;

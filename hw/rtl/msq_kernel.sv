@@ -80,7 +80,7 @@ module msq_kernel #(
 
   logic [4:0]    cmd_valid, cmd_ready, unit_done, unit_idle;
   logic [5119:0] cmd_instr;
-  logic [3:0]    unit_error;  // LOAD, STORE, VEC, WEIGHTS
+  logic [4:0]    unit_error;
   logic          step, stall_weights, stall_drain, stall_bank;
   logic          act_range, b_activity, rd_range, rd_error, wr_range, wr_error, rd_idle, wr_idle;
 
@@ -123,7 +123,7 @@ module msq_kernel #(
     .req_beats_o(fetch_req_beats), .data_valid_i(fetch_data_valid), .data_i(port0_data),
     .cmd_valid_o(cmd_valid), .cmd_ready_i(cmd_ready), .cmd_instr_o(cmd_instr), .unit_done_i(unit_done),
     .unit_idle_i(unit_idle), .abort_o(abort),
-    .axi_idle_i(rd_idle & wr_idle), .act_range_i(act_range | (|unit_error)), .dram_range_i(rd_range | wr_range),
+    .axi_idle_i(rd_idle & wr_idle), .illegal_i(|unit_error), .act_range_i(act_range), .dram_range_i(rd_range | wr_range),
     .axi_error_i(rd_error | wr_error), .activity_i(b_activity | step | (|rd_beats))
   );
   assign trace_done_o = unit_done;
@@ -231,7 +231,7 @@ module msq_kernel #(
 
   msq_load #(.BANKS(BANKS)) u_load (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[LOAD]), .cmd_ready_o(cmd_ready[LOAD]),
-    .cmd_instr_i(cmd_instr[LOAD*1024+:1024]), .done_o(unit_done[LOAD]), .error_o(unit_error[0]), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[LOAD*1024+:1024]), .done_o(unit_done[LOAD]), .error_o(unit_error[LOAD]), .abort_i(abort),
     .idle_o(unit_idle[LOAD]),
     .req_valid_o(load_req_valid), .req_ready_i(load_req_ready), .req_addr_o(load_req_addr),
     .req_beats_o(load_req_beats), .data_valid_i(load_data_valid), .data_i(port_data[(PORTS-1)*64+:64]),
@@ -240,7 +240,7 @@ module msq_kernel #(
 
   msq_store #(.BANKS(BANKS)) u_store (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[STORE]), .cmd_ready_o(cmd_ready[STORE]),
-    .cmd_instr_i(cmd_instr[STORE*1024+:1024]), .done_o(unit_done[STORE]), .error_o(unit_error[1]), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[STORE*1024+:1024]), .done_o(unit_done[STORE]), .error_o(unit_error[STORE]), .abort_i(abort),
     .idle_o(unit_idle[STORE]),
     .req_valid_o(store_req_valid), .req_ready_i(store_req_ready), .req_addr_o(store_req_addr),
     .req_beats_o(store_req_beats), .wdata_valid_o(store_wdata_valid), .wdata_ready_i(store_wdata_ready),
@@ -250,7 +250,7 @@ module msq_kernel #(
 
   msq_vec #(.BANKS(BANKS)) u_vec (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[VEC]), .cmd_ready_o(cmd_ready[VEC]),
-    .cmd_instr_i(cmd_instr[VEC*1024+:1024]), .done_o(unit_done[VEC]), .error_o(unit_error[2]), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[VEC*1024+:1024]), .done_o(unit_done[VEC]), .error_o(unit_error[VEC]), .abort_i(abort),
     .idle_o(unit_idle[VEC]),
     .vr_valid_o(vr_valid), .vr_ready_i(vr_ready), .vr_addr_o(vr_addr), .vr_rvalid_i(vr_rvalid), .vr_rdata_i(vr_rdata),
     .vw_valid_o(vw_valid), .vw_ready_i(vw_ready), .vw_addr_o(vw_addr), .vw_data_o(vw_data)
@@ -267,7 +267,7 @@ module msq_kernel #(
 
   msq_wgt #(.F(F), .S(S), .PORTS(PORTS), .WDEPTH(WDEPTH), .Q(Q)) u_wgt (
     .clk_i, .rst_ni, .clear_i(clear), .cmd_valid_i(cmd_valid[WEIGHTS]), .cmd_ready_o(cmd_ready[WEIGHTS]),
-    .cmd_instr_i(cmd_instr[WEIGHTS*1024+:1024]), .done_o(unit_done[WEIGHTS]), .error_o(unit_error[3]), .abort_i(abort),
+    .cmd_instr_i(cmd_instr[WEIGHTS*1024+:1024]), .done_o(unit_done[WEIGHTS]), .error_o(unit_error[WEIGHTS]), .abort_i(abort),
     .idle_o(unit_idle[WEIGHTS]),
     .req_valid_o(wgt_req_valid), .req_ready_i(wgt_req_ready), .req_addr_o(wgt_req_addr), .req_beats_o(wgt_req_beats),
     .data_valid_i(wgt_data_valid), .data_i(port_data),
@@ -292,7 +292,7 @@ module msq_kernel #(
 
   msq_conv #(.P(P), .O(O), .Q(Q), .BANKS(BANKS)) u_conv (
     .clk_i, .rst_ni, .cmd_valid_i(conv_cmd), .cmd_ready_o(conv_ready), .cmd_instr_i(cmd_instr[CONV*1024+:1024]),
-    .abort_i(abort), .idle_o(conv_idle), .drain_start_o(unused_drain_start), .drain_done_i(drain_done),
+    .error_o(unit_error[CONV]), .abort_i(abort), .idle_o(conv_idle), .drain_start_o(unused_drain_start), .drain_done_i(drain_done),
     .drain_credit_i(drain_credit),
     .a_en_o(a_en), .a_row_o(a_row), .a_data_i(a_data),
     .rows_avail_i(rows_avail), .rd_en_o(rd_en), .rd_row_o(rd_row), .release_o(release_valid),

@@ -2,8 +2,8 @@
 //
 // One instruction at a time. Bursts run ahead as far as the buffer of DEPTH words has room; words are written in order,
 // one a cycle while lw_ready_i is 1. done_o pulses four cycles after the last word was granted, when any reader sees
-// it. Addresses are checked by the memory and the AXI port, so error_o is 0. With abort_i the bursts under way are
-// taken in and dropped.
+// it. error_o pulses instead, and nothing is done, when a count is 0 or a DRAM address no multiple of 8; addresses are
+// checked where they are used. With abort_i the bursts under way are taken in and dropped.
 module msq_load #(
   parameter int BANKS = 5,
   parameter int DEPTH = 64  // a power of two, at most 128
@@ -30,26 +30,37 @@ module msq_load #(
   output logic [23:0]   lw_addr_o,
   output logic [63:0]   lw_data_o
 );
-  logic       active_q, take, asked, write, last;
+  logic       active_q, take, illegal, start, asked, asked_q, write, last;
   logic       burst_valid, words_valid, fifo_valid;
   logic [7:0] used_q, due_q;  // words in the buffer or asked for; words asked for
+  logic [4:0] asked_beats_q;
   logic [3:0] done_q;
   logic       unused_bursts_done, unused_fields;
 
-  assign cmd_ready_o = !active_q && due_q == '0 && !abort_i;
+  assign cmd_ready_o = !active_q && !asked_q && due_q == '0 && !error_o && !abort_i;
   assign take        = cmd_valid_i && cmd_ready_o;
-  assign error_o     = 1'b0;
+  assign illegal     = cmd_instr_i[msq_isa::LOAD_ROWS_LSB+:16] == '0 ||
+                       cmd_instr_i[msq_isa::LOAD_ROW_WORDS_LSB+:16] == '0 ||
+                       cmd_instr_i[msq_isa::LOAD_DRAM_LSB+:3] != '0 ||
+                       cmd_instr_i[msq_isa::LOAD_DRAM_ROW_STRIDE_LSB+:3] != '0;
+  assign start       = take && !illegal;
   assign unused_fields = ^cmd_instr_i;
 
   msq_dram_walk u_bursts (
-    .clk_i, .rst_ni, .load_i(take), .stop_i(abort_i),
+    .clk_i, .rst_ni, .load_i(start), .stop_i(abort_i),
     .rows_i(cmd_instr_i[msq_isa::LOAD_ROWS_LSB+:16]), .row_words_i(cmd_instr_i[msq_isa::LOAD_ROW_WORDS_LSB+:16]),
     .dram_i(cmd_instr_i[msq_isa::LOAD_DRAM_LSB+:48]), .row_stride_i(cmd_instr_i[msq_isa::LOAD_DRAM_ROW_STRIDE_LSB+:32]),
     .next_i(asked), .valid_o(burst_valid), .addr_o(req_addr_o), .beats_o(req_beats_o), .done_o(unused_bursts_done)
   );
 
-  assign req_valid_o = burst_valid && used_q + 8'(req_beats_o) <= 8'(DEPTH);
-  assign asked       = req_valid_o && req_ready_i;
+  // Room is found out a cycle before, and counted a cycle after, a burst is asked for; meanwhile it can only grow.
+  assign asked = req_valid_o && req_ready_i;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni || abort_i) req_valid_o <= 1'b0;
+    else req_valid_o <= burst_valid && !asked && used_q + 8'(req_beats_o) <= 8'(DEPTH);
+    asked_q       <= rst_ni && asked;
+    asked_beats_q <= req_beats_o;
+  end
 
   msq_fifo #(.WIDTH(64), .DEPTH(DEPTH)) u_words (
     .clk_i, .rst_ni, .clear_i(abort_i), .wr_valid_i(data_valid_i), .wr_data_i(data_i),
@@ -57,7 +68,7 @@ module msq_load #(
   );
 
   msq_act_walk #(.BANKS(BANKS)) u_words_walk (
-    .clk_i, .rst_ni, .load_i(take), .stop_i(abort_i),
+    .clk_i, .rst_ni, .load_i(start), .stop_i(abort_i),
     .rows_i(cmd_instr_i[msq_isa::LOAD_ROWS_LSB+:16]), .row_words_i(cmd_instr_i[msq_isa::LOAD_ROW_WORDS_LSB+:16]),
     .act_i(cmd_instr_i[msq_isa::LOAD_ACT_LSB+:24]), .step_i(cmd_instr_i[msq_isa::LOAD_ACT_STEP_LSB+:24]),
     .row_step_i(cmd_instr_i[msq_isa::LOAD_ACT_ROW_STEP_LSB+:24]),
@@ -73,11 +84,13 @@ module msq_load #(
       used_q   <= '0;
       due_q    <= '0;
       done_q   <= '0;
+      error_o  <= 1'b0;
     end else begin
-      due_q  <= due_q + (asked ? 8'(req_beats_o) : 8'd0) - 8'(data_valid_i);
-      used_q <= used_q + (asked ? 8'(req_beats_o) : 8'd0) - 8'(write);
+      due_q  <= due_q + (asked_q ? 8'(asked_beats_q) : 8'd0) - 8'(data_valid_i);
+      used_q <= used_q + (asked_q ? 8'(asked_beats_q) : 8'd0) - 8'(write);
       done_q <= {done_q[2:0], write && last};
-      if (take) active_q <= 1'b1;
+      error_o <= take && illegal;
+      if (start) active_q <= 1'b1;
       else if (write && last) active_q <= 1'b0;
       if (abort_i) begin
         active_q <= 1'b0;
@@ -88,6 +101,5 @@ module msq_load #(
   end
 
   assign done_o = done_q[3];
-  assign idle_o = !active_q && due_q == '0 && done_q == '0;
-
+  assign idle_o = !active_q && !asked_q && due_q == '0 && done_q == '0 && !error_o;
 endmodule

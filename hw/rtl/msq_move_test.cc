@@ -100,6 +100,7 @@ class Bench {
     const bool store = dut_.store_valid_i != 0 && dut_.store_ready_o != 0;
     done_ = done_ || dut_.load_done_o != 0 || dut_.store_done_o != 0;
     range_errors_ += dut_.range_err_o;
+    errors_ += dut_.error_o != 0;
     SampleReadPort(dut_, memory_, 0);
     SampleWritePort(dut_, memory_);
     memory_.Tick();
@@ -123,7 +124,7 @@ class Bench {
   AxiMemory memory_;
   std::mt19937_64 random_{11};
   std::map<uint32_t, uint64_t> act_;
-  uint64_t cycle_ = 0, words_ = 0, range_errors_ = 0;
+  uint64_t cycle_ = 0, words_ = 0, range_errors_ = 0, errors_ = 0;
 
  private:
   double stall_;
@@ -201,6 +202,29 @@ TEST(MoveTest, OutsideTheWindowNothingHangs) {
     EXPECT_GT(bench.range_errors_, 3u);
     bench.ExpectQuiet();
   }
+}
+
+TEST(MoveTest, IllegalFieldsMoveNothing) {
+  int refused = 0;
+  for (const bool load : {true, false}) {
+    Bench bench(AxiMemoryOptions::RandomStalls(7), 0.3);
+    for (int field = 0; field < 4; ++field) {
+      Move move = bench.RandomMove();
+      if (field == 0) move.rows = 0;
+      if (field == 1) move.words = 0;
+      if (field == 2) move.dram += 4;
+      if (field == 3) move.stride += 2;
+      EXPECT_FALSE(bench.Run(move, load, 100));
+      refused += static_cast<int>(bench.errors_);
+      bench.errors_ = 0;
+      bench.ExpectQuiet();
+      EXPECT_EQ(bench.words_, 0u);
+    }
+    EXPECT_EQ(bench.memory_.statistics().read_bursts + bench.memory_.statistics().write_bursts, 0u);
+    ASSERT_TRUE(bench.Run(bench.RandomMove(), load));
+    EXPECT_EQ(bench.errors_, 0u);
+  }
+  EXPECT_EQ(refused, 8);
 }
 
 TEST(MoveTest, AnAbortEndsAnywhere) {

@@ -2,8 +2,9 @@
 //
 // Two instructions may be inside: the bursts of the second follow those of the first without a gap, as far as the ring
 // (WDEPTH rows) and the parameters (two tiles) have room. cmd_ready_o while fewer than two are inside; done_o pulses
-// when all beats of the older one are in the memories. Each port takes a beat a cycle, except that ports take turns
-// writing parameters.
+// when all beats of the older one are in the memories. error_o pulses instead, and the instruction is dropped, when a
+// count of it is none that there is or a stream is not aligned. Each port takes a beat a cycle, except that ports take
+// turns writing parameters.
 //
 // To CONV: rows_avail_o rows, counted from the head of the ring, are complete (all ports). rd_en_i with rd_row_i
 // (counted from the head, below rows_avail_o): wf_o two cycles later, ws_o five cycles later. release_i moves the head
@@ -65,7 +66,6 @@ module msq_wgt #(
   logic unused_fields, unused_rows;
 
   assign forget        = clear_i || abort_i;
-  assign error_o       = 1'b0;
   assign unused_fields = ^cmd_instr_i;
   assign unused_rows   = ^{rd_row_i, release_rows_i};
 
@@ -73,7 +73,7 @@ module msq_wgt #(
   logic [1:0]       issued_q, finished_q;
   logic [2*PORTS-1:0] sunk;
   logic [PORTS-1:0] port_past, port_idle;
-  logic             take, finish;
+  logic             take, illegal, finish;
   logic [3:0]       done_q;
   logic [47:0]      dram_q [2];
   logic [31:0]      stride_q [2];
@@ -81,8 +81,14 @@ module msq_wgt #(
   logic [2:0]       param_rows_q [2];
   logic [15:0]      rows_q [2];
 
-  assign cmd_ready_o = 2'(issued_q - finished_q) < 2'd2 && !forget;
+  assign cmd_ready_o = 2'(issued_q - finished_q) < 2'd2 && !forget && !error_o;
   assign take        = cmd_valid_i && cmd_ready_o;
+  assign illegal     = cmd_instr_i[msq_isa::WEIGHTS_TILES_LSB+:16] == '0 ||
+                       cmd_instr_i[msq_isa::WEIGHTS_WEIGHT_ROWS_LSB+:16] == '0 ||
+                       (cmd_instr_i[msq_isa::WEIGHTS_PARAM_ROWS_LSB+:3] != 3'd2 &&
+                        cmd_instr_i[msq_isa::WEIGHTS_PARAM_ROWS_LSB+:3] != 3'd4) ||
+                       cmd_instr_i[msq_isa::WEIGHTS_DRAM_LSB+:7] != '0 ||
+                       cmd_instr_i[msq_isa::WEIGHTS_PORT_STRIDE_LSB+:7] != '0;
   assign finish      = &port_past;
 
   always_comb begin
@@ -105,14 +111,15 @@ module msq_wgt #(
       finished_q <= '0;
       done_q     <= '0;
     end else begin
-      issued_q   <= issued_q + 2'(take);
+      issued_q   <= issued_q + 2'(take && !illegal);
       finished_q <= finished_q + 2'(finish);
       done_q     <= {done_q[2:0], finish};  // the last beats are still on their way to the memories
     end
+    error_o <= rst_ni && take && illegal;
   end
 
   assign done_o = done_q[3];
-  assign idle_o = issued_q == finished_q && done_q == '0 && &port_idle;
+  assign idle_o = issued_q == finished_q && done_q == '0 && &port_idle && !error_o;
 
   // The ring: the head as reads see it, the rows behind it that are complete, and, four cycles late, as writes see it.
   logic [RW:0]           head_q, complete_q, moved;
