@@ -22,14 +22,13 @@ module msq_act_walk #(
   logic        valid_q;
   logic [23:0] addr_q, step_q, row_step_q, next_addr;
   logic [15:0] rows_q, words_q, row_words_q;  // rows and words left, but one
-  logic        row_end;
+  logic        row_end_q;                     // words_q is 0
 
-  assign row_end = words_q == '0;
-  assign last_o  = row_end && rows_q == '0;
+  assign last_o  = row_end_q && rows_q == '0;
   assign valid_o = valid_q;
   assign addr_o  = addr_q;
 
-  msq_addr_add #(.BANKS(BANKS)) u_add (.a_i(addr_q), .b_i(row_end ? row_step_q : step_q), .sum_o(next_addr));
+  msq_addr_add #(.BANKS(BANKS)) u_add (.a_i(addr_q), .b_i(row_end_q ? row_step_q : step_q), .sum_o(next_addr));
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || stop_i) valid_q <= 1'b0;
@@ -45,10 +44,12 @@ module msq_act_walk #(
       rows_q      <= rows_i - 16'd1;
       words_q     <= row_words_i - 16'd1;
       row_words_q <= row_words_i - 16'd1;
+      row_end_q   <= row_words_i == 16'd1;
     end else if (next_i) begin
-      addr_q  <= next_addr;
-      words_q <= row_end ? row_words_q : words_q - 16'd1;
-      if (row_end) rows_q <= rows_q - 16'd1;
+      addr_q    <= next_addr;
+      words_q   <= row_end_q ? row_words_q : words_q - 16'd1;
+      row_end_q <= row_end_q ? row_words_q == '0 : words_q == 16'd1;
+      if (row_end_q) rows_q <= rows_q - 16'd1;
     end
   end
 endmodule

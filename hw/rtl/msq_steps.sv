@@ -103,10 +103,11 @@ module msq_steps #(
   logic [SW-1:0] max_sub_q, sub_q;
   logic [NW-1:0] need_q;
 
-  // May the sub-cycle go? Is it the last of its step, pass, group, tile? These come late: what depends on them is worked
-  // out for either answer beforehand, and chosen.
-  logic          rows_ok_q, drain_ok, final_sub, taps_last, pass_last;
-  logic          step, pass_end, group_end, tile_end;
+  // May the sub-cycle go? That comes late. Whatever else there is to know of it does not: advance alone says whether
+  // things move, and where they move to is worked out beforehand. After a group's last step, and without a group, that is
+  // the beginning of the next group (which is loaded again until it is there).
+  logic          rows_ok_q, drain_ok, final_sub, taps_last, pass_last_q;
+  logic          step, pass_end, group_end, tile_end, advance, to_pass, to_group, to_tile;
   logic [CW-1:0] free_q;
   logic [NW-1:0] gap_q;
 
@@ -115,9 +116,13 @@ module msq_steps #(
   assign issue_o   = valid_q && rows_ok_q && drain_ok;
   assign step      = issue_o && final_sub;
   assign pass_end  = step && taps_last;
-  assign group_end = pass_end && pass_last;
+  assign group_end = pass_end && pass_last_q;
   assign tile_end  = group_end && tile_last_q;
   assign take_o    = full_i && (!valid_q || group_end);
+  assign advance   = step || (full_i && !valid_q);
+  assign to_pass   = !valid_q || taps_last;
+  assign to_group  = !valid_q || (taps_last && pass_last_q);
+  assign to_tile   = valid_q && tile_last_q;  // that group belongs to the next tile
 
   // The items that a pass of the next group gives the drain.
   logic [4:0]    next_grp;
@@ -147,116 +152,122 @@ module msq_steps #(
   end
 
   // Taps: channel groups fastest, then columns, then rows. Counters count down to 1, the last.
-  logic        group_last_q, column_last, row_last, pass_start_q;
+  logic        group_last_q, column_last_q, row_last_q, pass_start_q;
+  logic        next_group_last, next_column_last;
   logic [11:0] group_q;
   logic [4:0]  column_q, ky_q;
 
-  assign column_last = column_q == 5'd1;
-  assign row_last    = ky_q == 5'd1;
-  assign taps_last   = group_last_q && column_last && row_last;
+  assign taps_last        = group_last_q && column_last_q && row_last_q;
+  assign next_group_last  = to_pass || group_last_q ? channel_groups == 12'd1 : group_q == 12'd2;
+  assign next_column_last = to_pass || (group_last_q && column_last_q) ? kernel_w == 5'd1 :
+                            group_last_q ? column_q == 5'd2 : column_last_q;
 
   always_ff @(posedge clk_i) begin
-    if (take_o || pass_end) begin
-      column_q <= kernel_w;
-      ky_q     <= kernel_h;
-      dx_o     <= '0;
-      dy_o     <= '0;
-    end else if (step && group_last_q) begin
-      column_q <= column_last ? kernel_w : column_q - 5'd1;
-      dx_o     <= column_last ? '0 : dx_o + {9'b0, dilation_x};
-      if (column_last) begin
-        ky_q <= ky_q - 5'd1;
-        dy_o  <= dy_o + {9'b0, dilation_y};
+    if (advance) begin
+      pass_start_q  <= to_pass;
+      group_last_q  <= next_group_last;
+      column_last_q <= next_column_last;
+      group_q       <= to_pass || group_last_q ? channel_groups : group_q - 12'd1;
+      if (to_pass) begin
+        column_q   <= kernel_w;
+        ky_q       <= kernel_h;
+        row_last_q <= kernel_h == 5'd1;
+        dx_o       <= '0;
+        dy_o       <= '0;
+      end else if (group_last_q) begin
+        column_q <= column_last_q ? kernel_w : column_q - 5'd1;
+        dx_o     <= column_last_q ? '0 : dx_o + {9'b0, dilation_x};
+        if (column_last_q) begin
+          ky_q       <= ky_q - 5'd1;
+          row_last_q <= ky_q == 5'd2;
+          dy_o       <= dy_o + {9'b0, dilation_y};
+        end
       end
     end
-    if (take_o || (step && group_last_q)) begin
-      group_q      <= channel_groups;
-      group_last_q <= channel_groups == 12'd1;
-    end else if (step) begin
-      group_q      <= group_q - 12'd1;
-      group_last_q <= group_q == 12'd2;
-    end
-    if (take_o || pass_end) pass_start_q <= 1'b1;
-    else if (step) pass_start_q <= 1'b0;
   end
 
-  // Passes: next_pass_q is the one after the present.
-  logic [3:0] next_pass_q;
-  logic       plane_q, next_plane;
+  // Passes: next_*_q speak of the pass after the present.
+  logic [3:0]  after_next, next_pass_q;
+  logic        plane_q, next_plane_q, next_plane;
+  logic [11:0] next_row_q;
 
-  assign pass_last  = next_pass_q == passes;
-  assign next_plane = pass_plane[next_pass_q[2:0]];
+  assign after_next = to_group ? 4'd1 : next_pass_q + 4'd1;
+  assign next_plane = to_group ? pass_plane[0] : next_plane_q;
   assign pad_o      = plane_q ? pad_high : pad_low;
 
   always_ff @(posedge clk_i) begin
-    if (take_o) begin
-      next_pass_q <= 4'd1;
-      plane_q     <= pass_plane[0];
-    end else if (pass_end) begin
-      next_pass_q <= next_pass_q + 4'd1;
-      plane_q     <= next_plane;
+    if (advance && to_pass) begin
+      next_pass_q  <= after_next;
+      pass_last_q  <= after_next == passes;
+      plane_q      <= next_plane;
+      next_plane_q <= pass_plane[after_next[2:0]];
+      next_row_q   <= pass_row[after_next[2:0]];
     end
   end
 
-  // Address offsets: where the tile's planes begin, where the tap is.
-  logic [23:0] plane0_q, plane1_q, plane0_sum, plane1_sum, off_sum;
+  // Address offsets: where the planes of this tile and of the next begin, where the tap is, how far it is to the next.
+  logic        start_q;
+  logic [23:0] plane0_q, plane1_q, plane0_next_q, plane1_next_q, plane0_sum, plane1_sum, inc_q, off_sum, base;
 
-  msq_addr_add #(.BANKS(BANKS)) u_plane0 (.a_i(plane0_q), .b_i(in_tile), .sum_o(plane0_sum));
-  msq_addr_add #(.BANKS(BANKS)) u_plane1 (.a_i(plane1_q), .b_i(in_tile), .sum_o(plane1_sum));
-  msq_addr_add #(.BANKS(BANKS)) u_off (
-    .a_i(off_o), .b_i(!group_last_q ? in_group : column_last ? in_tap_row : in_tap), .sum_o(off_sum)
-  );
+  msq_addr_add #(.BANKS(BANKS)) u_plane0 (.a_i(plane0_next_q), .b_i(in_tile), .sum_o(plane0_sum));
+  msq_addr_add #(.BANKS(BANKS)) u_plane1 (.a_i(plane1_next_q), .b_i(in_tile), .sum_o(plane1_sum));
+  msq_addr_add #(.BANKS(BANKS)) u_off (.a_i(off_o), .b_i(inc_q), .sum_o(off_sum));
+
+  assign base = to_group && to_tile ? (next_plane ? plane1_next_q : plane0_next_q) : next_plane ? plane1_q : plane0_q;
 
   always_ff @(posedge clk_i) begin
+    start_q <= start_i;
     if (start_i) begin
-      plane0_q <= '0;
-      plane1_q <= in_plane;
-    end else if (tile_end) begin
-      plane0_q <= plane0_sum;
-      plane1_q <= plane1_sum;
+      plane0_q      <= '0;
+      plane1_q      <= in_plane;
+      plane0_next_q <= '0;
+      plane1_next_q <= in_plane;
+    end else if (start_q || tile_end) begin
+      if (!start_q) plane0_q <= plane0_next_q;
+      if (!start_q) plane1_q <= plane1_next_q;
+      plane0_next_q <= plane0_sum;
+      plane1_next_q <= plane1_sum;
     end
-    if (take_o && tile_end) off_o <= pass_plane[0] ? plane1_sum : plane0_sum;
-    else if (take_o) off_o <= pass_plane[0] ? plane1_q : plane0_q;
-    else if (pass_end) off_o <= next_plane ? plane1_q : plane0_q;
-    else if (step) off_o <= off_sum;
+    if (advance) begin
+      off_o <= to_pass ? base : off_sum;
+      inc_q <= !next_group_last ? in_group : next_column_last ? in_tap_row : in_tap;
+    end
   end
 
   // The weight row, counted from the tile's first; and the rows that are there of this tile and of the next, counted
-  // alike. Both lag behind by a cycle or two, which does no harm but where a tile ends before next_known_q: then the rows
-  // of the new one are waited for.
-  logic [15:0] row_q, row_inc, total_q, released_q, tile_row_q, tile_row_sum, next_tile_row_q;
-  logic [15:0] avail_q, avail_next_q;
+  // alike (and less one). They lag behind by a cycle or two, which does no harm but where a tile ends before
+  // next_known_q: then the rows of the new one are waited for.
+  logic [15:0] row_q, total_q, released_q, tile_row_q, tile_row_sum, next_tile_row_q;
+  logic [15:0] avail_q, avail_less_q, avail_next_q, avail_next_less_q;
   logic [1:0]  next_known_q;
   logic        avail_known_q;
-  logic [11:0] pass_first;
-  logic        ok_stay, ok_inc, ok_pass, ok_take, ok_tile;
+  logic        ok_stay, ok_inc, ok_pass, ok_group, ok_tile, ok_next;
 
-  assign row_inc      = row_q + 16'd1;
   assign tile_row_sum = tile_row_q + weight_rows;
-  assign pass_first   = pass_row[next_pass_q[2:0]];
   assign ok_stay      = avail_known_q && $signed(row_q) < $signed(avail_q);
-  assign ok_inc       = avail_known_q && $signed(row_inc) < $signed(avail_q);
-  assign ok_pass      = avail_known_q && $signed({4'b0, pass_first}) < $signed(avail_q);
-  assign ok_take      = avail_known_q && $signed({4'b0, pass_row[0]}) < $signed(avail_q);
+  assign ok_inc       = avail_known_q && $signed(row_q) < $signed(avail_less_q);
+  assign ok_pass      = avail_known_q && $signed({4'b0, next_row_q}) < $signed(avail_q);
+  assign ok_group     = avail_known_q && $signed({4'b0, pass_row[0]}) < $signed(avail_q);
   assign ok_tile      = next_known_q[1] && $signed({4'b0, pass_row[0]}) < $signed(avail_next_q);
 
+  // Only a tile's first group waits.
+  always_comb begin
+    if (to_group) ok_next = !first_i || (to_tile ? ok_tile : ok_group);
+    else ok_next = !tile_first_q || (taps_last && !stream ? ok_pass : ok_inc);
+  end
+
   always_ff @(posedge clk_i) begin
-    if (take_o) row_q <= {4'b0, pass_row[0]};
-    else if (pass_end && !stream) row_q <= {4'b0, pass_first};
-    else if (step) row_q <= row_inc;
+    if (advance) begin
+      row_q <= to_group ? {4'b0, pass_row[0]} : to_pass && !stream ? {4'b0, next_row_q} : row_q + 16'd1;
+    end
+    rows_ok_q <= advance ? ok_next : rows_ok_q || !tile_first_q || ok_stay;
 
-    if (take_o && !first_i) rows_ok_q <= 1'b1;
-    else if (take_o && tile_end) rows_ok_q <= ok_tile;
-    else if (take_o) rows_ok_q <= ok_take;
-    else if (!tile_first_q) rows_ok_q <= 1'b1;
-    else if (pass_end && !stream) rows_ok_q <= ok_pass;
-    else if (step) rows_ok_q <= ok_inc;
-    else rows_ok_q <= rows_ok_q || ok_stay;
-
-    total_q         <= rows_avail_i + released_q;
-    next_tile_row_q <= tile_row_sum;
-    avail_next_q    <= total_q - next_tile_row_q;
-    avail_q         <= tile_end ? avail_next_q : total_q - tile_row_q;
+    total_q           <= rows_avail_i + released_q;
+    next_tile_row_q   <= tile_row_sum;
+    avail_next_q      <= total_q - next_tile_row_q;
+    avail_next_less_q <= total_q + ~next_tile_row_q;
+    avail_q           <= tile_end ? avail_next_q : total_q - tile_row_q;
+    avail_less_q      <= tile_end ? avail_next_less_q : total_q + ~tile_row_q;
     if (!rst_ni || abort_i) begin
       tile_row_q    <= '0;
       released_q    <= '0;

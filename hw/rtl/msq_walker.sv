@@ -57,28 +57,30 @@ module msq_walker #(
   logic [21:0] pixel_q;
   logic [SW-1:0] lane_q;
   logic [P-1:0]  lane_hot_q;
-  logic        write, row_last, pixel_last, close;
+  logic        write, close, row_last_q, pixel_last_q;  // the lasts are found out a pixel before
 
-  assign write      = run_q && (!full_o || take_i);
-  assign row_last   = column_q == 12'd1;
-  assign pixel_last = pixel_q == 22'd1;
-  assign close      = lane_hot_q[P-1] || pixel_last;
+  assign write = run_q && (!full_o || take_i);
+  assign close = lane_hot_q[P-1] || pixel_last_q;
 
-  msq_addr_add #(.BANKS(BANKS)) u_next (.a_i(addr_q), .b_i(row_last ? in_row : in_pixel), .sum_o(addr_sum));
+  msq_addr_add #(.BANKS(BANKS)) u_next (.a_i(addr_q), .b_i(row_last_q ? in_row : in_pixel), .sum_o(addr_sum));
 
   always_ff @(posedge clk_i) begin
-    if (start_i || (write && pixel_last)) begin
-      addr_q   <= in;
-      y_q      <= {first_y[12], first_y};
-      x_q      <= {first_x[12], first_x};
-      column_q <= width;
-      pixel_q  <= pixels;
+    if (start_i || (write && pixel_last_q)) begin
+      addr_q       <= in;
+      y_q          <= {first_y[12], first_y};
+      x_q          <= {first_x[12], first_x};
+      column_q     <= width;
+      pixel_q      <= pixels;
+      row_last_q   <= width == 12'd1;
+      pixel_last_q <= pixels == 22'd1;
     end else if (write) begin
-      addr_q   <= addr_sum;
-      y_q      <= row_last ? y_q + {11'b0, stride_y} : y_q;
-      x_q      <= row_last ? {first_x[12], first_x} : x_q + {11'b0, stride_x};
-      column_q <= row_last ? width : column_q - 12'd1;
-      pixel_q  <= pixel_q - 22'd1;
+      addr_q       <= addr_sum;
+      y_q          <= row_last_q ? y_q + {11'b0, stride_y} : y_q;
+      x_q          <= row_last_q ? {first_x[12], first_x} : x_q + {11'b0, stride_x};
+      column_q     <= row_last_q ? width : column_q - 12'd1;
+      pixel_q      <= pixel_q - 22'd1;
+      row_last_q   <= row_last_q ? width == 12'd1 : column_q == 12'd2;
+      pixel_last_q <= pixel_q == 22'd2;
     end
     if (start_i || (write && close)) begin
       lane_q     <= '0;
@@ -88,12 +90,12 @@ module msq_walker #(
       lane_hot_q <= lane_hot_q << 1;
     end
     if (start_i) tile_q <= tiles;
-    else if (write && pixel_last) tile_q <= tile_q - 12'd1;
+    else if (write && pixel_last_q) tile_q <= tile_q - 12'd1;
     if (start_i) tile_first_q <= 1'b1;
-    else if (write && close) tile_first_q <= pixel_last;
+    else if (write && close) tile_first_q <= pixel_last_q;
     if (!rst_ni || abort_i) run_q <= 1'b0;
     else if (start_i) run_q <= 1'b1;
-    else if (write && pixel_last && tile_q == 12'd1) run_q <= 1'b0;
+    else if (write && pixel_last_q && tile_q == 12'd1) run_q <= 1'b0;
     if (!rst_ni || abort_i) full_o <= 1'b0;
     else if (write && close) full_o <= 1'b1;
     else if (take_i) full_o <= 1'b0;
@@ -122,7 +124,7 @@ module msq_walker #(
       px_o      <= {{(4 - SW){1'b0}}, lane_q} + 4'd1;
       if (close) begin
         first_o     <= tile_first_q;
-        tile_last_o <= pixel_last;
+        tile_last_o <= pixel_last_q;
         end_o       <= tile_q == 12'd1;
       end
     end
