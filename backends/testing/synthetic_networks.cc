@@ -14,6 +14,10 @@ namespace {
 using ir::Scheme;
 using ir::TensorId;
 
+std::vector<Scheme> FourBits() {
+  return {Scheme::kSp2, Scheme::kFixed4, Scheme::kSp2};
+}
+
 class NetworkBuilder {
  public:
   NetworkBuilder(std::string name, ir::Shape input) {
@@ -23,7 +27,8 @@ class NetworkBuilder {
   }
 
   TensorId last() const { return last_; }
-  int64_t channels() const { return Shape(last_)[0]; }
+  int64_t channels() const { return channels(last_); }
+  int64_t channels(TensorId id) const { return Shape(id)[0]; }
 
   // 4-bit output. Spreads typical sums over the codes; a skip operand counts one for one.
   TensorId Conv(int64_t rows, int64_t kernel, int64_t stride, int64_t groups = 1, TensorId skip = -1) {
@@ -33,7 +38,7 @@ class NetworkBuilder {
     op.window.pads.fill(kernel / 2);
     op.groups = groups;
     const int64_t row_length = channels() / groups * kernel * kernel;
-    op.weights = PatternWeights(rows, row_length, {Scheme::kSp2, Scheme::kFixed4, Scheme::kSp2}, ++seed_);
+    op.weights = PatternWeights(rows, row_length, FourBits(), ++seed_);
     const double typical = std::sqrt(static_cast<double>(row_length)) * 4 * (Bits() == 8 ? 128 : 8);
     ir::Requantizer requantizer = UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2);
     if (skip >= 0) AddSkip(&requantizer);
@@ -46,7 +51,7 @@ class NetworkBuilder {
   TensorId Dense(int64_t rows) {
     const int64_t features = channels();
     const double typical = std::sqrt(static_cast<double>(features)) * 4 * (Bits() == 8 ? 128 : 8);
-    ir::Dense op{PatternWeights(rows, features, {Scheme::kSp2, Scheme::kFixed4, Scheme::kSp2}, ++seed_),
+    ir::Dense op{PatternWeights(rows, features, FourBits(), ++seed_),
                  UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2)};
     return Node(std::move(op), {last_});
   }
@@ -58,23 +63,23 @@ class NetworkBuilder {
   }
 
   // Pool, flatten, classify.
-  ir::Graph Finish(int64_t classes) && {
+  ir::Graph Finish(int64_t classes, const std::vector<Scheme>& schemes = {Scheme::kFixed8}) && {
     const int64_t pixels = Shape(last_)[1] * Shape(last_)[2];
     Node(ir::GlobalAveragePool{UniformRequantizer(1, 1.0 / static_cast<double>(pixels + 1), 0)}, {last_});
     const int64_t features = channels();
     last_ = AddNode(ir::Reshape{}, {last_}, AddTensor({features}, 4));
-    return std::move(*this).Classify(classes);
+    return std::move(*this).Classify(classes, schemes);
   }
 
   // Classify a vector.
-  ir::Graph Classify(int64_t classes) && {
+  ir::Graph Classify(int64_t classes, const std::vector<Scheme>& schemes = {Scheme::kFixed8}) && {
     const int64_t features = channels();
     ir::TensorType type;
     type.kind = ir::TensorType::Kind::kAccumulator;
     type.shape = {classes};
     type.row_scales.assign(static_cast<size_t>(classes), 0.01f);
     graph_.tensors.push_back({"logits", std::move(type)});
-    ir::Dense op{PatternWeights(classes, features, {Scheme::kFixed8}, ++seed_), ir::RawOutput{}};
+    ir::Dense op{PatternWeights(classes, features, schemes, ++seed_), ir::RawOutput{}};
     std::get<ir::RawOutput>(op.epilogue).biases.assign(static_cast<size_t>(classes), 7);
     last_ = AddNode(std::move(op), {last_}, static_cast<TensorId>(graph_.tensors.size() - 1));
     graph_.outputs = {last_};
@@ -134,6 +139,28 @@ void BasicBlock(NetworkBuilder* b, int64_t channels, int64_t stride) {
   b->Conv(channels, 3, 1, 1, skip);
 }
 
+// As torchvision has it: the stride is that of the 3x3. The branch comes last, when the main path has become small.
+void Bottleneck(NetworkBuilder* b, int64_t channels, int64_t stride) {
+  const TensorId in = b->last();
+  TensorId skip = in;
+  b->Conv(channels, 1, 1);
+  const TensorId main = b->Conv(channels, 3, stride);
+  if (stride != 1 || b->channels(in) != 4 * channels) {
+    b->Rewind(in);
+    skip = b->Conv(4 * channels, 1, stride);
+    b->Rewind(main);
+  }
+  b->Conv(4 * channels, 1, 1, 1, skip);
+}
+
+void InvertedResidual(NetworkBuilder* b, int64_t expansion, int64_t channels, int64_t stride) {
+  const TensorId in = b->last();
+  const int64_t hidden = expansion * b->channels();
+  if (expansion != 1) b->Conv(hidden, 1, 1);
+  b->Conv(hidden, 3, stride, hidden);
+  b->Conv(channels, 1, 1, 1, stride == 1 && b->channels(in) == channels ? in : -1);
+}
+
 }  // namespace
 
 ir::Graph ResNetCifar(int n) {
@@ -153,6 +180,37 @@ ir::Graph ResNet18() {
     for (int block = 0; block < 2; ++block) BasicBlock(&b, channels, channels > 64 && block == 0 ? 2 : 1);
   }
   return std::move(b).Finish(1000);
+}
+
+ir::Graph ResNet50() {
+  NetworkBuilder b("resnet50", {3, 224, 224});
+  b.Conv(64, 7, 2);
+  b.MaxPool(3, 2);
+  int64_t channels = 64;
+  for (int blocks : {3, 4, 6, 3}) {
+    for (int block = 0; block < blocks; ++block) Bottleneck(&b, channels, channels > 64 && block == 0 ? 2 : 1);
+    channels *= 2;
+  }
+  return std::move(b).Finish(1000, FourBits());
+}
+
+ir::Graph MobileNetV2() {
+  NetworkBuilder b("mobilenet_v2", {3, 224, 224});
+  b.Conv(32, 3, 2);
+  struct Stage {
+    int64_t expansion, channels;
+    int blocks;
+    int64_t stride;
+  };
+  constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+                               {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
+  for (const Stage& stage : kStages) {
+    for (int block = 0; block < stage.blocks; ++block) {
+      InvertedResidual(&b, stage.expansion, stage.channels, block == 0 ? stage.stride : 1);
+    }
+  }
+  b.Conv(1280, 1, 1);
+  return std::move(b).Finish(1000, FourBits());
 }
 
 ir::Graph MobileNetLike() {

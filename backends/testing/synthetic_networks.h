@@ -11,6 +11,10 @@ ir::Graph ResNetCifar(int n);
 // ResNet-18 for ImageNet. Input [3,224,224], 8-bit; output [1000], raw.
 ir::Graph ResNet18();
 
+// ResNet-50 and MobileNet-v2 for ImageNet, the classifier in 4 bits too. Input [3,224,224], 8-bit; output [1000], raw.
+ir::Graph ResNet50();
+ir::Graph MobileNetV2();
+
 // Inverted residual blocks: 1x1, depthwise 3x3, 1x1. Input [3,32,32], 8-bit; output [10], raw.
 ir::Graph MobileNetLike();
 

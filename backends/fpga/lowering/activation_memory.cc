@@ -12,7 +12,20 @@ std::shared_ptr<Region> ActivationMemory::Take(int64_t words) {
     if (other - begin >= words) break;
     begin = end;
   }
-  if (words < 1 || begin + words > words_) return nullptr;
+  return TakeAt(begin, words);
+}
+
+std::shared_ptr<Region> ActivationMemory::TakeHigh(int64_t words) {
+  int64_t end = words_;
+  for (auto other = taken_.rbegin(); other != taken_.rend(); ++other) {
+    if (end - other->second >= words) break;
+    end = other->first;
+  }
+  return TakeAt(end - words, words);
+}
+
+std::shared_ptr<Region> ActivationMemory::TakeAt(int64_t begin, int64_t words) {
+  if (words < 1 || begin < 0 || begin + words > words_) return nullptr;
   taken_[begin] = begin + words;
   return std::make_shared<Region>(this, begin);
 }

@@ -46,6 +46,7 @@ struct ConvJob {
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1};
   int64_t pad_top = 0, pad_left = 0;  // may be negative: rows and columns left out
   int64_t out_height = 1, out_width = 1;
+  bool inside = false;  // no tap is padding, whatever the strides say
   int pad_code = 0;
   std::vector<RowConstants> rows = {};  // [weights.rows]
   bool leaky = false;

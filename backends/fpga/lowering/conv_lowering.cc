@@ -55,7 +55,8 @@ ConvLowering::ConvLowering(const ConvJob& job, const ImageLayout& in, const Imag
       pad_top_(job.pad_top),
       pad_left_(job.pad_left),
       out_width_(job.out_width),
-      by_tile_(job.by_tile) {
+      by_tile_(job.by_tile),
+      inside_(job.inside) {
   Pack(job, in, out);
 }
 
@@ -135,13 +136,14 @@ absl::Status ConvLowering::EmitRows(const Placed& in, const Placed& out, const P
 }
 
 void ConvLowering::SetAxis(int64_t first, int64_t outputs, int64_t stride, int64_t taps, int64_t dilation,
-                           int64_t length, int64_t* first_field, int64_t* stride_field, int64_t* dilation_field) {
+                           int64_t length, int64_t* first_field, int64_t* stride_field, int64_t* dilation_field) const {
   *first_field = first;
   *stride_field = stride;
   *dilation_field = dilation;
   // Coordinates only tell what is padding. Without any, large steps need not fit: all taps may be said to be at 0.
   const bool inside = first >= 0 && first + (outputs - 1) * stride + (taps - 1) * dilation < length;
-  if (inside && (stride > kMaxStride || dilation > kMaxDilation)) *first_field = *stride_field = *dilation_field = 0;
+  if (inside_ || (inside && (stride > kMaxStride || dilation > kMaxDilation)))
+    *first_field = *stride_field = *dilation_field = 0;
 }
 
 void ConvLowering::SetWindow(const Placed& in, const OutputPart& part, hw::ConvFields* conv) const {
@@ -188,7 +190,13 @@ absl::Status ConvLowering::EmitPart(const Placed& in, const Placed& out, const P
     access.reads.insert(access.reads.end(), rows.begin(), rows.end());
   }
   MSQ_RETURN_IF_ERROR(builder_->Conv(weights_, conv, access));
-  emitted_steps_ += conv.tiles * CeilDiv(conv.pixels, builder_->configuration().p) * conv.passes * steps_;
+  const hw::Configuration& configuration = builder_->configuration();
+  const int64_t passes = CeilDiv(conv.pixels, configuration.p) * conv.passes;  // of each tile
+  const int64_t pixels = std::min<int64_t>(conv.pixels, configuration.p);
+  emitted_steps_ += conv.tiles * passes * steps_;
+  emitted_cycles_ += passes * ((conv.tiles - 1) * std::max(steps_, pixels * configuration.lanes() / configuration.q) +
+                               std::max(steps_, pixels * conv.last_groups));
+  emitted_weight_bytes_ += weight_bytes_;
   return absl::OkStatus();
 }
 
@@ -213,7 +221,8 @@ absl::Status ConvLowering::EmitTilesAsPixels(const Placed& in, const Placed& out
 void ConvLowering::AddTo(LayerRecord* record) const {
   record->passes = std::max(record->passes, conv_.passes);
   record->steps += emitted_steps_;
-  record->weight_bytes += weight_bytes_;
+  record->cycles += emitted_cycles_;
+  record->weight_bytes += emitted_weight_bytes_;
 }
 
 }  // namespace msq::fpga

@@ -52,8 +52,8 @@ class ConvLowering {
   void Pack(const ConvJob& job, const ImageLayout& in, const ImageLayout& out);
   void SetWindow(const Placed& in, const OutputPart& part, hw::ConvFields* conv) const;
   // Sets first, stride and dilation of one axis.
-  static void SetAxis(int64_t first, int64_t outputs, int64_t stride, int64_t taps, int64_t dilation, int64_t length,
-                      int64_t* first_field, int64_t* stride_field, int64_t* dilation_field);
+  void SetAxis(int64_t first, int64_t outputs, int64_t stride, int64_t taps, int64_t dilation, int64_t length,
+               int64_t* first_field, int64_t* stride_field, int64_t* dilation_field) const;
 
   ProgramBuilder* const builder_;
   int64_t steps_ = 0;  // of a pass
@@ -61,11 +61,12 @@ class ConvLowering {
   int64_t kernel_h_, kernel_w_, groups_;
   std::array<int64_t, 2> strides_, dilations_;
   int64_t pad_top_, pad_left_, out_width_;
-  bool by_tile_;
+  bool by_tile_, inside_;
   hw::WeightsFields weights_;
   hw::ConvFields conv_;  // what all parts share
   int64_t weight_bytes_ = 0;
-  int64_t emitted_steps_ = 0;
+  int64_t emitted_steps_ = 0, emitted_cycles_ = 0;
+  int64_t emitted_weight_bytes_ = 0;
 };
 
 }  // namespace msq::fpga

@@ -5,6 +5,7 @@
 
 #include "backends/fpga/lowering/lowering.h"
 #include "backends/fpga/lowering/node_lowering.h"
+#include "backends/fpga/lowering/segment_lowering.h"
 #include "base/status.h"
 
 namespace msq::fpga {
@@ -28,8 +29,9 @@ ImageShape::ImageShape(const ir::Shape& shape) : channels(shape[0]), height(1), 
   for (size_t i = shape.size() > 2 ? 2 : 1; i < shape.size(); ++i) width *= shape[i];
 }
 
-GraphLowering::GraphLowering(const ir::Graph& graph, const hw::Configuration& configuration)
+GraphLowering::GraphLowering(const ir::Graph& graph, const hw::Configuration& configuration, Plan plan)
     : graph_(graph),
+      plan_(std::move(plan)),
       order_(graph, configuration),
       builder_(configuration),
       memory_(int64_t{configuration.banks} * configuration.depth),
@@ -57,16 +59,14 @@ GraphLowering::GraphLowering(const ir::Graph& graph, const hw::Configuration& co
 }
 
 absl::StatusOr<Program> GraphLowering::Run() {
-  for (size_t i = 0; i < graph_.nodes.size(); ++i) {
-    if (done_[i]) continue;
-    const ir::Node& node = graph_.nodes[i];
-    const int64_t convs = builder_.convs(), vecs = builder_.vecs();
-    MSQ_RETURN_IF_ERROR(WithContext(NodeLowering(node, this).Lower(), "node '", node.name, "'"));
-    if (!layers_.empty()) {
-      layers_.back().convs += builder_.convs() - convs;
-      layers_.back().vecs += builder_.vecs() - vecs;
+  std::vector<Segment> segments = plan_.segments;
+  if (segments.empty()) segments = {{0, graph_.nodes.size(), 0}};
+  for (const Segment& segment : segments) {
+    if (segment.strips == 0) {
+      MSQ_RETURN_IF_ERROR(RunAtOnce(segment));
+    } else {
+      MSQ_RETURN_IF_ERROR(RunInStrips(segment));
     }
-    MSQ_RETURN_IF_ERROR(WithContext(FinishNode(node), "node '", node.name, "'"));
   }
   // Inputs that no node reads may be outputs; the others have a place in DRAM all the same.
   for (ir::TensorId id : graph_.inputs) {
@@ -89,10 +89,44 @@ absl::StatusOr<Program> GraphLowering::Run() {
   return program;
 }
 
+absl::Status GraphLowering::RunAtOnce(const Segment& segment) {
+  for (size_t i = segment.begin; i < segment.end; ++i) {
+    if (done_[i]) continue;
+    const ir::Node& node = graph_.nodes[i];
+    const int64_t convs = builder_.convs(), vecs = builder_.vecs();
+    MSQ_RETURN_IF_ERROR(WithContext(NodeLowering(node, this).Lower(), "node '", node.name, "'"));
+    CountInstructions(convs, vecs);
+    MSQ_RETURN_IF_ERROR(WithContext(FinishNode(node), "node '", node.name, "'"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GraphLowering::RunInStrips(const Segment& segment) {
+  const int64_t convs = builder_.convs(), vecs = builder_.vecs();
+  const std::string& first = graph_.nodes[segment.begin].name;
+  MSQ_RETURN_IF_ERROR(WithContext(LowerInStrips(graph_, segment, this), "strips from node '", first, "' on"));
+  CountInstructions(convs, vecs);
+  for (size_t i = segment.begin; i < segment.end; ++i) {
+    MSQ_RETURN_IF_ERROR(WithContext(FinishNode(graph_.nodes[i]), "node '", graph_.nodes[i].name, "'"));
+  }
+  return absl::OkStatus();
+}
+
+void GraphLowering::CountInstructions(int64_t convs_before, int64_t vecs_before) {
+  if (layers_.empty()) return;
+  layers_.back().convs += builder_.convs() - convs_before;
+  layers_.back().vecs += builder_.vecs() - vecs_before;
+}
+
 absl::Status GraphLowering::FinishNode(const ir::Node& node) {
   done_[static_cast<size_t>(&node - graph_.nodes.data())] = true;
   concats_.erase(&node);
   MSQ_RETURN_IF_ERROR(StoreOutput(node.output));
+  if (std::optional<Placed>& placed = placed_[static_cast<size_t>(node.output)]; placed && IsSpilled(node.output)) {
+    PlanSpill(node.output, placed->layout);
+    MSQ_RETURN_IF_ERROR(StoreRows(node.output, *placed));
+    placed.reset();
+  }
   if (readers_[static_cast<size_t>(node.output)] == 0) placed_[static_cast<size_t>(node.output)].reset();
   for (ir::TensorId id : node.inputs) {
     if (--readers_[static_cast<size_t>(id)] == 0) placed_[static_cast<size_t>(id)].reset();
@@ -107,7 +141,63 @@ absl::StatusOr<Placed> GraphLowering::Get(ir::TensorId id) {
     MSQ_RETURN_IF_ERROR(LoadInput(index, id));
     MSQ_RETURN_IF_ERROR(StoreOutput(id));
   }
-  return *placed_[i];
+  if (placed_[i]) return *placed_[i];
+  MSQ_ASSIGN_OR_RETURN(Placed placed, Take(SpilledLayout(id)));
+  MSQ_RETURN_IF_ERROR(LoadRows(id, placed));
+  return placed;
+}
+
+void GraphLowering::PlanSpill(ir::TensorId id, ImageLayout layout) {
+  const int64_t dram = builder_.Reserve(Section::kSpilled, layout.words() * kWordBytes);
+  spilled_[id] = {std::move(layout), dram};
+}
+
+absl::Status GraphLowering::LoadRows(ir::TensorId id, const Placed& rows) {
+  const Spilled& spilled = spilled_.at(id);
+  const int64_t first = rows.first_row * spilled.layout.width * spilled.layout.pixel_words();
+  const hw::LoadFields load = {.dram = spilled.dram + first * kWordBytes,
+                               .dram_row_stride = spilled.layout.group_words() * kWordBytes,
+                               .rows = rows.layout.planes() * rows.layout.plane_groups,
+                               .row_words = rows.layout.group_words(),
+                               .act = builder_.Address(rows.base),
+                               .act_step = builder_.Address(1),
+                               .act_row_step = builder_.Address(1)};
+  return builder_.Load(load, {{spilled.Words(rows)}, {{rows.base, rows.base + rows.layout.words()}}},
+                       Section::kSpilled);
+}
+
+absl::Status GraphLowering::StoreRows(ir::TensorId id, const Placed& rows) {
+  const Spilled& spilled = spilled_.at(id);
+  const int64_t first = rows.first_row * spilled.layout.width * spilled.layout.pixel_words();
+  const hw::StoreFields store = {.dram = spilled.dram + first * kWordBytes,
+                                 .dram_row_stride = spilled.layout.group_words() * kWordBytes,
+                                 .rows = rows.layout.planes() * rows.layout.plane_groups,
+                                 .row_words = rows.layout.group_words(),
+                                 .act = builder_.Address(rows.base),
+                                 .act_step = builder_.Address(1),
+                                 .act_row_step = builder_.Address(1)};
+  return builder_.Store(store, {{{rows.base, rows.base + rows.layout.words()}}, {spilled.Words(rows)}},
+                        Section::kSpilled);
+}
+
+Range GraphLowering::Spilled::Words(const Placed& rows) const {
+  const int64_t begin = kSpilledWords + dram / kWordBytes + rows.first_row * layout.width * layout.pixel_words();
+  return {begin, begin + rows.layout.group_words()};
+}
+
+bool GraphLowering::MayOverwrite(const ir::Node& node, const ImageLayout& layout) const {
+  const ir::TensorId id = node.inputs[1];
+  if (id == node.inputs[0]) return false;
+  const std::optional<Placed>& skip = placed_[static_cast<size_t>(id)];
+  if (!skip) return true;  // a copy of what is in DRAM
+  const ir::Node* reader = OnlyReader(node.output);
+  if (reader != nullptr && std::holds_alternative<ir::Concat>(reader->op)) return false;  // it has a place there
+  const auto owners = std::count_if(placed_.begin(), placed_.end(), [&](const std::optional<Placed>& placed) {
+    return placed && placed->region == skip->region;
+  });
+  return readers_[static_cast<size_t>(id)] == 1 && owners == 1 && !layout.raw && layout.bits == skip->layout.bits &&
+         layout.plane_groups == skip->layout.plane_groups && layout.height == skip->layout.height &&
+         layout.width == skip->layout.width;
 }
 
 absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {
@@ -123,7 +213,7 @@ absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {
 absl::StatusOr<Placed> GraphLowering::TakeOutput(ir::TensorId id, ImageLayout layout) {
   const ir::Node* reader = OnlyReader(id);
   const ir::Concat* concat = reader == nullptr ? nullptr : std::get_if<ir::Concat>(&reader->op);
-  if (concat == nullptr || concat->axis != 0) return Take(std::move(layout));
+  if (concat == nullptr || concat->axis != 0 || IsSpilled(id)) return Take(std::move(layout));
   const auto plan = PlanConcat(*reader);
   const auto operand = std::find(reader->inputs.begin(), reader->inputs.end(), id) - reader->inputs.begin();
   const auto i = static_cast<size_t>(operand);
@@ -228,7 +318,13 @@ absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
 }
 
 absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration) {
-  return GraphLowering(graph, configuration).Run();
+  absl::StatusOr<Program> program = GraphLowering(graph, configuration, {}).Run();
+  if (program.status().code() != absl::StatusCode::kResourceExhausted) return program;
+  for (Plan& plan : MakePlans(graph, configuration)) {
+    absl::StatusOr<Program> planned = GraphLowering(graph, configuration, std::move(plan)).Run();
+    if (planned.status().code() != absl::StatusCode::kResourceExhausted) return planned;
+  }
+  return program;
 }
 
 }  // namespace msq::fpga

@@ -14,6 +14,7 @@
 #include "backends/fpga/lowering/conv_lowering.h"
 #include "backends/fpga/lowering/program.h"
 #include "backends/fpga/lowering/program_builder.h"
+#include "backends/fpga/lowering/segments.h"
 #include "model/ir/graph.h"
 
 namespace msq::fpga {
@@ -27,7 +28,7 @@ struct ImageShape {
 
 class GraphLowering {
  public:
-  GraphLowering(const ir::Graph& graph, const hw::Configuration& configuration);
+  GraphLowering(const ir::Graph& graph, const hw::Configuration& configuration, Plan plan);
 
   absl::StatusOr<Program> Run();
 
@@ -44,6 +45,8 @@ class GraphLowering {
   absl::StatusOr<Placed> Take(ImageLayout layout);
   // Room for tensor `id`: if a concatenation of channels alone reads it, its place there.
   absl::StatusOr<Placed> TakeOutput(ir::TensorId id, ImageLayout layout);
+  // Whether the node may write its output, as this layout, over its second operand: nobody reads that again.
+  bool MayOverwrite(const ir::Node& node, const ImageLayout& layout) const;
   // Where the operands of a concatenation of channels go; made when the first of them, or the node itself, asks.
   struct ConcatPlan {
     Placed out;                   // its slots are not known yet
@@ -54,6 +57,13 @@ class GraphLowering {
   // A layout for codes or sums of `type` as this image, with these slots.
   ImageLayout MakeLayout(const ir::TensorType& type, const ImageShape& shape, std::vector<int64_t> slots) const;
   void Put(ir::TensorId id, Placed placed) { placed_[static_cast<size_t>(id)] = std::move(placed); }
+
+  const Plan& plan() const { return plan_; }
+  // Of a spilled tensor: rows between DRAM and the activation memory, where they lie alone.
+  void PlanSpill(ir::TensorId id, ImageLayout layout);
+  const ImageLayout& SpilledLayout(ir::TensorId id) const { return spilled_.at(id).layout; }
+  absl::Status LoadRows(ir::TensorId id, const Placed& rows);
+  absl::Status StoreRows(ir::TensorId id, const Placed& rows);
 
   // A graph input that is not loaded yet and that nobody but the present node reads.
   bool IsUnseenInput(ir::TensorId id) const;
@@ -68,16 +78,32 @@ class GraphLowering {
   void Record(LayerRecord record) { layers_.push_back(std::move(record)); }
 
  private:
+  // A tensor in DRAM.
+  struct Spilled {
+    ImageLayout layout;
+    int64_t dram = 0;
+
+    // What these rows are to the program builder. Each row counts once, for the words of all its channels.
+    Range Words(const Placed& rows) const;
+  };
+
+  absl::Status RunAtOnce(const Segment& segment);
+  absl::Status RunInStrips(const Segment& segment);
+  // Adds the instructions since then to the last layer.
+  void CountInstructions(int64_t convs_before, int64_t vecs_before);
   bool IsOutput(ir::TensorId id) const;
+  bool IsSpilled(ir::TensorId id) const { return !plan_.spilled.empty() && plan_.spilled[static_cast<size_t>(id)]; }
   absl::Status LoadInput(size_t index, ir::TensorId id);
   // Stores the tensor if it is an output.
   absl::Status StoreOutput(ir::TensorId id);
 
   const ir::Graph& graph_;
+  const Plan plan_;
   const ChannelOrder order_;
   ProgramBuilder builder_;
   ActivationMemory memory_;
-  std::vector<std::optional<Placed>> placed_;         // by tensor
+  std::vector<std::optional<Placed>> placed_;  // by tensor
+  std::map<ir::TensorId, Spilled> spilled_;
   std::vector<int64_t> readers_;                      // by tensor: nodes that are still to read it
   std::vector<std::optional<size_t>> pending_input_;  // by tensor: the graph input that it is, until it is loaded
   // Word groups of each tensor as an operand of a concatenation, unless a residual brought it empty slots.

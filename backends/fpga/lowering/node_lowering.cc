@@ -57,8 +57,14 @@ absl::Status NodeLowering::EmitJob(ConvJob job, const Placed& in, const std::opt
                                    const ImageShape& shape, std::vector<int64_t> slots, LayerRecord record) {
   job.out_height = shape.height;
   job.out_width = shape.width;
-  MSQ_ASSIGN_OR_RETURN(Placed out,
-                       state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), shape, std::move(slots))));
+  ImageLayout layout = state_.MakeLayout(OutType(), shape, std::move(slots));
+  Placed out;
+  if (skip && state_.MayOverwrite(node_, layout)) {
+    out = *skip;
+    out.layout = std::move(layout);
+  } else {
+    MSQ_ASSIGN_OR_RETURN(out, state_.TakeOutput(node_.output, std::move(layout)));
+  }
   ConvLowering conv(job, in.layout, out.layout, state_.builder());
   MSQ_RETURN_IF_ERROR(conv.EmitRows(in, out, skip ? &*skip : nullptr, 0, shape.height));
   conv.AddTo(&record);
@@ -81,20 +87,32 @@ ConvJob NodeLowering::WindowJob(const ir::Conv& op, const Placed& in, const std:
   return job;
 }
 
+std::vector<int64_t> NodeLowering::ConvSlots(const ir::Conv& op, const ImageLayout& in, const ImageLayout* skip) const {
+  if (skip != nullptr) return skip->slots;
+  const bool depthwise = op.groups > 1 && op.groups == in.channels && op.groups == op.weights.rows;
+  return depthwise ? state_.order().ChooseWithinTiles(node_.output, in.slots)
+                   : state_.order().Choose(node_.output, op.weights.rows);
+}
+
+ConvJob NodeLowering::MakeConvJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const {
+  ConvJob job = WindowJob(op, in, slots);
+  job.pad_code = InType().zero_point;
+  job.rows = ConstantsOf(op.epilogue, op.weights.rows);
+  job.leaky = IsLeaky(op.epilogue);
+  const ImageShape shape(OutType().shape);
+  job.out_height = shape.height;
+  job.out_width = shape.width;
+  return job;
+}
+
 absl::Status NodeLowering::operator()(const ir::Conv& op) {
   if (state_.IsUnseenInput(node_.inputs[0])) {
     if (const auto taps = ChoosePacking(op, InType())) return LowerPacked(op, *taps);
   }
   MSQ_ASSIGN_OR_RETURN(const Placed in, state_.Get(node_.inputs[0]));
   MSQ_ASSIGN_OR_RETURN(const std::optional<Placed> skip, Skip());
-  const bool depthwise = op.groups > 1 && op.groups == in.layout.channels && op.groups == op.weights.rows;
-  const std::vector<int64_t> slots =
-      SlotsBeside(skip, depthwise ? state_.order().ChooseWithinTiles(node_.output, in.layout.slots)
-                                  : state_.order().Choose(node_.output, op.weights.rows));
-  ConvJob job = WindowJob(op, in, slots);
-  job.pad_code = InType().zero_point;
-  job.rows = ConstantsOf(op.epilogue, op.weights.rows);
-  job.leaky = IsLeaky(op.epilogue);
+  const std::vector<int64_t> slots = ConvSlots(op, in.layout, skip ? &skip->layout : nullptr);
+  ConvJob job = MakeConvJob(op, in, slots);
   LayerRecord record = NewRecord(job.by_tile ? "Conv by tile" : "Conv");
   return EmitJob(std::move(job), in, skip, ImageShape(OutType().shape), slots, std::move(record));
 }

@@ -21,6 +21,11 @@ class NodeLowering {
   // Leaves the node's output with the state.
   absl::Status Lower();
 
+  // A convolution's parts for who computes it in strips: slots for its output, and the job. `in` is as high as a strip
+  // may be.
+  std::vector<int64_t> ConvSlots(const ir::Conv& op, const ImageLayout& in, const ImageLayout* skip) const;
+  ConvJob MakeConvJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const;
+
   absl::Status operator()(const ir::Conv& op);
   absl::Status operator()(const ir::Dense& op);
   absl::Status operator()(const ir::Add& op);
@@ -44,10 +49,9 @@ class NodeLowering {
   absl::StatusOr<std::optional<Placed>> Skip();
   // Slots for the output: the second operand's, else `otherwise`.
   static std::vector<int64_t> SlotsBeside(const std::optional<Placed>& skip, std::vector<int64_t> otherwise);
-  // The whole job, from `in` to a new output with `slots`.
+  // The whole job, from `in` to a new output with `slots`, which takes the skip operand's place if nobody else needs it.
   absl::Status EmitJob(ConvJob job, const Placed& in, const std::optional<Placed>& skip, const ImageShape& shape,
                        std::vector<int64_t> slots, LayerRecord record);
-  // The job of a convolution that reads its input as it lies in the activation memory.
   ConvJob WindowJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const;
   absl::Status LowerPacked(const ir::Conv& op, const TapPacking& taps);
   // Slots of a tile if words beyond the image's last one, up to a whole tile, may be read.

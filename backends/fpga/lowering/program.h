@@ -45,8 +45,11 @@ struct LayerRecord {
   std::string kind;       // "Conv", "Conv packed", ...
   int64_t passes = 0;     // of CONV
   int64_t steps = 0;      // of the array: the cycles it takes if nothing stalls
+  int64_t cycles = 0;     // the same, if nothing but the read-out of sums stalls: Q of a pixel a cycle
   int64_t vec_words = 0;  // words that VEC reads
   int64_t weight_bytes = 0;
+  int64_t load_words = 0;  // from DRAM and to it, of tensors that have no room
+  int64_t store_words = 0;
   int64_t convs = 0;  // instructions, which follow those of the record before
   int64_t vecs = 0;
 };

@@ -56,7 +56,7 @@ int64_t ProgramBuilder::WaitFor(Unit unit, const Access& access) const {
 }
 
 template <typename Fields>
-absl::Status ProgramBuilder::Append(Unit unit, Fields fields, const Access& access) {
+absl::Status ProgramBuilder::Append(Unit unit, Fields fields, const Access& access, Section section) {
   // A unit's own instructions follow each other anyway.
   if (unit != kLoad) fields.wait_load = WaitFor(kLoad, access);
   if (unit != kStore) fields.wait_store = WaitFor(kStore, access);
@@ -66,7 +66,7 @@ absl::Status ProgramBuilder::Append(Unit unit, Fields fields, const Access& acce
   if (std::ssize(accesses_[unit]) == kMaxUnitInstructions) {
     return absl::ResourceExhaustedError("the program has more instructions than wait counts can tell apart");
   }
-  entries_.push_back({fields, unit == kConv ? std::ssize(accesses_[kConv]) : -1});
+  entries_.push_back({fields, unit == kConv ? std::ssize(accesses_[kConv]) : -1, section});
   accesses_[unit].push_back(access);
   return absl::OkStatus();
 }
@@ -80,45 +80,47 @@ absl::Status ProgramBuilder::Conv(const hw::WeightsFields& weights, const hw::Co
 absl::Status ProgramBuilder::Vec(const hw::VecFields& fields, const Access& access) {
   return Append(kVec, fields, access);
 }
-absl::Status ProgramBuilder::Load(const hw::LoadFields& fields, const Access& access) {
-  return Append(kLoad, fields, access);
+absl::Status ProgramBuilder::Load(const hw::LoadFields& fields, const Access& access, Section from) {
+  return Append(kLoad, fields, access, from);
 }
-absl::Status ProgramBuilder::Store(const hw::StoreFields& fields, const Access& access) {
-  return Append(kStore, fields, access);
+absl::Status ProgramBuilder::Store(const hw::StoreFields& fields, const Access& access, Section to) {
+  return Append(kStore, fields, access, to);
 }
 
 // Each WEIGHTS stands before the CONV that precedes its own, so that the buffer is filled across layers. No deadlock:
 // WEIGHTS k + 1 needs at most CONV k - 1 to be dispatched before it, and that is so.
-std::vector<hw::AnyFields> ProgramBuilder::Ordered() const {
-  std::vector<hw::AnyFields> ordered;
-  if (!weights_of_conv_.empty()) ordered.push_back(weights_of_conv_.front());
+std::vector<ProgramBuilder::Entry> ProgramBuilder::Ordered() const {
+  std::vector<Entry> ordered;
+  if (!weights_of_conv_.empty()) ordered.push_back({weights_of_conv_.front()});
   for (const Entry& entry : entries_) {
     const auto next = static_cast<size_t>(entry.conv + 1);
-    if (entry.conv >= 0 && next < weights_of_conv_.size()) ordered.push_back(weights_of_conv_[next]);
-    ordered.push_back(entry.fields);
+    if (entry.conv >= 0 && next < weights_of_conv_.size()) ordered.push_back({weights_of_conv_[next]});
+    ordered.push_back(entry);
   }
-  ordered.push_back(hw::EndFields{});
+  ordered.push_back({hw::EndFields{}});
   return ordered;
 }
 
 absl::StatusOr<DramPlan> ProgramBuilder::Finish() {
-  const std::vector<hw::AnyFields> ordered = Ordered();
+  std::vector<Entry> ordered = Ordered();
   DramPlan plan;
   plan.instructions = std::ssize(ordered);
   const int64_t weights = RoundUp(plan.instructions * hw::kInstructionBytes, kDramAlignment);
   plan.inputs = weights + std::ssize(weights_);
   plan.outputs = plan.inputs + section_bytes_[static_cast<size_t>(Section::kInputs)];
-  plan.bytes = plan.outputs + section_bytes_[static_cast<size_t>(Section::kOutputs)];
+  plan.spilled = plan.outputs + section_bytes_[static_cast<size_t>(Section::kOutputs)];
+  plan.bytes = plan.spilled + section_bytes_[static_cast<size_t>(Section::kSpilled)];
+  const std::array<int64_t, 4> sections = {weights, plan.inputs, plan.outputs, plan.spilled};
   plan.image.resize(static_cast<size_t>(plan.inputs));
   std::copy(weights_.begin(), weights_.end(), plan.image.begin() + weights);
   std::byte* place = plan.image.data();
-  for (hw::AnyFields any : ordered) {
-    if (auto* f = std::get_if<hw::WeightsFields>(&any)) f->dram += weights;
-    if (auto* f = std::get_if<hw::LoadFields>(&any)) f->dram += plan.inputs;
-    if (auto* f = std::get_if<hw::StoreFields>(&any)) f->dram += plan.outputs;
+  for (Entry& entry : ordered) {
     hw::Instruction instruction;
-    const std::string_view misfit =
-        std::visit([&instruction](const auto& fields) { return hw::Encode(fields, &instruction); }, any);
+    const auto encode = [&](auto& fields) {
+      if constexpr (requires { fields.dram; }) fields.dram += sections[static_cast<size_t>(entry.section)];
+      return hw::Encode(fields, &instruction);
+    };
+    const std::string_view misfit = std::visit(encode, entry.fields);
     if (!misfit.empty()) return Unimplemented("field ", std::string(misfit), " is too small for the program's DRAM");
     std::memcpy(place, instruction.data(), hw::kInstructionBytes);
     place += hw::kInstructionBytes;

@@ -14,7 +14,8 @@
 
 namespace msq::fpga {
 
-// Words that an instruction touches.
+// Words of the activation memory that an instruction touches; from kSpilledWords on, words of Section::kSpilled.
+inline constexpr int64_t kSpilledWords = int64_t{1} << 40;
 struct Range {
   int64_t begin;
   int64_t end;
@@ -24,8 +25,9 @@ struct Access {
   std::vector<Range> writes;
 };
 
-// DRAM addresses of instructions are offsets in one of these until Finish.
-enum class Section : uint8_t { kWeights, kInputs, kOutputs };
+// DRAM addresses of instructions are offsets in one of these until Finish. The last holds tensors for which there is no
+// room in the activation memory.
+enum class Section : uint8_t { kWeights, kInputs, kOutputs, kSpilled };
 
 // Where the sections of a finished program lie.
 struct DramPlan {
@@ -33,6 +35,7 @@ struct DramPlan {
   int64_t instructions = 0;
   int64_t inputs = 0;  // byte offsets
   int64_t outputs = 0;
+  int64_t spilled = 0;
   int64_t bytes = 0;
 };
 
@@ -50,8 +53,8 @@ class ProgramBuilder {
   // Appends instructions; wait fields are set here. An error names the field that is too small for its value.
   absl::Status Conv(const hw::WeightsFields& weights, const hw::ConvFields& conv, const Access& access);
   absl::Status Vec(const hw::VecFields& fields, const Access& access);
-  absl::Status Load(const hw::LoadFields& fields, const Access& access);
-  absl::Status Store(const hw::StoreFields& fields, const Access& access);
+  absl::Status Load(const hw::LoadFields& fields, const Access& access, Section from = Section::kInputs);
+  absl::Status Store(const hw::StoreFields& fields, const Access& access, Section to = Section::kOutputs);
 
   // Instructions so far.
   int64_t convs() const { return std::ssize(accesses_[kConv]); }
@@ -63,18 +66,19 @@ class ProgramBuilder {
   enum Unit : uint8_t { kLoad, kStore, kConv, kVec, kUnits };
   struct Entry {
     hw::AnyFields fields;
-    int64_t conv = -1;  // number of the CONV that it is
+    int64_t conv = -1;                    // number of the CONV that it is
+    Section section = Section::kWeights;  // of its DRAM address
   };
 
   template <typename Fields>
-  absl::Status Append(Unit unit, Fields fields, const Access& access);
+  absl::Status Append(Unit unit, Fields fields, const Access& access, Section section = Section::kWeights);
   // How many instructions of `unit` must be complete before `access` may happen.
   int64_t WaitFor(Unit unit, const Access& access) const;
-  std::vector<hw::AnyFields> Ordered() const;
+  std::vector<Entry> Ordered() const;
 
   const hw::Configuration configuration_;
   std::vector<std::byte> weights_;
-  std::array<int64_t, 3> section_bytes_{};
+  std::array<int64_t, 4> section_bytes_{};
   std::vector<Entry> entries_;
   std::vector<hw::WeightsFields> weights_of_conv_;
   std::array<std::vector<Access>, kUnits> accesses_;  // of the instructions of each unit
