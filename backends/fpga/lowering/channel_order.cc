@@ -22,6 +22,10 @@ ChannelOrder::ChannelOrder(const ir::Graph& graph, const hw::Configuration& conf
     const bool adds = !std::holds_alternative<ir::Concat>(node.op) && node.inputs.size() == 2;
     const ir::TensorId other = copies ? node.inputs[0] : adds ? node.inputs[1] : node.output;
     if (channels(other) == channels(node.output)) Join(other, node.output);
+    const auto* conv = std::get_if<ir::Conv>(&node.op);
+    if (conv != nullptr && conv->groups > 1 && conv->groups == conv->weights.rows) {
+      depthwise_[node.inputs[0]] = node.output;
+    }
   }
   for (const ir::Node& node : graph.nodes) {
     const ir::Weights* weights = ir::WeightsOf(node.op);
@@ -81,7 +85,30 @@ std::vector<int64_t> ChannelOrder::Choose(ir::TensorId id, int64_t channels) con
   const std::vector<double>& savings = savings_[ClassOf(id)];
   const bool same = static_cast<int64_t>(savings.size()) == channels;
   Assign(same ? savings : std::vector<double>(), std::move(all), 0, &slots);
+  Balance(id, &slots);
   return slots;
+}
+
+void ChannelOrder::Balance(ir::TensorId id, std::vector<int64_t>* slots) const {
+  const auto found = depthwise_.find(id);
+  if (found == depthwise_.end()) return;
+  const std::vector<double>& savings = savings_[ClassOf(found->second)];
+  if (savings.size() != slots->size()) return;
+  const auto tile = [&](size_t channel) { return static_cast<size_t>((*slots)[channel] / configuration_.lanes()); };
+  const auto is_dsp = [&](size_t channel) { return (*slots)[channel] % configuration_.lanes() < configuration_.f; };
+  // DSP lanes of each tile that are left for the depthwise convolution.
+  std::vector<int64_t> left(slots->size() / static_cast<size_t>(configuration_.lanes()) + 1);
+  for (size_t c = 0; c < slots->size(); ++c) left[tile(c)] += int64_t{is_dsp(c)} - int64_t{savings[c] > 0};
+  for (size_t a = 0; a < slots->size(); ++a) {
+    if (savings[a] <= 0 || left[tile(a)] >= 0) continue;
+    for (size_t b = 0; b < slots->size(); ++b) {
+      if (savings[b] > 0 || left[tile(b)] <= 0 || is_dsp(a) != is_dsp(b)) continue;
+      ++left[tile(a)];
+      --left[tile(b)];
+      std::swap((*slots)[a], (*slots)[b]);
+      break;
+    }
+  }
 }
 
 std::vector<int64_t> ChannelOrder::ChooseWithinTiles(ir::TensorId id, std::span<const int64_t> slots) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -26,13 +27,17 @@ class ChannelOrder {
  private:
   size_t ClassOf(ir::TensorId id) const;
   void Join(ir::TensorId a, ir::TensorId b);
+  // Exchanges slots of one kind of lane so that no tile has more channels than DSP lanes that save a pass in a depthwise
+  // convolution of the tensor: there they can move within their tile only.
+  void Balance(ir::TensorId id, std::vector<int64_t>* slots) const;
   // Gives `channels` the slots first.. in the best order.
   void Assign(const std::vector<double>& savings, std::vector<int64_t> channels, int64_t first,
               std::vector<int64_t>* slots) const;
 
   const hw::Configuration configuration_;
-  std::vector<size_t> parent_;                // union-find over tensors
-  std::vector<std::vector<double>> savings_;  // of each class: by channel
+  std::vector<size_t> parent_;                      // union-find over tensors
+  std::vector<std::vector<double>> savings_;        // of each class: by channel
+  std::map<ir::TensorId, ir::TensorId> depthwise_;  // by tensor: the output of a depthwise convolution that reads it
 };
 
 }  // namespace msq::fpga
