@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "backends/fpga/lowering/lowering.h"
 #include "backends/testing/synthetic_networks.h"
 #include "hw/sim/kernels.h"
 
@@ -42,6 +45,26 @@ TEST(CosimTest, ResNet20OnTinyWithTheBoardsMemory) {
 
 TEST(CosimTest, MobileNetOnTinyWithAMemoryThatStalls) {
   ExpectSameBits(MobileNetLike(), Named("tiny"), Tiny(hw::AxiMemoryOptions::RandomStalls(7)));
+}
+
+// Programs for a smaller activation memory: in strips, with tensors that wait in DRAM, sums in their residuals' place.
+TEST(CosimTest, InStripsOnTiny) {
+  const std::pair<ir::Graph, int> cases[] = {{ResNetCifar(1), 500}, {MobileNetLike(), 200}, {MobileNetLike(), 420}};
+  int64_t loaded = 0, stored = 0;
+  for (const auto& [graph, depth] : cases) {
+    hw::Configuration configuration = Named("tiny");
+    configuration.depth = depth;
+    ExpectSameBits(graph, configuration, Tiny(hw::AxiMemoryOptions::RandomStalls(7)));
+    ExpectSameBits(graph, configuration, Tiny(hw::AxiMemoryOptions::ZynqDdr3(1)));
+    const auto program = fpga::Lower(graph, configuration);
+    ASSERT_TRUE(program.ok()) << program.status();
+    for (const fpga::LayerRecord& layer : program->layers) {
+      loaded += layer.load_words;
+      stored += layer.store_words;
+    }
+  }
+  EXPECT_GT(loaded, 1000);
+  EXPECT_GT(stored, 1000);
 }
 
 TEST(CosimTest, PerceptronOnTiny) {
