@@ -1,6 +1,6 @@
 // Prints where a network's cycles go on the simulated accelerator of one configuration, layer by layer, as Markdown.
 //
-//   cosim_report_<configuration> resnet20|resnet18|mobilenet|perceptron [ideal]
+//   cosim_report_<configuration> resnet20|resnet18|resnet50|mobilenetv2|mobilenet|perceptron [ideal]
 //
 // Weights are invented, shapes are not, and cycles do not depend on values. Memory is the board's DDR3 behind its
 // high-performance ports at 100 MHz, or one without limits. Ends with 1 when a bit differs from the reference.
@@ -59,6 +59,8 @@ int Main(const std::string& network, bool ideal) {
   const std::map<std::string, ir::Graph (*)()> networks = {
       {"resnet20", [] { return ResNetCifar(3); }},
       {"resnet18", ResNet18},
+      {"resnet50", ResNet50},
+      {"mobilenetv2", MobileNetV2},
       {"mobilenet", MobileNetLike},
       {"perceptron", Perceptron},
   };

@@ -43,6 +43,13 @@ TEST(CosimTest, ResNet20OnTinyWithTheBoardsMemory) {
   ExpectSameBits(ResNetCifar(3), Named("tiny"), options);
 }
 
+TEST(CosimTest, ResNet20OnZ020WithTheBoardsMemory) {
+  CosimOptions options;
+  options.kernel = hw::CreateKernel_z020;
+  options.memory = hw::AxiMemoryOptions::ZynqDdr3(2);
+  ExpectSameBits(ResNetCifar(3), Named("z020"), options);
+}
+
 TEST(CosimTest, MobileNetOnTinyWithAMemoryThatStalls) {
   ExpectSameBits(MobileNetLike(), Named("tiny"), Tiny(hw::AxiMemoryOptions::RandomStalls(7)));
 }
