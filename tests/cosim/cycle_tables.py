@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The committed cycle tables (docs/hw/cycles/NETWORK_CONFIGURATION.md) against the RTL: each is what cosim_report prints.
+"""The committed cycle tables against the RTL: each file in docs/hw/cycles is what cosim_report prints for one network.
 
     cycle_tables.py --build FOLDER [--update] [NETWORK_CONFIGURATION...]
 
