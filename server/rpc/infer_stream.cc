@@ -129,7 +129,8 @@ void InferStream::Answered(Exchange* exchange, const absl::Status& status) {
     exchange->answered = true;
     step = NextStep();
   }
-  Take(step);
+  // Without anything to do here the stream may be gone: who does the rest may have ended it.
+  if (step.write != nullptr || step.finish) Take(step);
 }
 
 void InferStream::OnWriteDone(bool ok) {
