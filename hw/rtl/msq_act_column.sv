@@ -1,7 +1,8 @@
-// 32 of the 64 bits of a bank of the activation memory: true dual port, one port that reads and one that reads or writes.
+// 32 of the 64 bits of a bank of the activation memory: true dual port, one port that reads and one that reads or
+// writes.
 //
-// Read data come one cycle after the enable and stay until the next read. DEPTH should be a power of 2 or small: then block
-// RAMs stand side by side, each a few bits wide, with nothing to select behind them.
+// Read data come one cycle after the enable and stay until the next read. DEPTH should be a power of 2 or small: then
+// block RAMs stand side by side, each a few bits wide, with nothing to select behind them.
 module msq_act_column #(
   parameter int DEPTH = 1024,
   parameter int RB    = DEPTH > 1 ? $clog2(DEPTH) : 1

@@ -2,13 +2,13 @@
 //
 // Port A: each bank reads a_row_i where a_en_i; the word is on a_data_o 2 cycles later. It never waits.
 // Port B: clients ask with valid and an address {row, bank}; ready is decided in the same cycle, bank by bank, by fixed
-// priority: drain writes, skip reads (NW of each), vec read, load write, store read, vec write (VEC is the slowest of them and
-// reads a word a cycle; the others have buffers and gaps). Each bank serves one client
-// a cycle, so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle
-// on; a granted read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
-// A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by range_err_o, a
-// pulse one cycle later. b_activity_o: something was granted this cycle. ready depends on the other clients' valid and
-// addresses and on the own address, never on the own valid.
+// priority: drain writes, skip reads (NW of each), vec read, load write, store read, vec write (VEC is the slowest of
+// them and reads a word a cycle; the others have buffers and gaps). Each bank serves one client a cycle, so that
+// clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a granted
+// read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
+// A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by
+// range_err_o, a pulse one cycle later. b_activity_o: something was granted this cycle. ready depends on the other
+// clients' valid and addresses and on the own address, never on the own valid.
 module msq_act_mem #(
   parameter int BANKS = 3,
   parameter int DEPTH = 2048,
@@ -75,8 +75,11 @@ module msq_act_mem #(
   assign {vw_ready_o, st_ready_o, lw_ready_o, vr_ready_o, sr_ready_o, dw_ready_o} = ready;
   assign b_activity_o = |(valid & ready);
 
+  // Where each client's row lies is found out beside the arbitration, not behind it.
+  logic [C*12-1:0] piece;
   for (genvar c = 0; c < C; c++) begin : gen_ok
-    assign ok[c] = {12'b0, addr[24*c+4 +: 20]} < 32'(DEPTH) && {28'b0, addr[24*c +: 4]} < 32'(BANKS);
+    msq_act_piece #(.DEPTH(DEPTH)) u_piece (.row_i(addr[24*c+4 +: 20]), .piece_o(piece[12*c +: 12]));
+    assign ok[c] = |piece[12*c +: 12] && {28'b0, addr[24*c +: 4]} < 32'(BANKS);
   end
 
   // The client's bank is wanted by nobody of higher priority. A missing bank is wanted by all who name it at once.
@@ -90,11 +93,12 @@ module msq_act_mem #(
   end
 
   for (genvar b = 0; b < BANKS; b++) begin : gen_bank
-    logic          en, write, en_ok;
+    logic          write;
     logic [C-1:0]  hit;
     logic [C-1:0]  win;
     logic [WC-1:0] writer;
     logic [RB-1:0] row;
+    logic [11:0]   a_piece, b_piece;
     logic [1:0]    mask;
     logic [63:0]   data;
 
@@ -110,15 +114,17 @@ module msq_act_mem #(
       assign wins[r*BANKS + b] = win[r < NW ? NW + r : r == NW ? VR : ST];
     end
 
-    assign en     = |hit;
-    assign en_ok  = |(win & ok);
     assign writer = {win[C-1], win[LW], win[NW-1:0]};
     assign write  = |writer;
     always_comb begin
-      row  = '0;
-      mask = '0;
-      data = '0;
-      for (int c = 0; c < C; c++) row |= addr[24*c+4 +: RB] & {RB{win[c]}};
+      row     = '0;
+      b_piece = '0;
+      mask    = '0;
+      data    = '0;
+      for (int c = 0; c < C; c++) begin
+        row     |= addr[24*c+4 +: RB] & {RB{win[c]}};
+        b_piece |= piece[12*c +: 12] & {12{win[c]}};
+      end
       for (int c = 0; c < NW; c++) begin
         mask |= dw_mask_i[2*c +: 2] & {2{win[c]}};
         data |= dw_data_i[64*c +: 64] & {64{win[c]}};
@@ -127,11 +133,12 @@ module msq_act_mem #(
       data |= (lw_data_i & {64{win[LW]}}) | (vw_data_i & {64{win[C-1]}});
     end
 
-    assign a_ok[b] = {12'b0, a_row_i[20*b +: 20]} < 32'(DEPTH);
+    msq_act_piece #(.DEPTH(DEPTH)) u_piece (.row_i(a_row_i[20*b +: 20]), .piece_o(a_piece));
+    assign a_ok[b] = |a_piece;
     msq_act_bank #(.DEPTH(DEPTH)) u_bank (
       .clk_i,
-      .a_en_i(a_en_i[b]), .a_ok_i(a_ok[b]), .a_row_i(a_row_i[20*b +: RB]), .a_data_o(a_data_o[64*b +: 64]),
-      .b_en_i(en), .b_ok_i(en_ok), .b_write_i(write), .b_mask_i(mask), .b_row_i(row), .b_data_i(data),
+      .a_piece_i(a_piece & {12{a_en_i[b]}}), .a_row_i(a_row_i[20*b +: RB]), .a_data_o(a_data_o[64*b +: 64]),
+      .b_piece_i(b_piece), .b_write_i(write), .b_mask_i(mask), .b_row_i(row), .b_data_i(data),
       .b_data_o(b_data[64*b +: 64])
     );
   end

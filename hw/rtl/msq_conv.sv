@@ -1,16 +1,17 @@
 // The CONV unit up to the array: walks pixels, issues steps, fetches words, reads weight rows, lines all of them up.
 //
 // cmd_*: an instruction is taken with valid and ready (the kernel offers it only when the drain takes it too);
-// drain_start_o is that cycle. Ready again after drain_done_i: the drain has finished the instruction. abort_i (a level,
-// held until idle_o) ends the instruction: nothing more is issued, the buffer is no longer read and its rows are forgotten;
-// steps under way still reach the array, so that every item for which room was reserved reaches the drain, which drops it
-// and gives the room back. idle_o: no instruction, nothing in the pipeline, the array or the drain's FIFO.
-// error_o pulses two cycles after the command, before any step, when a field of it contradicts the instruction set; the
-// instruction, the drain's too, then ends by abort_i.
+// drain_start_o is that cycle. Ready again after drain_done_i: the drain has finished the instruction. abort_i (a
+// level, held until idle_o) ends the instruction: nothing more is issued, the buffer is no longer read and its rows are
+// forgotten; steps under way still reach the array, so that every item for which room was reserved reaches the drain,
+// which drops it and gives the room back. idle_o: no instruction, nothing in the pipeline, the array or the drain's
+// FIFO. error_o pulses two cycles after the command, before any step, when a field of it contradicts the instruction
+// set; the instruction, the drain's too, then ends by abort_i.
 // Steps, their order and what may delay them: msq_steps. Latency from the issue of a step: rd_en_o, rd_row_o, release_o
-// after 4 cycles; act_o, vld_o, first_o, last_o, last_px_o, last_grp_o after 6, that is 2 cycles after rd_en_o, together
-// with the buffer's wf data. Bank reads (a_*): msq_lanes. The first step is issued P + 3 cycles after the command.
-// step_o and stall_*_o: what happened this cycle, for the performance counters.
+// after 4 cycles; act_o, vld_o, first_o, last_o, last_px_o, last_grp_o after 6, that is 2 cycles after rd_en_o,
+// together with the buffer's wf data. Bank reads (a_*): msq_lanes. The first step is issued P + 3 cycles after the
+// command. step_o and stall_*_o: what happened this cycle, for the performance counters; tile_end_o: the step is its
+// tile's last.
 module msq_conv #(
   parameter int P     = 2,
   parameter int O     = 16,
@@ -49,6 +50,7 @@ module msq_conv #(
   output logic [4:0]          last_grp_o,
 
   output logic                step_o,
+  output logic                tile_end_o,
   output logic                stall_weights_o,
   output logic                stall_drain_o,
   output logic                stall_bank_o
@@ -122,8 +124,8 @@ module msq_conv #(
     .full_i(full), .take_o(take), .px_i(group_px), .max_sub_i(max_sub), .first_i(group_first), .tile_last_i(tile_last),
     .end_i(group_end),
     .rows_avail_i, .release_i(release_o), .release_rows_i(release_rows_o), .drain_credit_i,
-    .issue_o(issue), .sub_o(sub), .off_o(off), .dy_o(dy), .dx_o(dx), .pad_o(pad), .step_o(step), .first_o(first),
-    .last_o(last), .px_o(px), .grp_o(grp), .row_o(row), .release_rows_o(release_rows),
+    .issue_o(issue), .sub_o(sub), .off_o(off), .dy_o(dy), .dx_o(dx), .pad_o(pad), .step_o(step), .tile_end_o,
+    .first_o(first), .last_o(last), .px_o(px), .grp_o(grp), .row_o(row), .release_rows_o(release_rows),
     .stall_weights_o, .stall_drain_o, .stall_bank_o, .settled_o(settled)
   );
   assign step_o = step;

@@ -1,6 +1,7 @@
 // The accelerator: AXI4-Lite control, an interrupt, PORTS AXI4 read ports and one write port to DRAM.
 //
-// Wires the units together and does nothing else. Buses of the read ports are flat, port p first at bit p * width. Programs:
+// Wires the units together and does nothing else. Buses of the read ports are flat, port p first at bit p * width.
+// Programs:
 // docs/hw/programmers_guide.md; how it works: docs/hw/theory_of_operation.md; parameters: hw/regs/configurations.json.
 // trace_done_o pulses as units complete instructions (WEIGHTS, LOAD, STORE, CONV, VEC from bit 0 on), for simulation.
 module msq_kernel #(
@@ -81,10 +82,10 @@ module msq_kernel #(
   logic [4:0]    cmd_valid, cmd_ready, unit_done, unit_idle;
   logic [5119:0] cmd_instr;
   logic [4:0]    unit_error;
-  logic          step, stall_weights, stall_drain, stall_bank;
+  logic          step, dsp_used, lut_used, stall_weights, stall_drain, stall_bank;
   logic          act_range, b_activity, rd_range, rd_error, wr_range, wr_error, rd_idle, wr_idle;
 
-  // ---- control ----------------------------------------------------------------------------------------------------------
+  // ---- control ------------------------------------------------------------------------------------------------------
   logic [2:0] rd_beats;
   always_comb begin
     rd_beats = '0;
@@ -104,12 +105,12 @@ module msq_kernel #(
     .start_o(start), .prog_addr_o(prog_addr), .win_base_o(win_base), .win_size_o(win_size),
     .watchdog_limit_o(watchdog_limit), .done_i(done), .error_valid_i(error_valid), .error_code_i(error_code),
     .error_index_i(error_index),
-    .step_i(step), .dsp_busy_i(step), .lut_busy_i(step), .stall_weights_i(stall_weights),
+    .step_i(step), .dsp_busy_i(step & dsp_used), .lut_busy_i(step & lut_used), .stall_weights_i(stall_weights),
     .stall_drain_i(stall_drain), .stall_bank_i(stall_bank), .rd_beats_i(rd_beats),
     .wr_beat_i(m_axi_wvalid_o & m_axi_wready_i), .unit_done_i(unit_done)
   );
 
-  // ---- instructions -----------------------------------------------------------------------------------------------------
+  // ---- instructions -------------------------------------------------------------------------------------------------
   logic        fetch_req_valid, fetch_req_ready, fetch_data_valid;
   logic [47:0] fetch_req_addr;
   logic [4:0]  fetch_req_beats;
@@ -123,12 +124,12 @@ module msq_kernel #(
     .req_beats_o(fetch_req_beats), .data_valid_i(fetch_data_valid), .data_i(port0_data),
     .cmd_valid_o(cmd_valid), .cmd_ready_i(cmd_ready), .cmd_instr_o(cmd_instr), .unit_done_i(unit_done),
     .unit_idle_i(unit_idle), .abort_o(abort),
-    .axi_idle_i(rd_idle & wr_idle), .illegal_i(|unit_error), .act_range_i(act_range), .dram_range_i(rd_range | wr_range),
-    .axi_error_i(rd_error | wr_error), .activity_i(b_activity | step | (|rd_beats))
+    .axi_idle_i(rd_idle & wr_idle), .illegal_i(|unit_error), .act_range_i(act_range),
+    .dram_range_i(rd_range | wr_range), .axi_error_i(rd_error | wr_error), .activity_i(b_activity | step | (|rd_beats))
   );
   assign trace_done_o = unit_done;
 
-  // ---- DRAM -------------------------------------------------------------------------------------------------------------
+  // ---- DRAM ---------------------------------------------------------------------------------------------------------
   // Each port serves the weights first; port 0 also instructions, the last port also LOAD.
   logic [PORTS-1:0]    wgt_req_valid, wgt_req_ready, wgt_data_valid;
   logic [PORTS*48-1:0] wgt_req_addr;
@@ -205,7 +206,7 @@ module msq_kernel #(
     .m_wlast_o(m_axi_wlast_o), .m_bvalid_i(m_axi_bvalid_i), .m_bready_o(m_axi_bready_o), .m_bresp_i(m_axi_bresp_i)
   );
 
-  // ---- activation memory ------------------------------------------------------------------------------------------------
+  // ---- activation memory --------------------------------------------------------------------------------------------
   logic [BANKS-1:0]    a_en;
   logic [BANKS*20-1:0] a_row;
   logic [BANKS*64-1:0] a_data;
@@ -213,7 +214,8 @@ module msq_kernel #(
   logic [NW*24-1:0]    dw_addr, sr_addr;
   logic [NW*64-1:0]    dw_data, sr_rdata;
   logic [NW*2-1:0]     dw_mask;
-  logic                lw_valid, lw_ready, st_valid, st_ready, st_rvalid, vr_valid, vr_ready, vr_rvalid, vw_valid, vw_ready;
+  logic                lw_valid, lw_ready, st_valid, st_ready, st_rvalid;
+  logic                vr_valid, vr_ready, vr_rvalid, vw_valid, vw_ready;
   logic [23:0]         lw_addr, st_addr, vr_addr, vw_addr;
   logic [63:0]         lw_data, st_rdata, vr_rdata, vw_data;
 
@@ -256,29 +258,30 @@ module msq_kernel #(
     .vw_valid_o(vw_valid), .vw_ready_i(vw_ready), .vw_addr_o(vw_addr), .vw_data_o(vw_data)
   );
 
-  // ---- weights, array, drain --------------------------------------------------------------------------------------------
+  // ---- weights, array, drain ----------------------------------------------------------------------------------------
   logic [15:0]         rows_avail, rd_row, release_rows;
   logic                rd_en, release_valid;
   logic [F/2*160-1:0]  wf;
   logic [S*64-1:0]     ws;
-  logic                param_req, param_leaky, tile_drained;
+  logic                param_req, param_leaky, tile_drained, conv_tile_end;
   logic [3:0]          param_group;
   logic [Q*128-1:0]    param_data;
 
   msq_wgt #(.F(F), .S(S), .PORTS(PORTS), .WDEPTH(WDEPTH), .Q(Q)) u_wgt (
     .clk_i, .rst_ni, .clear_i(clear), .cmd_valid_i(cmd_valid[WEIGHTS]), .cmd_ready_o(cmd_ready[WEIGHTS]),
-    .cmd_instr_i(cmd_instr[WEIGHTS*1024+:1024]), .done_o(unit_done[WEIGHTS]), .error_o(unit_error[WEIGHTS]), .abort_i(abort),
-    .idle_o(unit_idle[WEIGHTS]),
+    .cmd_instr_i(cmd_instr[WEIGHTS*1024+:1024]), .done_o(unit_done[WEIGHTS]), .error_o(unit_error[WEIGHTS]),
+    .abort_i(abort), .idle_o(unit_idle[WEIGHTS]),
     .req_valid_o(wgt_req_valid), .req_ready_i(wgt_req_ready), .req_addr_o(wgt_req_addr), .req_beats_o(wgt_req_beats),
     .data_valid_i(wgt_data_valid), .data_i(port_data),
     .rows_avail_o(rows_avail), .rd_en_i(rd_en), .rd_row_i(rd_row), .release_i(release_valid),
     .release_rows_i(release_rows), .wf_o(wf), .ws_o(ws),
     .param_req_i(param_req), .param_group_i(param_group), .param_leaky_i(param_leaky), .param_data_o(param_data),
-    .tile_drained_i(tile_drained)
+    .tile_drained_i(tile_drained), .conv_tile_end_i(conv_tile_end), .dsp_used_o(dsp_used), .lut_used_o(lut_used)
   );
 
   // CONV and the drain take an instruction together; the drain completes it.
-  logic            conv_ready, drain_ready, conv_cmd, conv_idle, drain_idle, drain_done, drain_credit, unused_drain_start;
+  logic            conv_ready, drain_ready, conv_cmd, conv_idle, drain_idle, drain_done, drain_credit;
+  logic            unused_drain_start;
   logic [P*64-1:0] act;
   logic            vld, first, last, out_valid;
   logic [3:0]      last_px;
@@ -292,13 +295,14 @@ module msq_kernel #(
 
   msq_conv #(.P(P), .O(O), .Q(Q), .BANKS(BANKS)) u_conv (
     .clk_i, .rst_ni, .cmd_valid_i(conv_cmd), .cmd_ready_o(conv_ready), .cmd_instr_i(cmd_instr[CONV*1024+:1024]),
-    .error_o(unit_error[CONV]), .abort_i(abort), .idle_o(conv_idle), .drain_start_o(unused_drain_start), .drain_done_i(drain_done),
-    .drain_credit_i(drain_credit),
+    .error_o(unit_error[CONV]), .abort_i(abort), .idle_o(conv_idle), .drain_start_o(unused_drain_start),
+    .drain_done_i(drain_done), .drain_credit_i(drain_credit),
     .a_en_o(a_en), .a_row_o(a_row), .a_data_i(a_data),
     .rows_avail_i(rows_avail), .rd_en_o(rd_en), .rd_row_o(rd_row), .release_o(release_valid),
     .release_rows_o(release_rows),
     .act_o(act), .vld_o(vld), .first_o(first), .last_o(last), .last_px_o(last_px), .last_grp_o(last_grp),
-    .step_o(step), .stall_weights_o(stall_weights), .stall_drain_o(stall_drain), .stall_bank_o(stall_bank)
+    .step_o(step), .tile_end_o(conv_tile_end), .stall_weights_o(stall_weights), .stall_drain_o(stall_drain),
+    .stall_bank_o(stall_bank)
   );
 
   msq_gemm #(.P(P), .F(F), .S(S), .Q(Q), .XC7_PRIMS(XC7_PRIMS)) u_gemm (

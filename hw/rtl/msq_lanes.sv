@@ -1,10 +1,11 @@
 // Fetches the words of a step: P lane addresses, row per bank, memory, bank-to-lane crossbar with padding.
 //
-// take_i loads the lanes of a group (from msq_walker) that issues from the next cycle on use. issue_i: sub-cycle sub_i of a
-// step whose tap lies off_i (address), dy_i, dx_i from the lanes' first taps; pad_i is the code that a lane outside the input
-// gets 16 times. Fully pipelined, never stalls: the bank reads are on a_en_o, a_row_o 3 cycles later, their words come 2
-// cycles after (a_data_i), and act_o holds each lane's word 6 cycles after the issue of its sub-cycle, until the lane's
-// next. Lanes beyond px_i and lanes outside the input read nothing; the former keep their word.
+// take_i loads the lanes of a group (from msq_walker) that issues from the next cycle on use. issue_i: sub-cycle sub_i
+// of a step whose tap lies off_i (address), dy_i, dx_i from the lanes' first taps; pad_i is the code that a lane
+// outside the input gets 16 times. Fully pipelined, never stalls: the bank reads are on a_en_o, a_row_o 3 cycles later,
+// their words come 2 cycles after (a_data_i), and act_o holds each lane's word 6 cycles after the issue of its
+// sub-cycle, until the lane's next. Lanes beyond px_i and lanes outside the input read nothing; the former keep their
+// word.
 module msq_lanes #(
   parameter int P     = 2,
   parameter int BANKS = 3,

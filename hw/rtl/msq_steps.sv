@@ -1,16 +1,16 @@
-// Issues the steps of a CONV instruction: for each group of pixels, pass, ky, kx, channel group one step, which takes one
-// cycle, or 1 + max_sub_i of the group. Keeps the tap's address offset, row and column, and the weight row.
+// Issues the steps of a CONV instruction: for each group of pixels, pass, ky, kx, channel group one step, which takes
+// one cycle, or 1 + max_sub_i of the group. Keeps the tap's address offset, row and column, and the weight row.
 //
-// start_i comes with instr_i valid (and stable until the last group's end), before the first group. Groups come from msq_walker (full_i,
-// take_o and what describes a group); the first issue of a group is the cycle after take_o. All issue outputs describe the
-// sub-cycle of cycle issue_o; step_o marks a step's last one, and first_o, last_o, release_rows_o (0: none) go
-// with step_o.
+// start_i comes with instr_i valid (and stable until the last group's end), before the first group. Groups come from
+// msq_walker (full_i, take_o and what describes a group); the first issue of a group is the cycle after take_o. All
+// issue outputs describe the sub-cycle of cycle issue_o; step_o marks a step's last one, and first_o, last_o,
+// release_rows_o (0: none) go with step_o. tile_end_o: it is its tile's last.
 // What holds steps back, and nothing else: no group; the weight row of a step of a tile's first group not written yet
-// (stall_weights_o); a pass's last step while the drain lacks room for px * grp items, or sooner than the earlier last's
-// px * grp cycles after it (stall_drain_o). stall_bank_o: a sub-cycle that is no step's last.
-// Weight rows are also counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i move from
-// the next cycle on, so that their sum only grows. abort_i drops the instruction and the counts of rows; room that was
-// reserved comes back as the drain drops the items, and settled_o says that all has.
+// (stall_weights_o); a pass's last step while the drain lacks room for px * grp items, or sooner than the earlier
+// last's px * grp cycles after it (stall_drain_o). stall_bank_o: a sub-cycle that is no step's last.
+// Weight rows are also counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i
+// move from the next cycle on, so that their sum only grows. abort_i drops the instruction and the counts of rows; room
+// that was reserved comes back as the drain drops the items, and settled_o says that all has.
 module msq_steps #(
   parameter int P     = 2,
   parameter int O     = 16,
@@ -47,6 +47,7 @@ module msq_steps #(
   output logic [13:0]   dx_o,
   output logic [3:0]    pad_o,
   output logic          step_o,
+  output logic          tile_end_o,
   output logic          first_o,
   output logic          last_o,
   output logic [3:0]    px_o,
@@ -104,8 +105,8 @@ module msq_steps #(
   logic [NW-1:0] need_q;
 
   // May the sub-cycle go? That comes late. Whatever else there is to know of it does not: advance alone says whether
-  // things move, and where they move to is worked out beforehand. After a group's last step, and without a group, that is
-  // the beginning of the next group (which is loaded again until it is there).
+  // things move, and where they move to is worked out beforehand. After a group's last step, and without a group, that
+  // is the beginning of the next group (which is loaded again until it is there).
   logic          rows_ok_q, drain_ok, final_sub, taps_last, pass_last_q;
   logic          step, pass_end, group_end, tile_end, advance, to_pass, to_group, to_tile;
   logic [CW-1:0] free_q;
@@ -136,7 +137,7 @@ module msq_steps #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (take_o) begin
+    if (advance && to_group) begin
       max_sub_q    <= max_sub_i;
       tile_first_q <= first_i;
       tile_last_q  <= tile_last_i;
@@ -298,6 +299,7 @@ module msq_steps #(
 
   assign sub_o           = sub_q;
   assign step_o          = step;
+  assign tile_end_o      = tile_end;
   assign first_o         = pass_start_q;
   assign last_o          = taps_last;
   assign row_o           = stream ? '0 : row_q;

@@ -1,12 +1,12 @@
 // Walks the output pixels of a CONV instruction, one a cycle, and lays groups of P of them out as lanes for msq_lanes.
 //
-// Every tile visits all pixels anew. A pixel is the address of its first tap's word (plane 0, first tile), that tap's row
-// and column, and its sub-cycle: how many earlier lanes of the group use the same bank. Lanes of a group keep their
+// Every tile visits all pixels anew. A pixel is the address of its first tap's word (plane 0, first tile), that tap's
+// row and column, and its sub-cycle: how many earlier lanes of the group use the same bank. Lanes of a group keep their
 // distances through all taps, so that this holds for the whole group.
-// start_i (a cycle with instr_i valid, stable until the last group is taken) begins at the first pixel. full_o: a group is
-// there, its px_o first lanes valid; take_i (only with full_o) frees the lanes, and the next group's first pixel may come in
-// the same cycle: a group is ready P cycles after the one before was taken. The group needs 1 + max_sub_o cycles a step;
-// first_o, tile_last_o, end_o: it is the first of its tile, the last of its tile, of the last tile.
+// start_i (a cycle with instr_i valid, stable until the last group is taken) begins at the first pixel. full_o: a group
+// is there, its px_o first lanes valid; take_i (only with full_o) frees the lanes, and the next group's first pixel may
+// come in the same cycle: a group is ready P cycles after the one before was taken. The group needs 1 + max_sub_o
+// cycles a step; first_o, tile_last_o, end_o: it is the first of its tile, the last of its tile, of the last tile.
 module msq_walker #(
   parameter int P     = 2,
   parameter int BANKS = 3,

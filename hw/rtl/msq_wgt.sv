@@ -14,6 +14,7 @@
 //   ws_o[(lane*16 + n)*4 +: 4]: the SP2 code of LUT lane F + lane
 // To the drain: param_req_i with group and leaky: param_data_o two cycles later (see msq_wgt_params), of the oldest
 // tile not drained; tile_drained_i gives that tile up.
+// For counters: conv_tile_end_i, the last step of a tile was issued; dsp_used_o, lut_used_o: see msq_wgt_used.
 // clear_i (a pulse, while idle) forgets all rows and parameters: the beginning of a program. abort_i (a level) does so
 // too, asks for nothing more and drops what still comes; idle_o when nothing is under way.
 module msq_wgt #(
@@ -54,7 +55,11 @@ module msq_wgt #(
   input  logic [3:0]          param_group_i,
   input  logic                param_leaky_i,
   output logic [Q*128-1:0]    param_data_o,
-  input  logic                tile_drained_i
+  input  logic                tile_drained_i,
+
+  input  logic                conv_tile_end_i,
+  output logic                dsp_used_o,
+  output logic                lut_used_o
 );
   localparam int O     = F + S;
   localparam int LANES = O / PORTS;
@@ -251,6 +256,12 @@ module msq_wgt #(
     .clk_i, .wen_i(|param_valid), .lane_i(param_lane), .row_i(param_word_row), .tile_i(param_word_tile),
     .wdata_i(param_word), .req_i(param_req_i), .group_i(param_group_i), .leaky_i(param_leaky_i), .rtile_i(drained_q[0]),
     .data_o(param_data_o)
+  );
+
+  msq_wgt_used #(.F(F), .O(O)) u_used (
+    .clk_i, .rst_ni, .forget_i(forget), .valid_i(|param_valid && param_word_row == '0), .lane_i(param_lane),
+    .tile_i(param_word_tile), .multiplier_i(param_word[16:0]), .drained_i(tile_drained_i),
+    .drained_tile_i(drained_q[0]), .tile_end_i(conv_tile_end_i), .dsp_used_o, .lut_used_o
   );
 
   always_ff @(posedge clk_i) begin

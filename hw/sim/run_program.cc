@@ -35,6 +35,8 @@ ProgramRun RunProgram(SimulatedKernel& kernel, const RunOptions& options) {
   run.error_index = kernel.ReadRegister(kErrorIndexRegister);
   run.cycles = kernel.ReadCounter(kCyclesLoRegister);
   run.steps = kernel.ReadCounter(kStepsLoRegister);
+  run.dsp_busy = kernel.ReadCounter(kDspBusyLoRegister);
+  run.lut_busy = kernel.ReadCounter(kLutBusyLoRegister);
   run.stall_weights = kernel.ReadCounter(kStallWeightsLoRegister);
   run.stall_drain = kernel.ReadCounter(kStallDrainLoRegister);
   run.stall_bank = kernel.ReadCounter(kStallBankLoRegister);

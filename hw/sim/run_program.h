@@ -24,6 +24,7 @@ struct ProgramRun {
   uint32_t error_index = 0;  // of the newest instruction handed out when the error came
   uint64_t cycles = 0;       // as the accelerator counts them
   uint64_t steps = 0;        // of the array
+  uint64_t dsp_busy = 0, lut_busy = 0;
   uint64_t stall_weights = 0, stall_drain = 0, stall_bank = 0;
   uint64_t read_beats = 0, write_beats = 0;
   // For each unit, the cycle (from the start) at which its nth instruction was completed.

@@ -52,11 +52,14 @@ module msq_wgt_bench #(
 
   assign idle_o = wgt_idle && &port_idle;
 
+  logic unused_dsp, unused_lut;
+
   msq_wgt #(.F(F), .S(S), .PORTS(PORTS), .WDEPTH(WDEPTH), .Q(Q)) u_wgt (
     .clk_i, .rst_ni, .clear_i, .cmd_valid_i, .cmd_ready_o, .cmd_instr_i, .done_o, .error_o, .abort_i, .idle_o(wgt_idle),
     .req_valid_o(req_valid), .req_ready_i(req_ready), .req_addr_o(req_addr), .req_beats_o(req_beats),
     .data_valid_i(data_valid), .data_i(data), .rows_avail_o, .rd_en_i, .rd_row_i, .release_i, .release_rows_i, .wf_o,
-    .ws_o, .param_req_i, .param_group_i, .param_leaky_i, .param_data_o, .tile_drained_i
+    .ws_o, .param_req_i, .param_group_i, .param_leaky_i, .param_data_o, .tile_drained_i,
+    .conv_tile_end_i(1'b0), .dsp_used_o(unused_dsp), .lut_used_o(unused_lut)
   );
 
   for (genvar p = 0; p < PORTS; p++) begin : gen_port
