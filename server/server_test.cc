@@ -1,17 +1,13 @@
 // The whole server in this process over a loopback connection, with a backend that can be held.
 #include "server/server.h"
 
-#include <algorithm>
 #include <atomic>
 #include <deque>
-#include <filesystem>
-#include <fstream>
 #include <future>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 

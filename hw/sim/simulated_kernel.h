@@ -38,7 +38,7 @@ class SimulatedKernel {
   }
 };
 
-// The RTL of a configuration, verilated. Null when this program was built without it.
+// Makes the RTL of one configuration, verilated, with the memory that it is connected to: see hw/sim/kernels.h.
 using KernelFactory = std::unique_ptr<SimulatedKernel> (*)(AxiMemory* memory);
 
 }  // namespace msq::hw
