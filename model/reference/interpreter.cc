@@ -205,30 +205,29 @@ struct Execute {
     }
   }
 
-  int32_t AtIndex(const std::vector<int64_t>& index) const {
-    int64_t offset = 0;
-    for (size_t d = 0; d < index.size(); ++d) offset = offset * in[0].type.shape[d] + index[d];
-    return in[0].values[static_cast<size_t>(offset)];
-  }
-
   absl::StatusOr<Values> operator()(const ir::Pad& op) const {
     Values y;
-    ForEachIndex(out.shape, [&](std::vector<int64_t> index) {
+    ForEachIndex(out.shape, [&](const std::vector<int64_t>& index) {
       bool inside = true;
+      int64_t offset = 0;
       for (size_t d = 0; d < index.size(); ++d) {
-        index[d] -= op.before[d];
-        inside = inside && index[d] >= 0 && index[d] < in[0].type.shape[d];
+        const int64_t position = index[d] - op.before[d], length = in[0].type.shape[d];
+        inside = inside && position >= 0 && position < length;
+        offset = offset * length + position;
       }
-      y.push_back(inside ? AtIndex(index) : in[0].type.zero_point);
+      y.push_back(inside ? in[0].values[static_cast<size_t>(offset)] : in[0].type.zero_point);
     });
     return y;
   }
 
   absl::StatusOr<Values> operator()(const ir::Slice& op) const {
     Values y;
-    ForEachIndex(out.shape, [&](std::vector<int64_t> index) {
-      for (size_t d = 0; d < index.size(); ++d) index[d] = op.starts[d] + index[d] * op.steps[d];
-      y.push_back(AtIndex(index));
+    ForEachIndex(out.shape, [&](const std::vector<int64_t>& index) {
+      int64_t offset = 0;
+      for (size_t d = 0; d < index.size(); ++d) {
+        offset = offset * in[0].type.shape[d] + op.starts[d] + index[d] * op.steps[d];
+      }
+      y.push_back(in[0].values[static_cast<size_t>(offset)]);
     });
     return y;
   }
