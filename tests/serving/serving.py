@@ -206,25 +206,32 @@ def running_on(cpus):
 def measure_overload(bench):
     """The most that closed loops get out of the daemon, then five times that, offered whether or not it answers.
 
-    The load generator has a processor of its own: what it takes is not the daemon's.
+    The load generator has a processor that computes nothing. First the daemon does all on the other ones, then its front
+    may use that processor too: what taking in and refusing requests costs is or is not taken from computing.
     """
-    *server_cpus, client_cpu = sorted(os.sched_getaffinity(0))
-    if not server_cpus:
+    *compute_cpus, client_cpu = sorted(os.sched_getaffinity(0))
+    if not compute_cpus:
         raise Failure("overload: needs two processors")
-    with running_on(server_cpus):
-        daemon = Daemon(bench, "--threads", len(server_cpus), "--workers", len(server_cpus))
-    with running_on({client_cpu}), daemon:
-        # A smoke run is over before the large network has answered.
-        return [overload(bench, daemon, model) for model in (["heavy"] if bench.quick else ["heavy", "large"])]
+    sections = []
+    # A smoke run is over before the large network has answered.
+    for model in ["heavy"] if bench.quick else ["heavy", "large"]:
+        for front_cpus in [], [client_cpu]:
+            with running_on({*compute_cpus, *front_cpus}):
+                daemon = Daemon(bench, "--threads", len(compute_cpus), "--workers", len(compute_cpus))
+            with running_on({client_cpu}), daemon:
+                front = "on a processor of its own" if front_cpus else "where it computes"
+                sections.append({"front": front} | overload(bench, daemon, model, front))
+    return sections
 
 
-def overload(bench, daemon, model):
-    peaks, reports = [], []
+def overload(bench, daemon, model, front):
+    rates, reports = {16: [], 32: []}, []
     before = daemon.phase(model, "compute")
     for _ in range(1 if bench.quick else 3):
-        peaks.append(max(bench.closed_loop(daemon, model, concurrency, duration=bench.duration * 2)["ok_per_s"]
-                         for concurrency in (16, 32)))
-        reports.append(bench.load(daemon, model, "--rate", OVERLOAD * peaks[0], duration=bench.duration * 4))
+        for concurrency, measured in rates.items():
+            measured.append(bench.closed_loop(daemon, model, concurrency, duration=bench.duration * 3)["ok_per_s"])
+        offered = OVERLOAD * max(measured[0] for measured in rates.values())
+        reports.append(bench.load(daemon, model, "--rate", offered, duration=bench.duration * 6))
     compute_us = daemon.mean_us(model, "compute", before)
     memory = daemon.memory_mb("VmHWM")
     answers = collections.Counter()
@@ -232,13 +239,16 @@ def overload(bench, daemon, model):
         answers.update(report["answers"])
         if report["wrong"] or not set(answers) <= {"OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED"}:
             raise Failure(f"overload: answers {report['answers']}; {report['first_error']}")
+    peaks = max(rates.values(), key=statistics.median)
     peak, goodput = statistics.median(peaks), median(reports, "ok_per_s")
-    section = {"network": model, "compute_us": compute_us, "peak_per_s": peak, "offered_per_s": OVERLOAD * peaks[0],
+    section = {"network": model, "compute_us": compute_us, "peak_per_s": peak, "offered_per_s": offered,
                "goodput_per_s": goodput, "goodput_ratio": goodput / peak, "answers": answers, "memory_max_mb": memory,
                "served_p50_us": median(reports, "ok", "p50_us"), "served_p99_us": median(reports, "ok", "p99_us"),
                "refused_p50_us": median(reports, "refused", "p50_us")}
-    print(f"\noverload of '{model}': peak {peak:.0f}/s ({min(peaks):.0f}..{max(peaks):.0f}), offered {OVERLOAD * peaks[0]:.0f}/s: "
-          f"goodput {goodput:.0f}/s = {section['goodput_ratio']:.3f} of peak")
+    goodputs = [report["ok_per_s"] for report in reports]
+    print(f"\noverload of '{model}', front {front}: peak {peak:.1f}/s ({min(peaks):.1f}..{max(peaks):.1f}), "
+          f"offered {offered:.0f}/s: goodput {goodput:.1f}/s ({min(goodputs):.1f}..{max(goodputs):.1f}) = "
+          f"{section['goodput_ratio']:.3f} of peak")
     print(f"  answers {dict(answers)}; served p50/p99 {section['served_p50_us']:.0f}/{section['served_p99_us']:.0f} us, "
           f"refused p50 {section['refused_p50_us']:.0f} us; memory {memory:.0f} MiB at most")
     return section

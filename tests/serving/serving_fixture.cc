@@ -113,9 +113,10 @@ int main(int argc, char** argv) {
                "max_batch_size: 16\n" + Instances(count) +
                    "dynamic_batching { preferred_batch_size: [ 8, 16 ] max_queue_delay_microseconds: 500 }\n");
   }
-  // max_queue_size keeps what waits well under the time that a client would wait.
-  const std::string overloaded = "max_batch_size: 16\n" + Instances(2) +
-                                 "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 500\n"
+  // max_queue_size keeps what waits well under the time that a client would wait; batches are small, so that a run of
+  // seconds is not a handful of them.
+  const std::string overloaded = "max_batch_size: 4\n" + Instances(2) +
+                                 "dynamic_batching { preferred_batch_size: [ 4 ] max_queue_delay_microseconds: 500\n"
                                  "  default_queue_policy { max_queue_size: 64 } }\n";
   WriteModel(folder, "heavy", ForPixels(msq::testing::ResNetCifar(50)), overloaded);
   WriteModel(folder, "large", ForPixels(msq::testing::ResNet18()), overloaded);
