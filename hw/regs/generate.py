@@ -14,7 +14,7 @@ REGS = pathlib.Path(__file__).resolve().parent
 ROOT = REGS.parent.parent
 DOCS_COMMAND = "python3 hw/regs/generate.py --docs"
 KINDS = {"unsigned": "kUnsigned", "signed": "kSigned", "address": "kAddress"}
-PARAMETERS = ["P", "F", "S", "Q", "BANKS", "DEPTH", "WDEPTH", "PORTS"]
+PARAMETERS = ["P", "F", "S", "Q", "BANKS", "DEPTH", "WDEPTH", "PORTS", "LOADS", "VECS"]
 
 
 class SpecError(Exception):

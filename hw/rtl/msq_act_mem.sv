@@ -2,9 +2,9 @@
 //
 // Port A: each bank reads a_row_i where a_en_i; the word is on a_data_o 2 cycles later. It never waits.
 // Port B: clients ask with valid and an address {row, bank}; ready is decided in the same cycle, bank by bank, by fixed
-// priority: drain writes, skip reads (NW of each), vec read, load write, store read, vec write (VEC is the slowest of
-// them and reads a word a cycle; the others have buffers and gaps). Each bank serves one client a cycle, so that
-// clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a granted
+// priority: drain writes, skip reads (NW of each), vec reads (NV), load writes (NL), store read, vec writes (NV); VEC is
+// the slowest of them and reads a word a cycle, the others have buffers and gaps. Each bank serves one client a cycle,
+// so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a granted
 // read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
 // A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by
 // range_err_o, a pulse one cycle later. b_activity_o: something was granted this cycle. ready depends on the other
@@ -12,7 +12,9 @@
 module msq_act_mem #(
   parameter int BANKS = 3,
   parameter int DEPTH = 2048,
-  parameter int NW    = 1
+  parameter int NW    = 1,
+  parameter int NL    = 1,
+  parameter int NV    = 1
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
@@ -33,10 +35,10 @@ module msq_act_mem #(
   output logic [NW-1:0]       sr_rvalid_o,
   output logic [NW*64-1:0]    sr_rdata_o,
 
-  input  logic                lw_valid_i,
-  output logic                lw_ready_o,
-  input  logic [23:0]         lw_addr_i,
-  input  logic [63:0]         lw_data_i,
+  input  logic [NL-1:0]       lw_valid_i,
+  output logic [NL-1:0]       lw_ready_o,
+  input  logic [NL*24-1:0]    lw_addr_i,
+  input  logic [NL*64-1:0]    lw_data_i,
 
   input  logic                st_valid_i,
   output logic                st_ready_o,
@@ -44,24 +46,24 @@ module msq_act_mem #(
   output logic                st_rvalid_o,
   output logic [63:0]         st_rdata_o,
 
-  input  logic                vr_valid_i,
-  output logic                vr_ready_o,
-  input  logic [23:0]         vr_addr_i,
-  output logic                vr_rvalid_o,
-  output logic [63:0]         vr_rdata_o,
+  input  logic [NV-1:0]       vr_valid_i,
+  output logic [NV-1:0]       vr_ready_o,
+  input  logic [NV*24-1:0]    vr_addr_i,
+  output logic [NV-1:0]       vr_rvalid_o,
+  output logic [NV*64-1:0]    vr_rdata_o,
 
-  input  logic                vw_valid_i,
-  output logic                vw_ready_o,
-  input  logic [23:0]         vw_addr_i,
-  input  logic [63:0]         vw_data_i,
+  input  logic [NV-1:0]       vw_valid_i,
+  output logic [NV-1:0]       vw_ready_o,
+  input  logic [NV*24-1:0]    vw_addr_i,
+  input  logic [NV*64-1:0]    vw_data_i,
 
   output logic                range_err_o,
   output logic                b_activity_o
 );
-  localparam int C  = 2 * NW + 4;  // clients, in order of priority
-  localparam int VR = 2 * NW, LW = 2 * NW + 1, ST = 2 * NW + 2;
-  localparam int WC = NW + 2;      // writing ones: drain, load, vec
-  localparam int RC = NW + 2;      // reading ones: skip, vec, store
+  localparam int VR = 2 * NW, LW = VR + NV, ST = LW + NL, VW = ST + 1;  // the first of each, in order of priority
+  localparam int C  = VW + NV;        // clients
+  localparam int WC = NW + NL + NV;   // writing ones: drain, load, vec
+  localparam int RC = NW + NV + 1;    // reading ones: skip, vec, store
   localparam int RB = $clog2(DEPTH);
 
   logic [C-1:0]        valid, ready, ok;
@@ -111,10 +113,10 @@ module msq_act_mem #(
       end
     end
     for (genvar r = 0; r < RC; r++) begin : gen_reader
-      assign wins[r*BANKS + b] = win[r < NW ? NW + r : r == NW ? VR : ST];
+      assign wins[r*BANKS + b] = win[r < NW + NV ? NW + r : ST];
     end
 
-    assign writer = {win[C-1], win[LW], win[NW-1:0]};
+    assign writer = {win[VW +: NV], win[LW +: NL], win[NW-1:0]};
     assign write  = |writer;
     always_comb begin
       row     = '0;
@@ -130,7 +132,8 @@ module msq_act_mem #(
         data |= dw_data_i[64*c +: 64] & {64{win[c]}};
       end
       if (|writer[WC-1:NW]) mask = 2'b11;
-      data |= (lw_data_i & {64{win[LW]}}) | (vw_data_i & {64{win[C-1]}});
+      for (int c = 0; c < NL; c++) data |= lw_data_i[64*c +: 64] & {64{win[LW+c]}};
+      for (int c = 0; c < NV; c++) data |= vw_data_i[64*c +: 64] & {64{win[VW+c]}};
     end
 
     msq_act_piece #(.DEPTH(DEPTH)) u_piece (.row_i(a_row_i[20*b +: 20]), .piece_o(a_piece));
@@ -147,7 +150,7 @@ module msq_act_mem #(
   logic [RC-1:0]    rvalid;
   logic [RC*64-1:0] rdata;
   for (genvar r = 0; r < RC; r++) begin : gen_read
-    localparam int c = r < NW ? NW + r : r == NW ? VR : ST;
+    localparam int c = r < NW + NV ? NW + r : ST;
     logic             valid1_q, valid2_q;
     logic [BANKS-1:0] bank1_q, bank2_q;
     logic [63:0]      word;

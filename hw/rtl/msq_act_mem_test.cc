@@ -33,23 +33,30 @@ struct Answer {
   uint64_t data = 0;
 };
 
-template <typename DutT, int kBanksT, int kDepthT, int kWidthT>
+template <typename DutT, int kBanksT, int kDepthT, int kWidthT, int kLoadsT, int kVecsT>
 struct Build {
   using Dut = DutT;
   static constexpr int kBanks = kBanksT;
   static constexpr int kDepth = kDepthT;
   static constexpr int kWidth = kWidthT;
+  static constexpr int kLoads = kLoadsT;
+  static constexpr int kVecs = kVecsT;
 };
 
 template <typename B>
 class ActMemTest : public ::testing::Test {
  protected:
   ActMemTest() {
-    for (int i = 0; i < B::kWidth; ++i) clients_.push_back({.kind = Kind::kDrainWrite, .index = i});
-    for (int i = 0; i < B::kWidth; ++i) clients_.push_back({.kind = Kind::kSkipRead, .index = i});
-    for (const Kind kind : {Kind::kVecRead, Kind::kLoadWrite, Kind::kStoreRead, Kind::kVecWrite}) {
-      clients_.push_back({.kind = kind, .index = 0});
-    }
+    const auto add = [this](Kind kind, int count) {
+      for (int i = 0; i < count; ++i) clients_.push_back({.kind = kind, .index = i});
+    };
+    clients_.reserve(2 * B::kWidth + B::kLoads + 2 * B::kVecs + 1);
+    add(Kind::kDrainWrite, B::kWidth);
+    add(Kind::kSkipRead, B::kWidth);
+    add(Kind::kVecRead, B::kVecs);
+    add(Kind::kLoadWrite, B::kLoads);
+    add(Kind::kStoreRead, 1);
+    add(Kind::kVecWrite, B::kVecs);
     answers_.assign(3, std::vector<Answer>(clients_.size()));
     a_answers_.assign(3, std::vector<Answer>(B::kBanks));
   }
@@ -83,22 +90,22 @@ class ActMemTest : public ::testing::Test {
         SetPortBits(address, 24 * i, 24, &dut_.sr_addr_i);
         break;
       case Kind::kLoadWrite:
-        dut_.lw_valid_i = client->valid;
-        SetPortBits(address, 0, 24, &dut_.lw_addr_i);
-        dut_.lw_data_i = client->data;
+        SetPortBits(client->valid, i, 1, &dut_.lw_valid_i);
+        SetPortBits(address, 24 * i, 24, &dut_.lw_addr_i);
+        SetPortBits(client->data, 64 * i, 64, &dut_.lw_data_i);
         break;
       case Kind::kStoreRead:
         dut_.st_valid_i = client->valid;
         SetPortBits(address, 0, 24, &dut_.st_addr_i);
         break;
       case Kind::kVecRead:
-        dut_.vr_valid_i = client->valid;
-        SetPortBits(address, 0, 24, &dut_.vr_addr_i);
+        SetPortBits(client->valid, i, 1, &dut_.vr_valid_i);
+        SetPortBits(address, 24 * i, 24, &dut_.vr_addr_i);
         break;
       case Kind::kVecWrite:
-        dut_.vw_valid_i = client->valid;
-        SetPortBits(address, 0, 24, &dut_.vw_addr_i);
-        dut_.vw_data_i = client->data;
+        SetPortBits(client->valid, i, 1, &dut_.vw_valid_i);
+        SetPortBits(address, 24 * i, 24, &dut_.vw_addr_i);
+        SetPortBits(client->data, 64 * i, 64, &dut_.vw_data_i);
         break;
     }
   }
@@ -110,13 +117,13 @@ class ActMemTest : public ::testing::Test {
       case Kind::kSkipRead:
         return PortBits(dut_.sr_ready_o, client.index, 1) != 0;
       case Kind::kLoadWrite:
-        return dut_.lw_ready_o != 0;
+        return PortBits(dut_.lw_ready_o, client.index, 1) != 0;
       case Kind::kStoreRead:
         return dut_.st_ready_o != 0;
       case Kind::kVecRead:
-        return dut_.vr_ready_o != 0;
+        return PortBits(dut_.vr_ready_o, client.index, 1) != 0;
       case Kind::kVecWrite:
-        return dut_.vw_ready_o != 0;
+        return PortBits(dut_.vw_ready_o, client.index, 1) != 0;
     }
     return false;
   }
@@ -129,7 +136,8 @@ class ActMemTest : public ::testing::Test {
       case Kind::kStoreRead:
         return {.valid = dut_.st_rvalid_o != 0, .data = dut_.st_rdata_o};
       case Kind::kVecRead:
-        return {.valid = dut_.vr_rvalid_o != 0, .data = dut_.vr_rdata_o};
+        return {.valid = PortBits(dut_.vr_rvalid_o, client.index, 1) != 0,
+                .data = PortBits(dut_.vr_rdata_o, 64 * client.index, 64)};
       default:
         return {};
     }
@@ -242,10 +250,10 @@ class ActMemTest : public ::testing::Test {
       for (int row = 0; row < B::kDepth; ++row) {
         memory_[b][row] = random_();
         SetPortBits(static_cast<uint64_t>(row) << 4 | static_cast<uint64_t>(b), 0, 24, &dut_.lw_addr_i);
-        dut_.lw_data_i = memory_[b][row];
+        SetPortBits(memory_[b][row], 0, 64, &dut_.lw_data_i);
         dut_.clk_i = 0;
         dut_.eval();
-        ASSERT_TRUE(dut_.lw_ready_o);
+        ASSERT_TRUE(PortBits(dut_.lw_ready_o, 0, 1));
         dut_.clk_i = 1;
         dut_.eval();
       }
@@ -267,7 +275,7 @@ class ActMemTest : public ::testing::Test {
   int64_t reads_ = 0, a_reads_ = 0, refusals_ = 0, errors_ = 0;
 };
 
-using Builds = ::testing::Types<Build<Vmsq_act_mem_n1, 3, 37, 1>, Build<Vmsq_act_mem_n2, 5, 3077, 2>>;
+using Builds = ::testing::Types<Build<Vmsq_act_mem_n1, 3, 37, 1, 1, 1>, Build<Vmsq_act_mem_n2, 5, 3077, 2, 3, 2>>;
 TYPED_TEST_SUITE(ActMemTest, Builds);
 
 TYPED_TEST(ActMemTest, AgreesWithAnArrayAndThePriorities) {

@@ -17,6 +17,8 @@ module msq_axil_ctrl #(
   parameter int DEPTH = 9216,
   parameter int WDEPTH = 512,
   parameter int PORTS = 2,
+  parameter int LOADS = 2,
+  parameter int VECS = 1,
   parameter logic [31:0] BUILD_ID = '0,
   parameter logic [63:0] COUNTER_CLEAR = '0  // not 0 in tests that want carries
 ) (
@@ -284,6 +286,8 @@ module msq_axil_ctrl #(
           rdata[msq_regs::CONFIG_MEMORY_BANKS_LSB +: msq_regs::CONFIG_MEMORY_BANKS_W]             = 8'(BANKS);
           rdata[msq_regs::CONFIG_MEMORY_PORTS_LSB +: msq_regs::CONFIG_MEMORY_PORTS_W]             = 8'(PORTS);
           rdata[msq_regs::CONFIG_MEMORY_WDEPTH_LOG2_LSB +: msq_regs::CONFIG_MEMORY_WDEPTH_LOG2_W] = 8'($clog2(WDEPTH));
+          rdata[msq_regs::CONFIG_MEMORY_LOADS_LSB +: msq_regs::CONFIG_MEMORY_LOADS_W]             = 4'(LOADS);
+          rdata[msq_regs::CONFIG_MEMORY_VECS_LSB +: msq_regs::CONFIG_MEMORY_VECS_W]               = 4'(VECS);
         end
         msq_regs::CONFIG_DEPTH_ADDR: rdata = 32'(DEPTH);
         msq_regs::STATUS_ADDR: begin

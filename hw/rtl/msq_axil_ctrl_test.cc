@@ -35,7 +35,8 @@ std::map<uint32_t, uint32_t> Constants(uint32_t build_id) {
       {kIsaVersionRegister, 1},
       {kBuildIdRegister, build_id},
       {kConfigArrayRegister, byte(z020.p, 0) | byte(z020.f, 8) | byte(z020.s, 16) | byte(z020.q, 24)},
-      {kConfigMemoryRegister, byte(z020.banks, 0) | byte(z020.ports, 8) | byte(9, 16)},
+      {kConfigMemoryRegister,
+       byte(z020.banks, 0) | byte(z020.ports, 8) | byte(9, 16) | byte(z020.loads, 24) | byte(z020.vecs, 28)},
       {kConfigDepthRegister, static_cast<uint32_t>(z020.depth)},
   };
 }

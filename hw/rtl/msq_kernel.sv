@@ -13,6 +13,8 @@ module msq_kernel #(
   parameter int DEPTH = 2048,
   parameter int WDEPTH = 512,
   parameter int PORTS = 1,
+  parameter int LOADS = 1,
+  parameter int VECS = 1,
   parameter int XC7_PRIMS = 0,
   parameter logic [31:0] BUILD_ID = '0
 ) (
@@ -93,7 +95,8 @@ module msq_kernel #(
   end
 
   msq_axil_ctrl #(
-    .P(P), .F(F), .S(S), .Q(Q), .BANKS(BANKS), .DEPTH(DEPTH), .WDEPTH(WDEPTH), .PORTS(PORTS), .BUILD_ID(BUILD_ID)
+    .P(P), .F(F), .S(S), .Q(Q), .BANKS(BANKS), .DEPTH(DEPTH), .WDEPTH(WDEPTH), .PORTS(PORTS),
+    .LOADS(LOADS), .VECS(VECS), .BUILD_ID(BUILD_ID)
   ) u_ctrl (
     .clk_i, .rst_ni,
     .s_awvalid_i(s_axi_awvalid_i), .s_awready_o(s_axi_awready_o), .s_awaddr_i(s_axi_awaddr_i),
@@ -130,16 +133,16 @@ module msq_kernel #(
   assign trace_done_o = unit_done;
 
   // ---- DRAM ---------------------------------------------------------------------------------------------------------
-  // Each port serves the weights first; port 0 also instructions, the last port also LOAD.
+  // Each port serves the weights first; port 0 also instructions, the last LOADS ports also an engine of LOAD each.
   logic [PORTS-1:0]    wgt_req_valid, wgt_req_ready, wgt_data_valid;
   logic [PORTS*48-1:0] wgt_req_addr;
   logic [PORTS*5-1:0]  wgt_req_beats;
   logic [PORTS*64-1:0] port_data;
   logic [PORTS-1:0]    port_error, port_range, port_idle;
 
-  logic        load_req_valid, load_req_ready, load_data_valid;
-  logic [47:0] load_req_addr;
-  logic [4:0]  load_req_beats;
+  logic [LOADS-1:0]    load_req_valid, load_req_ready, load_data_valid;
+  logic [LOADS*48-1:0] load_req_addr;
+  logic [LOADS*5-1:0]  load_req_beats;
 
   for (genvar p = 0; p < PORTS; p++) begin : gen_port
     logic [2:0]  valid, ready, data_valid;
@@ -149,11 +152,8 @@ module msq_kernel #(
 
     assign valid[0] = p == 0 ? fetch_req_valid : 1'b0;
     assign valid[1] = wgt_req_valid[p];
-    assign valid[2] = p == PORTS - 1 ? load_req_valid : 1'b0;
     assign fetch_addr  = fetch_req_addr;
     assign fetch_beats = fetch_req_beats;
-    assign load_addr   = load_req_addr;
-    assign load_beats  = load_req_beats;
     assign wgt_req_ready[p]  = ready[1];
     assign wgt_data_valid[p] = data_valid[1];
 
@@ -177,11 +177,18 @@ module msq_kernel #(
       logic unused_fetch;
       assign unused_fetch = ready[0] ^ data_valid[0];
     end
-    if (p == PORTS - 1) begin : gen_load
-      assign load_req_ready  = ready[2];
-      assign load_data_valid = data_valid[2];
+    if (p >= PORTS - LOADS) begin : gen_load
+      localparam int L = PORTS - 1 - p;
+      assign valid[2]           = load_req_valid[L];
+      assign load_addr          = load_req_addr[L*48+:48];
+      assign load_beats         = load_req_beats[L*5+:5];
+      assign load_req_ready[L]  = ready[2];
+      assign load_data_valid[L] = data_valid[2];
     end else begin : gen_no_load
       logic unused_load;
+      assign valid[2]    = 1'b0;
+      assign load_addr   = '0;
+      assign load_beats  = '0;
       assign unused_load = ready[2] ^ data_valid[2];
     end
   end
@@ -214,12 +221,17 @@ module msq_kernel #(
   logic [NW*24-1:0]    dw_addr, sr_addr;
   logic [NW*64-1:0]    dw_data, sr_rdata;
   logic [NW*2-1:0]     dw_mask;
-  logic                lw_valid, lw_ready, st_valid, st_ready, st_rvalid;
-  logic                vr_valid, vr_ready, vr_rvalid, vw_valid, vw_ready;
-  logic [23:0]         lw_addr, st_addr, vr_addr, vw_addr;
-  logic [63:0]         lw_data, st_rdata, vr_rdata, vw_data;
+  logic                st_valid, st_ready, st_rvalid;
+  logic [23:0]         st_addr;
+  logic [63:0]         st_rdata;
+  logic [LOADS-1:0]    lw_valid, lw_ready;
+  logic [LOADS*24-1:0] lw_addr;
+  logic [LOADS*64-1:0] lw_data;
+  logic [VECS-1:0]     vr_valid, vr_ready, vr_rvalid, vw_valid, vw_ready;
+  logic [VECS*24-1:0]  vr_addr, vw_addr;
+  logic [VECS*64-1:0]  vr_rdata, vw_data;
 
-  msq_act_mem #(.BANKS(BANKS), .DEPTH(DEPTH), .NW(NW)) u_act_mem (
+  msq_act_mem #(.BANKS(BANKS), .DEPTH(DEPTH), .NW(NW), .NL(LOADS), .NV(VECS)) u_act_mem (
     .clk_i, .rst_ni,
     .a_en_i(a_en), .a_row_i(a_row), .a_data_o(a_data),
     .dw_valid_i(dw_valid), .dw_ready_o(dw_ready), .dw_addr_i(dw_addr), .dw_data_i(dw_data), .dw_mask_i(dw_mask),
@@ -231,14 +243,26 @@ module msq_kernel #(
     .range_err_o(act_range), .b_activity_o(b_activity)
   );
 
-  msq_load #(.BANKS(BANKS)) u_load (
-    .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[LOAD]), .cmd_ready_o(cmd_ready[LOAD]),
-    .cmd_instr_i(cmd_instr[LOAD*1024+:1024]), .done_o(unit_done[LOAD]), .error_o(unit_error[LOAD]), .abort_i(abort),
-    .idle_o(unit_idle[LOAD]),
-    .req_valid_o(load_req_valid), .req_ready_i(load_req_ready), .req_addr_o(load_req_addr),
-    .req_beats_o(load_req_beats), .data_valid_i(load_data_valid), .data_i(port_data[(PORTS-1)*64+:64]),
-    .lw_valid_o(lw_valid), .lw_ready_i(lw_ready), .lw_addr_o(lw_addr), .lw_data_o(lw_data)
+  logic [LOADS-1:0] load_valid, load_ready, load_done, load_error, load_idle;
+
+  msq_team #(.N(LOADS)) u_loads (
+    .clk_i, .rst_ni, .clear_i(clear), .abort_i(abort), .cmd_valid_i(cmd_valid[LOAD]), .cmd_ready_o(cmd_ready[LOAD]),
+    .done_o(unit_done[LOAD]), .idle_o(unit_idle[LOAD]),
+    .engine_valid_o(load_valid), .engine_ready_i(load_ready), .engine_done_i(load_done), .engine_idle_i(load_idle)
   );
+  assign unit_error[LOAD] = |load_error;
+
+  for (genvar l = 0; l < LOADS; l++) begin : gen_load_engine
+    msq_load #(.BANKS(BANKS)) u_load (
+      .clk_i, .rst_ni, .cmd_valid_i(load_valid[l]), .cmd_ready_o(load_ready[l]),
+      .cmd_instr_i(cmd_instr[LOAD*1024+:1024]), .done_o(load_done[l]), .error_o(load_error[l]), .abort_i(abort),
+      .idle_o(load_idle[l]),
+      .req_valid_o(load_req_valid[l]), .req_ready_i(load_req_ready[l]), .req_addr_o(load_req_addr[l*48+:48]),
+      .req_beats_o(load_req_beats[l*5+:5]), .data_valid_i(load_data_valid[l]),
+      .data_i(port_data[(PORTS-1-l)*64+:64]),
+      .lw_valid_o(lw_valid[l]), .lw_ready_i(lw_ready[l]), .lw_addr_o(lw_addr[l*24+:24]), .lw_data_o(lw_data[l*64+:64])
+    );
+  end
 
   msq_store #(.BANKS(BANKS)) u_store (
     .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[STORE]), .cmd_ready_o(cmd_ready[STORE]),
@@ -250,13 +274,25 @@ module msq_kernel #(
     .st_valid_o(st_valid), .st_ready_i(st_ready), .st_addr_o(st_addr), .st_rvalid_i(st_rvalid), .st_rdata_i(st_rdata)
   );
 
-  msq_vec #(.BANKS(BANKS)) u_vec (
-    .clk_i, .rst_ni, .cmd_valid_i(cmd_valid[VEC]), .cmd_ready_o(cmd_ready[VEC]),
-    .cmd_instr_i(cmd_instr[VEC*1024+:1024]), .done_o(unit_done[VEC]), .error_o(unit_error[VEC]), .abort_i(abort),
-    .idle_o(unit_idle[VEC]),
-    .vr_valid_o(vr_valid), .vr_ready_i(vr_ready), .vr_addr_o(vr_addr), .vr_rvalid_i(vr_rvalid), .vr_rdata_i(vr_rdata),
-    .vw_valid_o(vw_valid), .vw_ready_i(vw_ready), .vw_addr_o(vw_addr), .vw_data_o(vw_data)
+  logic [VECS-1:0] vec_valid, vec_ready, vec_done, vec_error, vec_idle;
+
+  msq_team #(.N(VECS)) u_vecs (
+    .clk_i, .rst_ni, .clear_i(clear), .abort_i(abort), .cmd_valid_i(cmd_valid[VEC]), .cmd_ready_o(cmd_ready[VEC]),
+    .done_o(unit_done[VEC]), .idle_o(unit_idle[VEC]),
+    .engine_valid_o(vec_valid), .engine_ready_i(vec_ready), .engine_done_i(vec_done), .engine_idle_i(vec_idle)
   );
+  assign unit_error[VEC] = |vec_error;
+
+  for (genvar v = 0; v < VECS; v++) begin : gen_vec_engine
+    msq_vec #(.BANKS(BANKS)) u_vec (
+      .clk_i, .rst_ni, .cmd_valid_i(vec_valid[v]), .cmd_ready_o(vec_ready[v]),
+      .cmd_instr_i(cmd_instr[VEC*1024+:1024]), .done_o(vec_done[v]), .error_o(vec_error[v]), .abort_i(abort),
+      .idle_o(vec_idle[v]),
+      .vr_valid_o(vr_valid[v]), .vr_ready_i(vr_ready[v]), .vr_addr_o(vr_addr[v*24+:24]), .vr_rvalid_i(vr_rvalid[v]),
+      .vr_rdata_i(vr_rdata[v*64+:64]),
+      .vw_valid_o(vw_valid[v]), .vw_ready_i(vw_ready[v]), .vw_addr_o(vw_addr[v*24+:24]), .vw_data_o(vw_data[v*64+:64])
+    );
+  end
 
   // ---- weights, array, drain ----------------------------------------------------------------------------------------
   logic [15:0]         rows_avail, rd_row, release_rows;

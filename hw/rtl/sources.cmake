@@ -17,5 +17,5 @@ set(MSQ_CTRL_RTL ${MSQ_REGS_SV} msq_axil_ctrl.sv msq_counters.sv)
 # The accelerator, packages first.
 set(MSQ_KERNEL_RTL ${MSQ_ISA_SV} ${MSQ_REGS_SV} msq_kernel.sv ${MSQ_GEMM_RTL} ${MSQ_ACT_MEM_RTL} ${MSQ_CONV_RTL}
   ${MSQ_DRAIN_RTL} ${MSQ_VEC_RTL} ${MSQ_WGT_RTL} ${MSQ_MOVE_RTL} ${MSQ_AXI_RD_RTL} ${MSQ_AXI_WR_RTL} ${MSQ_FETCH_RTL}
-  ${MSQ_CTRL_RTL})
+  ${MSQ_CTRL_RTL} msq_team.sv)
 list(REMOVE_DUPLICATES MSQ_KERNEL_RTL)

@@ -25,6 +25,8 @@ TEST(IdentityTest, TheRegistersNameTheConfiguration) {
   const uint32_t sizes = kernel->ReadRegister(kConfigMemoryRegister);
   EXPECT_EQ(kConfigMemoryBanks.Of(sizes), static_cast<uint32_t>(tiny.banks));
   EXPECT_EQ(kConfigMemoryPorts.Of(sizes), static_cast<uint32_t>(tiny.ports));
+  EXPECT_EQ(kConfigMemoryLoads.Of(sizes), static_cast<uint32_t>(tiny.loads));
+  EXPECT_EQ(kConfigMemoryVecs.Of(sizes), static_cast<uint32_t>(tiny.vecs));
   EXPECT_EQ(1u << kConfigMemoryWdepthLog2.Of(sizes), static_cast<uint32_t>(tiny.wdepth));
   EXPECT_EQ(kernel->ReadRegister(kConfigDepthRegister), static_cast<uint32_t>(tiny.depth));
 }

@@ -54,10 +54,11 @@ class StripEmitter {
     MSQ_RETURN_IF_ERROR(Load(0));
     if (count > 1) MSQ_RETURN_IF_ERROR(Load(1));
     MSQ_RETURN_IF_ERROR(Convolve(0));
-    // CONV runs a strip ahead of VEC, LOAD a strip ahead of CONV.
+    // CONV runs a strip ahead of VEC, LOAD a strip ahead of CONV. Several LOADs in a row hold up what comes behind
+    // them until their buffer is free; the next CONV must not wait for that.
     for (int64_t k = 0; k < count; ++k) {
-      if (k + 2 < count) MSQ_RETURN_IF_ERROR(Load(k + 2));
       if (k + 1 < count) MSQ_RETURN_IF_ERROR(Convolve(k + 1));
+      if (k + 2 < count) MSQ_RETURN_IF_ERROR(Load(k + 2));
       if (layer_.pool == nullptr) continue;
       if (k + 1 < count) MSQ_RETURN_IF_ERROR(CopyOverlap(k));
       const Strip& strip = At(k);
@@ -125,16 +126,28 @@ class StripEmitter {
   absl::Status Load(int64_t k) {
     const Placed strip = InputStrip(k);
     if (strip.layout.height == 0) return absl::OkStatus();
+    // A part of the rows for each engine.
+    const int64_t rows = strip.layout.height;
+    const int64_t parts = std::min<int64_t>(builder_->configuration().loads, rows);
+    for (int64_t part = 0; part < parts; ++part) {
+      MSQ_RETURN_IF_ERROR(LoadRows(strip, rows * part / parts, rows * (part + 1) / parts));
+    }
+    return absl::OkStatus();
+  }
+
+  // Rows of a strip, counted from its first.
+  absl::Status LoadRows(const Placed& strip, int64_t begin, int64_t end) {
     const ImageLayout& whole = layer_.input->layout;
-    const int64_t row_bytes = whole.width * kWordBytes;
-    const hw::LoadFields load = {.dram = layer_.input->dram + strip.first_row * row_bytes,
+    const int64_t row_bytes = whole.width * kWordBytes, words = (end - begin) * whole.width;
+    const int64_t first_row = strip.first_row + begin, groups = whole.groups();
+    const hw::LoadFields load = {.dram = layer_.input->dram + first_row * row_bytes,
                                  .dram_row_stride = whole.height * row_bytes,
-                                 .rows = whole.planes() * whole.groups(),
-                                 .row_words = strip.layout.pixels(),
-                                 .act = builder_->Address(strip.base),
+                                 .rows = whole.planes() * groups,
+                                 .row_words = words,
+                                 .act = builder_->Address(strip.Row(first_row)),
                                  .act_step = builder_->Address(1),
-                                 .act_row_step = builder_->Address(1)};
-    return builder_->Load(load, {{}, {{strip.base, strip.base + strip.layout.words()}}});
+                                 .act_row_step = builder_->Address(strip.layout.pixels() - words + 1)};
+    return builder_->Load(load, {{}, strip.Rows(first_row, first_row + end - begin, groups)});
   }
 
   absl::Status Convolve(int64_t k) {

@@ -57,11 +57,11 @@ int64_t ProgramBuilder::WaitFor(Unit unit, const Access& access) const {
 
 template <typename Fields>
 absl::Status ProgramBuilder::Append(Unit unit, Fields fields, const Access& access, Section section) {
-  // A unit's own instructions follow each other anyway.
-  if (unit != kLoad) fields.wait_load = WaitFor(kLoad, access);
+  // The instructions of a unit with one engine follow each other anyway.
+  if (unit != kLoad || configuration_.loads > 1) fields.wait_load = WaitFor(kLoad, access);
   if (unit != kStore) fields.wait_store = WaitFor(kStore, access);
   if (unit != kConv) fields.wait_conv = WaitFor(kConv, access);
-  if (unit != kVec) fields.wait_vec = WaitFor(kVec, access);
+  if (unit != kVec || configuration_.vecs > 1) fields.wait_vec = WaitFor(kVec, access);
   MSQ_RETURN_IF_ERROR(CheckFits(fields));
   if (std::ssize(accesses_[unit]) == kMaxUnitInstructions) {
     return absl::ResourceExhaustedError("the program has more instructions than wait counts can tell apart");

@@ -102,7 +102,14 @@ absl::Status EmitMaxPool(const ir::Window& window, int64_t in_height, const Plac
   const auto [dilation_y, dilation_x] = window.dilations;
   const int64_t width = out.layout.width;
   if (dilation_y == 1 && dilation_x == 1) {
-    return EmitPoolBlock(window, {y0, y1 - y0, 0, kernel_h}, {0, width, 0, kernel_w}, true, in, out, builder, record);
+    // A part of the rows for each engine.
+    const int64_t parts = std::min<int64_t>(builder->configuration().vecs, y1 - y0);
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = y0 + (y1 - y0) * part / parts, end = y0 + (y1 - y0) * (part + 1) / parts;
+      MSQ_RETURN_IF_ERROR(EmitPoolBlock(window, {begin, end - begin, 0, kernel_h}, {0, width, 0, kernel_w}, true, in,
+                                        out, builder, record));
+    }
+    return absl::OkStatus();
   }
   // VEC tells padding by coordinates that know no dilation: blocks without any.
   for (const Run& rows : RunsOf(y0, y1, stride_y, window.pads[0], kernel_h, dilation_y, in_height)) {
