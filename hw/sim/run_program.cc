@@ -1,5 +1,7 @@
 #include "hw/sim/run_program.h"
 
+#include <chrono>
+
 namespace msq::hw {
 namespace {
 
@@ -20,6 +22,7 @@ ProgramRun RunProgram(SimulatedKernel& kernel, const RunOptions& options) {
   kernel.WriteRegister(kIsrRegister, kernel.ReadRegister(kIsrRegister));  // ones toggle: nothing is pending
   kernel.WriteRegister(kCtrlRegister, 1);
   const uint64_t start = kernel.cycle();
+  const auto host_start = std::chrono::steady_clock::now();
   ProgramRun run;
   while (!kernel.interrupt() && kernel.cycle() - start < options.max_cycles) {
     kernel.Clock();
@@ -29,6 +32,7 @@ ProgramRun RunProgram(SimulatedKernel& kernel, const RunOptions& options) {
       }
     }
   }
+  run.host_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - host_start).count();
   run.ended = kernel.interrupt();
   const uint32_t status = kernel.ReadRegister(kStatusRegister);
   run.error = static_cast<ErrorCode>(kStatusError.Of(status));

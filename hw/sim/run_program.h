@@ -27,6 +27,7 @@ struct ProgramRun {
   uint64_t dsp_busy = 0, lut_busy = 0;
   uint64_t stall_weights = 0, stall_drain = 0, stall_bank = 0;
   uint64_t read_beats = 0, write_beats = 0;
+  double host_seconds = 0;  // that the simulation took
   // For each unit, the cycle (from the start) at which its nth instruction was completed.
   std::array<std::vector<uint64_t>, kUnits> completed;
 
