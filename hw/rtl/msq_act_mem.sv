@@ -7,7 +7,7 @@
 // so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a granted
 // read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
 // A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by
-// range_err_o, a pulse one cycle later. b_activity_o: something was granted this cycle. ready depends on the other
+// range_err_o, a pulse one cycle later. b_activity_o: something was granted the cycle before. ready depends on the other
 // clients' valid and addresses and on the own address, never on the own valid.
 module msq_act_mem #(
   parameter int BANKS = 3,
@@ -75,7 +75,6 @@ module msq_act_mem #(
   assign valid = {vw_valid_i, st_valid_i, lw_valid_i, vr_valid_i, sr_valid_i, dw_valid_i};
   assign addr  = {vw_addr_i, st_addr_i, lw_addr_i, vr_addr_i, sr_addr_i, dw_addr_i};
   assign {vw_ready_o, st_ready_o, lw_ready_o, vr_ready_o, sr_ready_o, dw_ready_o} = ready;
-  assign b_activity_o = |(valid & ready);
 
   // Where each client's row lies is found out beside the arbitration, not behind it.
   logic [C*12-1:0] piece;
@@ -177,6 +176,7 @@ module msq_act_mem #(
   assign {st_rdata_o, vr_rdata_o, sr_rdata_o} = rdata;
 
   always_ff @(posedge clk_i) begin
+    b_activity_o <= |(valid & ready);
     if (!rst_ni) range_err_o <= 1'b0;
     else         range_err_o <= |(valid & ready & ~ok) || |(a_en_i & ~a_ok);
   end

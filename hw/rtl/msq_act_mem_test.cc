@@ -174,6 +174,7 @@ class ActMemTest : public ::testing::Test {
       answer = {};
     }
     ASSERT_EQ(dut_.range_err_o != 0, error_) << "cycle " << cycle_;
+    ASSERT_EQ(dut_.b_activity_o != 0, activity_) << "cycle " << cycle_;
     errors_ += error_ ? 1 : 0;
   }
 
@@ -207,7 +208,7 @@ class ActMemTest : public ::testing::Test {
         written[client.bank] = client.row;
       }
     }
-    ASSERT_EQ(dut_.b_activity_o != 0, activity);
+    activity_ = activity;
     for (int b = 0; b < B::kBanks; ++b) {
       if (!a_en_[b]) continue;
       const bool in_memory = InMemory(a_row_[b], b);
@@ -269,7 +270,7 @@ class ActMemTest : public ::testing::Test {
   std::array<int, 16> a_row_ = {};
   std::vector<std::vector<Answer>> answers_, a_answers_;  // by cycle modulo 3
   std::vector<std::pair<uint64_t*, uint64_t>> pending_;
-  bool error_ = false;
+  bool error_ = false, activity_ = true;  // of the cycle before, at first the last one of Fill
   int busy_ = 50;  // percent
   int64_t cycle_ = 0;
   int64_t reads_ = 0, a_reads_ = 0, refusals_ = 0, errors_ = 0;

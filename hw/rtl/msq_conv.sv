@@ -142,12 +142,14 @@ module msq_conv #(
   logic [10:0] info_q [6];  // first, last, px, grp
   logic [15:0] row_q [4];
   logic [15:0] release_rows_q [4];
+  logic        releases_q;  // release_rows_q[3] is not 0
 
   always_ff @(posedge clk_i) begin
     step_q <= !rst_ni ? '0 : {step_q[4:0], step};
     info_q[0]         <= {first, last, px, grp};
     row_q[0]          <= row;
     release_rows_q[0] <= release_rows;
+    releases_q        <= release_rows_q[2] != '0;
     for (int i = 1; i < 6; i++) info_q[i] <= info_q[i-1];
     for (int i = 1; i < 4; i++) begin
       row_q[i]          <= row_q[i-1];
@@ -157,7 +159,7 @@ module msq_conv #(
 
   assign rd_en_o        = step_q[3] && !abort_i;
   assign rd_row_o       = row_q[3];
-  assign release_o      = rd_en_o && release_rows_q[3] != '0;
+  assign release_o      = rd_en_o && releases_q;
   assign release_rows_o = release_rows_q[3];
   assign vld_o          = step_q[5];
   assign {first_o, last_o, last_px_o, last_grp_o} = info_q[5];

@@ -68,9 +68,8 @@ module msq_fetch (
   logic [47:0] addr_q;
   logic [63:0] head;
   logic        head_valid, pop;
-  logic        asked, continues, misaligned;
-
-  assign misaligned  = addr_q[6:0] != '0;  // its bursts might cross 4 KB
+  logic        asked, continues;
+  logic        misaligned;  // its bursts might cross 4 KB; a register
   assign req_valid_o = state_q == StRun && more_q && used_q <= 6'(WORDS - 16) && !misaligned;
   assign req_addr_o  = addr_q;
   assign req_beats_o = 5'd16;
@@ -100,6 +99,7 @@ module msq_fetch (
   end
 
   always_ff @(posedge clk_i) begin
+    if (begin_program) misaligned <= prog_addr_i[6:0] != '0;
     if (begin_program) addr_q <= prog_addr_i;
     else if (asked) addr_q <= addr_q + 48'd128;
   end

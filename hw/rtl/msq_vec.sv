@@ -192,19 +192,22 @@ module msq_vec #(
   logic [1:0]  requests_q;
   logic        pop;
 
-  assign vr_valid_o = requests_q != 2'd0 && head_q[3];
-  assign vr_addr_o  = head_q[27:4];
-  assign pop        = requests_q != 2'd0 && (!head_q[3] || vr_ready_i);
+  assign vr_addr_o = head_q[27:4];
+  assign pop       = requests_q != 2'd0 && (!vr_valid_o || vr_ready_i);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) requests_q <= 2'd0;
     else requests_q <= requests_q + {1'b0, push} - {1'b0, pop};
   end
 
+  // vr_valid_o, that the head is there and reads, is a register: all clients of the memory wait for it.
   always_ff @(posedge clk_i) begin
     if (pop && requests_q[1]) head_q <= next_q;
     else if (pop || requests_q == 2'd0) head_q <= {in_sum, word_kind_q};
     if (!requests_q[1]) next_q <= {in_sum, word_kind_q};
+    if (!rst_ni) vr_valid_o <= 1'b0;
+    else if (pop && requests_q[1]) vr_valid_o <= next_q[3];
+    else if (pop || requests_q == 2'd0) vr_valid_o <= push && word_kind_q[3];
   end
 
   //------------------------------------------------------------------------------------------------------------------
