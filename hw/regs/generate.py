@@ -233,7 +233,10 @@ def configurations_h(spec):
              "  std::string_view name;"]
     lines += [f"  int {name.lower()};" for name in PARAMETERS]
     lines += ["  std::string_view part;", "  uint32_t build_id;  // what the register build_id reads", "",
-              "  constexpr int lanes() const { return f + s; }  // O", "};", "",
+              "  constexpr int lanes() const { return f + s; }  // O",
+              "  constexpr int lane_period() const { return LanePeriod(f, s); }",
+              "  // Of a position in a tile, or of an output channel's slot.",
+              "  constexpr bool is_dsp(int64_t lane) const { return IsDspLane(f, s, lane); }", "};", "",
               f"inline constexpr std::array<Configuration, {len(rows)}> kConfigurations = {{{{"]
     for row in rows:
         numbers = ", ".join(str(row[name]) for name in PARAMETERS)
@@ -242,7 +245,7 @@ def configurations_h(spec):
               "constexpr const Configuration* FindConfiguration(std::string_view name) {",
               "  for (const Configuration& configuration : kConfigurations) {",
               "    if (configuration.name == name) return &configuration;", "  }", "  return nullptr;", "}"]
-    return cpp_header("The configurations.", ["<array>", "<cstdint>", "<string_view>"], lines)
+    return cpp_header("The configurations.", ["<array>", "<cstdint>", "<string_view>", "", '"hw/regs/lanes.h"'], lines)
 
 
 def kernel_arguments(spec, configuration):

@@ -209,5 +209,22 @@ TEST(RegistersTest, BitsAreTakenOut) {
   EXPECT_EQ(kCounterBase + 8 * static_cast<uint32_t>(Counter::kDoneVec), kDoneVecLoRegister);
 }
 
+TEST(LanesTest, AllDspLanesHaveAPlace) {
+  for (const Configuration& configuration : kConfigurations) {
+    int dsp = 0;
+    for (int l = 0; l < configuration.lanes(); ++l) dsp += configuration.is_dsp(l) ? 1 : 0;
+    EXPECT_EQ(dsp, configuration.f) << configuration.name;
+  }
+}
+
+TEST(LanesTest, EverySixteenLanesAreAlikeWhereTheyCanBe) {
+  const Configuration& z020 = *FindConfiguration("z020");
+  EXPECT_EQ(z020.lane_period(), 16);
+  for (int l = 0; l < z020.lanes(); ++l) EXPECT_EQ(z020.is_dsp(l), l % 16 < 6) << l;
+  const Configuration& paper = *FindConfiguration("paper_z045");  // 16 of 48: no whole number in 16
+  EXPECT_EQ(paper.lane_period(), 48);
+  for (int l = 0; l < paper.lanes(); ++l) EXPECT_EQ(paper.is_dsp(l), l < 16) << l;
+}
+
 }  // namespace
 }  // namespace msq::hw

@@ -32,7 +32,7 @@ std::map<uint32_t, uint32_t> Constants(uint32_t build_id) {
   const auto byte = [](int value, int lsb) { return static_cast<uint32_t>(value) << lsb; };
   return {
       {kIdRegister, 'M' | 'S' << 8 | 'Q' << 16 | '1' << 24},
-      {kIsaVersionRegister, 1},
+      {kIsaVersionRegister, 2},
       {kBuildIdRegister, build_id},
       {kConfigArrayRegister, byte(z020.p, 0) | byte(z020.f, 8) | byte(z020.s, 16) | byte(z020.q, 24)},
       {kConfigMemoryRegister,

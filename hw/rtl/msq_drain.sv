@@ -70,7 +70,7 @@ module msq_drain #(
   logic [11:0] tiles_q;
   logic [21:0] pixels_q;  // less one
   logic [7:0]  pass_shift_q;
-  logic [23:0] out_q, out_pixel_q, out_group_q, out_plane_q, skip_in_q, skip_group_q, skip_plane_q;
+  logic [23:0] out_q, out_pixel_q, out_group_q, out_tile_q, out_plane_q, skip_in_q, skip_group_q, skip_plane_q;
 
   assign take        = cmd_valid_i && cmd_ready_o;
   assign cmd_ready_o = !busy_q && !abort_i;
@@ -91,6 +91,7 @@ module msq_drain #(
       out_q         <= cmd_instr_i[msq_isa::CONV_OUT_LSB +: 24];
       out_pixel_q   <= cmd_instr_i[msq_isa::CONV_OUT_PIXEL_LSB +: 24];
       out_group_q   <= cmd_instr_i[msq_isa::CONV_OUT_GROUP_LSB +: 24];
+      out_tile_q    <= cmd_instr_i[msq_isa::CONV_OUT_TILE_LSB +: 24];
       out_plane_q   <= cmd_instr_i[msq_isa::CONV_OUT_PLANE_LSB +: 24];
       skip_in_q     <= cmd_instr_i[msq_isa::CONV_SKIP_IN_LSB +: 24];
       skip_group_q  <= cmd_instr_i[msq_isa::CONV_SKIP_GROUP_LSB +: 24];
@@ -120,7 +121,7 @@ module msq_drain #(
   msq_drain_walk #(.P(P), .O(O), .Q(Q), .BANKS(BANKS)) u_walk (
     .clk_i, .rst_ni, .start_i(start_q), .stop_i(abort_i), .tiles_i(tiles_q), .last_groups_i(last_groups_q),
     .pixels_i(pixels_q), .passes_i(passes_q), .base_i(out_q), .half_i(half_q), .pixel_i(out_pixel_q),
-    .group_i(out_group_q), .step_i(last_step), .valid_o(walk_valid), .addr_o(addr[0]), .half_o(word_half),
+    .group_i(out_group_q), .tile_i(out_tile_q), .step_i(last_step), .valid_o(walk_valid), .addr_o(addr[0]), .half_o(word_half),
     .group_o(group), .last_pass_o(last_pass), .pass_end_o(pass_end), .tile_end_o(tile_end)
   );
 

@@ -83,7 +83,10 @@ void DrainJob::DrawLanes(uint64_t seed) {
 void DrainJob::Place(uint64_t seed) {
   std::mt19937_64 random(seed);
   const int64_t words = (fields.tiles * shape.O + 8) / 16 + 1;
-  const int64_t pixel = fields.raw ? 8 : Draw(random, 1, 2);
+  // Either channel after channel, or the words of a tile's channels side by side, as if they were pixels.
+  const int64_t word_size = fields.raw ? 8 : 1, tile_words = shape.O / 16;
+  const bool beside = shape.Q != 8 && Draw(random, 0, 2) == 0;
+  const int64_t pixel = word_size * (beside ? tile_words : fields.raw ? 1 : Draw(random, 1, 2));
   int64_t next = 0;
   const auto plane = [&](int64_t pixel_step, int64_t* base, int64_t* group) {
     const int64_t size = fields.pixels * pixel_step + Draw(random, 0, 5);
@@ -94,6 +97,9 @@ void DrainJob::Place(uint64_t seed) {
   };
   int64_t out, group, skip, skip_group;
   plane(pixel, &out, &group);
+  const int64_t tile = beside ? group : tile_words * group;
+  if (beside) group = word_size;
+  const int64_t last_group = (shape.O - shape.Q) / 16 * group;
   const int64_t out_plane = next;
   next *= 2;
   const int64_t skip_from = next;
@@ -104,6 +110,7 @@ void DrainJob::Place(uint64_t seed) {
   fields.out = split(out);
   fields.out_pixel = split(pixel);
   fields.out_group = split(group);
+  fields.out_tile = split(shape.Q == 8 ? Draw(random, -1000, 1000) : tile - last_group);
   fields.out_plane = split(out_plane);
   fields.skip_in = split(skip);
   fields.skip_group = split(skip_group);
@@ -151,9 +158,13 @@ void DrainJob::ExpectCode(int64_t tile, int64_t pixel, int lane) {
   const auto word = [&](Address base, Address group, int64_t pixel_step) {
     return JoinAddress(base, shape.banks) + channel / 16 * JoinAddress(group, shape.banks) + pixel * pixel_step;
   };
+  // From a tile to the next one, beyond what its groups are apart.
+  const int64_t tile_step = shape.Q == 8 ? 0
+                                         : JoinAddress(fields.out_tile, shape.banks) -
+                                               shape.Q / 16 * JoinAddress(fields.out_group, shape.banks);
   const int32_t acc = Accumulator(tile, pixel, lane);
   const LaneParams& c = Lane(tile, lane);
-  const int64_t out = word(fields.out, fields.out_group, JoinAddress(fields.out_pixel, shape.banks));
+  const int64_t out = word(fields.out, fields.out_group, JoinAddress(fields.out_pixel, shape.banks)) + tile * tile_step;
   const int in_word = static_cast<int>(channel % 16);
   if (fields.raw) {
     const auto value = static_cast<uint32_t>(acc * int64_t{c.multiplier} + c.addend);

@@ -3,12 +3,14 @@
 //
 // start_i begins a walk with the configuration inputs, which stay constant from then on; from the next cycle until
 // after the last item valid_o is 1 and the outputs describe the current item. step_i goes on to the next one, one a
-// cycle; stop_i ends the walk. Addresses move in the last pass only. Q = 8: half_o is the half of the word.
+// cycle; stop_i ends the walk. Addresses move in the last pass only. Q = 8: half_o is the half of the word, tile_i is not
+// used.
 module msq_drain_walk #(
   parameter int P     = 4,
   parameter int O     = 32,
   parameter int Q     = 16,
-  parameter int BANKS = 5
+  parameter int BANKS = 5,
+  parameter int TILES = 1   // 0: tiles follow each other as groups do, as for Q = 8
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -22,6 +24,7 @@ module msq_drain_walk #(
   input  logic        half_i,         // the first half
   input  logic [23:0] pixel_i,        // from one pixel to the next
   input  logic [23:0] group_i,        // from one word of 16 channels to the next
+  input  logic [23:0] tile_i,         // from the first word of a tile's last Q channels to the first of the next tile
   input  logic        step_i,
   output logic        valid_o,
   output logic [23:0] addr_o,
@@ -41,13 +44,12 @@ module msq_drain_walk #(
   logic [3:0]    passes_q, group_q, groups_q;   // passes, groups after this one
   logic [3:0]    tile_groups_q;                 // groups of the tile, less one
   logic [PW-1:0] run_q, left_q;                 // pixels of the group, less one; after this one
-  logic          last_pixel, last_group, next_tile_last;
+  logic          last_pixel, last_group_q, next_tile_last;
 
   assign last_pixel     = left_q == '0;
-  assign last_group     = groups_q == '0;
   assign next_tile_last = start_i ? tiles_i == 12'd1 : tiles_q == 12'd1;
   assign last_pass_o    = passes_q == '0;
-  assign pass_end_o     = last_pixel && last_group;
+  assign pass_end_o     = last_pixel && last_group_q;
   assign tile_end_o     = pass_end_o && last_pass_o && last_pixels_q;
   assign group_o        = group_q;
   assign valid_o        = valid_q;
@@ -84,10 +86,12 @@ module msq_drain_walk #(
       last_tile_q   <= next_tile_last;
       tile_groups_q <= next_groups;
       groups_q      <= next_groups;
+      last_group_q  <= next_groups == '0;
       group_q       <= '0;
     end else if (step_i && last_pixel) begin
-      groups_q <= last_group ? tile_groups_q : groups_q - 4'd1;
-      group_q  <= last_group ? '0 : group_q + 4'd1;
+      groups_q     <= last_group_q ? tile_groups_q : groups_q - 4'd1;
+      last_group_q <= last_group_q ? tile_groups_q == '0 : groups_q == 4'd1;
+      group_q      <= last_group_q ? '0 : group_q + 4'd1;
     end
     if (start_i) passes_q <= passes_i - 4'd1;
     else if (step_i && pass_end_o) passes_q <= last_pass_o ? passes_i - 4'd1 : passes_q - 4'd1;
@@ -102,7 +106,8 @@ module msq_drain_walk #(
   assign addr_o     = addr_q;
   assign half_o     = half_q;
   assign half_next  = half_q ^ (Q == 8);
-  assign group_step = Q == 8 && !half_q ? 24'd0 : Q == 32 ? group_twice_q : group_i;
+  assign group_step = Q == 8 ? (half_q ? group_i : 24'd0) :
+                      TILES != 0 && last_group_q ? tile_i : Q == 32 ? group_twice_q : group_i;
 
   msq_addr_add #(.BANKS(BANKS)) u_pixel (.a_i(addr_q), .b_i(pixel_i), .sum_o(after_pixel));
   msq_addr_add #(.BANKS(BANKS)) u_group (.a_i(group_addr_q), .b_i(group_step), .sum_o(after_group));
@@ -114,7 +119,7 @@ module msq_drain_walk #(
 
   assign kept       = start_i ? base_i : last_pixels_q ? tile_addr_q : pixels_addr_q;
   assign take_kept  = start_i || (pass_end_o && (last_pixels_q ? !first_pixels_q : group_q != '0));
-  assign take_group = last_pixel && (!last_group || last_pixels_q);
+  assign take_group = last_pixel && (!last_group_q || last_pixels_q);
   assign addr_next  = take_kept ? kept : take_group ? after_group : after_pixel;
 
   always_ff @(posedge clk_i) begin

@@ -8,8 +8,8 @@
 // pass, with the numbers last_px_i (1..P) of pixels and last_grp_i (1..O/Q) of groups of Q lanes to read out.
 //
 // Result: for j in 0..last_grp-1, for p in 0..last_px-1 (fastest), out_data_o holds the sums of lanes jQ .. jQ+Q-1 of
-// pixel p (lane jQ + q in bits 24q+23..24q; lane l is DSP lane l for l < F, else LUT lane l - F), out_valid_o = 1,
-// without a gap; the first one 10 cycles after last_i. Steps of the next pass may follow at once; its last_i has to
+// pixel p (that at position jQ + q in bits 24q+23..24q; positions are those of msq_lane_pkg), out_valid_o = 1, without a
+// gap; the first one 10 cycles after last_i. Steps of the next pass may follow at once; its last_i has to
 // come at least last_px * last_grp (of the pass before) cycles after the one before.
 //
 // Sums are exact but for constants, modulo 2^24: +2048 a step in a DSP lane, +123 a weight whose sign bit is set in a
@@ -44,7 +44,7 @@ module msq_gemm #(
   localparam int FanLanes = 8;  // LUT lanes that share a copy of the activations
   localparam int Copies = (S + FanLanes - 1) / FanLanes;
 
-  logic [23:0] acc [P*O];  // pixel p, lane l: P * O / Q items of Q lanes
+  logic [23:0] acc [P*O];  // pixel p, position l: P * O / Q items of Q lanes
 
   // Control: six cycles, the last register once a pixel.
   localparam int LastDelay = 7;
@@ -127,7 +127,7 @@ module msq_gemm #(
         .acc_o(tile_acc));
       for (genvar k = 0; k < 4; k++) begin : gen_acc
         if (k % 2 < Pixels) begin : gen_used
-          assign acc[(2*j+k%2)*O+2*i+k/2] = tile_acc[24*k+:24];
+          assign acc[(2*j+k%2)*O+msq_lane_pkg::dsp_position(F, S, 2*i+k/2)] = tile_acc[24*k+:24];
         end else begin : gen_unused
           logic unused_acc;
           assign unused_acc = ^tile_acc[24*k+:24];
@@ -156,7 +156,7 @@ module msq_gemm #(
         msq_sp2_lane #(.XC7_PRIMS(XC7_PRIMS)) u_lane (
           .clk_i(clk_i), .en_i(pixel_en_q), .first_i(pixel_first_q), .act_i(act_q[64*p+:64]),
           .weight_i(ws_q[64*Lane+:64]), .acc_o(lane_acc));
-        assign acc[p*O+F+Lane] = lane_acc;
+        assign acc[p*O+msq_lane_pkg::lut_position(F, S, Lane)] = lane_acc;
       end
     end
   end

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "hw/regs/lanes.h"
 #include "hw/rtl/wide_port.h"
 #include "model/numerics/scheme.h"
 
@@ -87,7 +88,7 @@ class GemmBench {
     int64_t cycle;
     std::vector<uint32_t> sums;
   };
-  using Sums = std::vector<std::vector<uint32_t>>;  // [pixel][lane]
+  using Sums = std::vector<std::vector<uint32_t>>;  // [pixel][position]
 
   Sums NewSums() const {
     return Sums(static_cast<size_t>(shape_.pixels), std::vector<uint32_t>(static_cast<size_t>(shape_.Lanes())));
@@ -167,13 +168,16 @@ class GemmBench {
     if (first) sums_ = NewSums();
     const std::vector<uint8_t>& codes = lut_.back();
     for (int p = 0; p < shape_.pixels; ++p) {
+      int dsp = 0, lut = 0;  // lanes of each kind before position l
       for (int l = 0; l < shape_.Lanes(); ++l) {
-        int sum = l < shape_.dsp_lanes ? 2048 : 0;
+        const bool is_dsp = IsDspLane(shape_.dsp_lanes, shape_.lut_lanes, l);
+        const int lane = is_dsp ? dsp++ : lut++;
+        int sum = is_dsp ? 2048 : 0;
         for (int n = 0; n < 16; ++n) {
-          if (l < shape_.dsp_lanes) {
-            sum += dsp_[l][n] * act_[p][n];
+          if (is_dsp) {
+            sum += dsp_[lane][n] * act_[p][n];
           } else {
-            const int code = codes[static_cast<size_t>((l - shape_.dsp_lanes) * 16 + n)];
+            const int code = codes[static_cast<size_t>(lane * 16 + n)];
             sum += code & 8 ? 123 - Sp2Magnitude(code) * act_[p][n] : Sp2Magnitude(code) * act_[p][n];
           }
         }

@@ -11,7 +11,8 @@
 // on by release_rows_i rows from the next cycle on; reads up to and including that cycle count from the old head, and
 // the rows stay until these have been served.
 //   wf_o[(pair*16 + n)*10 +: 10]: {hi5, lo5} of DSP lanes 2*pair and 2*pair + 1, decoded (see msq_wgt_decode)
-//   ws_o[(lane*16 + n)*4 +: 4]: the SP2 code of LUT lane F + lane
+//   ws_o[(lane*16 + n)*4 +: 4]: the SP2 code of LUT lane `lane`
+// Beats of a row come in the order of msq_lane_pkg's positions.
 // To the drain: param_req_i with group and leaky: param_data_o two cycles later (see msq_wgt_params), of the oldest
 // tile not drained; tile_drained_i gives that tile up.
 // For counters: conv_tile_end_i, the last step of a tile was issued; dsp_used_o, lut_used_o: see msq_wgt_used.
@@ -182,7 +183,6 @@ module msq_wgt #(
   assign req_beats_o = {PORTS{5'd16}};
 
   for (genvar p = 0; p < PORTS; p++) begin : gen_port
-    localparam int DSP_LANES = F <= p * LANES ? 0 : F >= (p + 1) * LANES ? LANES : F - p * LANES;
     logic       entry;
     logic [1:0] port_sunk;
 
@@ -194,7 +194,7 @@ module msq_wgt #(
     assign sunk[p*2+:2] = port_sunk;
 
     msq_wgt_port #(
-      .LANES(LANES), .PAIRS(DSP_LANES / 2), .PORT(p), .WDEPTH(WDEPTH), .BUFFER(BUFFER)
+      .F(F), .S(S), .LANES(LANES), .PORT(p), .WDEPTH(WDEPTH), .BUFFER(BUFFER)
     ) u_port (
       .clk_i, .rst_ni, .forget_i(forget), .idle_o(port_idle[p]),
       .issued_i(issued_q), .sunk_o(port_sunk), .asked_entry_o(entry),
@@ -214,18 +214,20 @@ module msq_wgt #(
   end
 
   for (genvar i = 0; i < F / 2; i++) begin : gen_pair
-    localparam int PORT = 2 * i / LANES;
+    localparam int ODD = msq_lane_pkg::dsp_position(F, S, 2 * i + 1);
+    localparam int PORT = ODD / LANES;
     msq_wgt_slice #(.WIDTH(160), .DEPTH(WDEPTH)) u_slice (
-      .clk_i, .wen_i(pair_valid[PORT] && pair_lane[PORT*LW+:LW] == LW'(2 * i + 1 - PORT * LANES)),
+      .clk_i, .wen_i(pair_valid[PORT] && pair_lane[PORT*LW+:LW] == LW'(ODD - PORT * LANES)),
       .waddr_i(pair_slot[PORT*RW+:RW]), .wdata_i(pair[PORT*160+:160]),
       .ren_i(rd_en_i), .raddr_i(read_slot), .rdata_o(wf_o[i*160+:160])
     );
   end
 
   for (genvar s = 0; s < S; s++) begin : gen_lane
-    localparam int PORT = (F + s) / LANES;
+    localparam int POSITION = msq_lane_pkg::lut_position(F, S, s);
+    localparam int PORT = POSITION / LANES;
     msq_wgt_slice #(.WIDTH(64), .DEPTH(WDEPTH)) u_slice (
-      .clk_i, .wen_i(lane_valid[PORT] && lane[PORT*LW+:LW] == LW'(F + s - PORT * LANES)),
+      .clk_i, .wen_i(lane_valid[PORT] && lane[PORT*LW+:LW] == LW'(POSITION - PORT * LANES)),
       .waddr_i(slot[PORT*RW+:RW]), .wdata_i(lane_data[PORT*64+:64]),
       .ren_i(read_q[2]), .raddr_i(read_slot_q[2*RW+:RW]), .rdata_o(ws_o[s*64+:64])
     );
@@ -258,7 +260,7 @@ module msq_wgt #(
     .data_o(param_data_o)
   );
 
-  msq_wgt_used #(.F(F), .O(O)) u_used (
+  msq_wgt_used #(.F(F), .S(S)) u_used (
     .clk_i, .rst_ni, .forget_i(forget), .valid_i(|param_valid && param_word_row == '0), .lane_i(param_lane),
     .tile_i(param_word_tile), .multiplier_i(param_word[16:0]), .drained_i(tile_drained_i),
     .drained_tile_i(drained_q[0]), .tile_end_i(conv_tile_end_i), .dsp_used_o, .lut_used_o
@@ -271,7 +273,8 @@ module msq_wgt #(
 
 `ifndef SYNTHESIS
   initial begin
-    if (O % PORTS != 0 || LANES % 2 != 0 || F % 2 != 0) $fatal(1, "msq_wgt: pairs of lanes must not straddle ports");
+    if (O % PORTS != 0 || LANES % 2 != 0 || F % 2 != 0 || msq_lane_pkg::period_dsp(F, S) % 2 != 0)
+      $fatal(1, "msq_wgt: pairs of lanes must not straddle ports");
     if (2 ** RW != WDEPTH) $fatal(1, "msq_wgt: WDEPTH is no power of two");
   end
   always_ff @(posedge clk_i) begin

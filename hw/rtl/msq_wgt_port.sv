@@ -1,5 +1,5 @@
 // One port's share of the WEIGHTS unit: asks for its stream, buffers it, and takes it apart into the beats of LANES
-// lanes, the first PAIRS pairs of which are DSP lanes.
+// lanes, positions PORT * LANES.. of a tile.
 //
 // Instructions are numbered modulo 4: this port works on number asked_q (requests) and sunk_o (beats), behind issued_i.
 // Parameters: param_req_o while the beat at the head is a parameter that may be written; in a cycle with param_grant_i
@@ -9,8 +9,9 @@
 // Weights: lane_valid_o with lane, slot and data for LUT lanes, one cycle after the beat was taken; pair_valid_o one
 // more cycle later. written_o counts the rows that are in the memories.
 module msq_wgt_port #(
+  parameter int F      = 6,
+  parameter int S      = 10,
   parameter int LANES  = 16,
-  parameter int PAIRS  = 6,
   parameter int PORT   = 0,
   parameter int WDEPTH = 512,
   parameter int BUFFER = 128  // beats; a power of two, at least 64
@@ -186,21 +187,28 @@ module msq_wgt_port #(
   end
 
   // Which DSP lanes have SP2 codes in the tile whose weights come: row 1 of its parameters is before them.
-  if (PAIRS > 0) begin : gen_dsp_lanes
-    logic [2*PAIRS-1:0] sp2_q;
-    logic               lane_sp2, lane_sp2_q;
+  function automatic int dsp_lanes();
+    dsp_lanes = 0;
+    for (int l = 0; l < LANES; l++) dsp_lanes += msq_lane_pkg::is_dsp(F, S, PORT * LANES + l);
+  endfunction
 
-    always_comb begin
-      lane_sp2 = 1'b0;
-      for (int l = 0; l < 2 * PAIRS; l++) if (lane_q == LW'(l)) lane_sp2 = sp2_q[l];
-    end
+  if (dsp_lanes() > 0) begin : gen_dsp_lanes
+    logic [LANES-1:0] sp2;  // LUT lanes: 0
+    logic             lane_sp2_q;
 
-    always_ff @(posedge clk_i) begin
-      lane_sp2_q <= lane_sp2;
-      for (int l = 0; l < 2 * PAIRS; l++) begin
-        if (param_valid_o && param_row_o == 2'd1 && lane_o == LW'(l)) sp2_q[l] <= data_o[47];
+    for (genvar l = 0; l < LANES; l++) begin : gen_lane
+      if (msq_lane_pkg::is_dsp(F, S, PORT * LANES + l) != 0) begin : gen_dsp
+        logic sp2_q;
+        always_ff @(posedge clk_i) begin
+          if (param_valid_o && param_row_o == 2'd1 && lane_o == LW'(l)) sp2_q <= data_o[47];
+        end
+        assign sp2[l] = sp2_q;
+      end else begin : gen_lut
+        assign sp2[l] = 1'b0;
       end
     end
+
+    always_ff @(posedge clk_i) lane_sp2_q <= sp2[lane_q];
 
     msq_wgt_decode u_decode (
       .clk_i, .valid_i(lane_valid_o), .odd_i(lane_o[0]), .sp2_i(lane_sp2_q), .data_i(data_o), .pair_o

@@ -180,16 +180,18 @@ class Bench {
     for (int pair = 0; pair < kShape.f / 2; ++pair) {
       for (int n = 0; n < 16; ++n) {
         ASSERT_EQ(GetBits(dut_.wf_o, (pair * 16 + n) * 10, 10), row.tile->Field(row.row, pair, n, kShape))
-            << "pair " << pair << " weight " << n << " sp2 " << row.tile->Sp2(2 * pair) << row.tile->Sp2(2 * pair + 1);
+            << "pair " << pair << " weight " << n;
         checked_weights_ += 2;
       }
     }
   }
 
   void CheckLanes(const Row& row) {
-    for (int s = 0; s < kShape.s; ++s) {
-      const auto lane = static_cast<size_t>(kShape.f + s);
-      ASSERT_EQ(GetBits(dut_.ws_o, s * 64, 64), row.tile->rows[static_cast<size_t>(row.row)][lane]) << "lane " << lane;
+    int s = 0;
+    for (const int lane : kShape.positions(false)) {
+      ASSERT_EQ(GetBits(dut_.ws_o, s++ * 64, 64),
+                row.tile->rows[static_cast<size_t>(row.row)][static_cast<size_t>(lane)])
+          << "lane " << lane;
       checked_weights_ += 16;
     }
   }

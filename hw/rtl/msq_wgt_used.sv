@@ -6,30 +6,35 @@
 // tile_end_i: the last step of CONV's tile is issued; from the next cycle on the outputs speak of the next tile.
 module msq_wgt_used #(
   parameter int F = 6,
-  parameter int O = 16
+  parameter int S = 10
 ) (
-  input  logic                 clk_i,
-  input  logic                 rst_ni,
-  input  logic                 forget_i,
-  input  logic                 valid_i,
-  input  logic [$clog2(O)-1:0] lane_i,
-  input  logic                 tile_i,
-  input  logic [16:0]          multiplier_i,
-  input  logic                 drained_i,
-  input  logic                 drained_tile_i,
-  input  logic                 tile_end_i,
-  output logic                 dsp_used_o,
-  output logic                 lut_used_o
+  input  logic                     clk_i,
+  input  logic                     rst_ni,
+  input  logic                     forget_i,
+  input  logic                     valid_i,
+  input  logic [$clog2(F+S)-1:0]   lane_i,
+  input  logic                     tile_i,
+  input  logic [16:0]              multiplier_i,
+  input  logic                     drained_i,
+  input  logic                     drained_tile_i,
+  input  logic                     tile_end_i,
+  output logic                     dsp_used_o,
+  output logic                     lut_used_o
 );
-  logic       used_q, dsp_q, tile_q, conv_tile_q;
-  logic [1:0] dsp_used_q, lut_used_q;
+  logic [F+S-1:0] is_dsp;
+  logic           used_q, dsp_q, tile_q, conv_tile_q;
+  logic [1:0]     dsp_used_q, lut_used_q;
+
+  for (genvar l = 0; l < F + S; l++) begin : gen_lane
+    assign is_dsp[l] = msq_lane_pkg::is_dsp(F, S, l) != 0;
+  end
 
   assign dsp_used_o = dsp_used_q[conv_tile_q];
   assign lut_used_o = lut_used_q[conv_tile_q];
 
   always_ff @(posedge clk_i) begin
     used_q <= valid_i && multiplier_i != '0;
-    dsp_q  <= 32'(lane_i) < F;
+    dsp_q  <= is_dsp[lane_i];
     tile_q <= tile_i;
     if (!rst_ni || forget_i) begin
       used_q      <= 1'b0;

@@ -93,7 +93,7 @@ FunctionalModel::Lanes FunctionalModel::Unpack(const ConvFields& f, const Tile& 
   Lanes result{lanes, rows, {tile.beats.begin(), tile.beats.begin() + static_cast<int64_t>(param_beats)}, {}, {}};
   result.weights.reserve(lanes * rows * 16);
   for (size_t lane = 0; lane < lanes; ++lane) {
-    const bool is_dsp = lane < static_cast<size_t>(configuration_.f);
+    const bool is_dsp = configuration_.is_dsp(static_cast<int64_t>(lane));
     const bool twos_complement = is_dsp && Bits(result.params[lanes + lane], 47, 1) == 0;
     int64_t negative = 0;
     result.negative.push_back(0);
@@ -180,30 +180,33 @@ void FunctionalModel::ComputePixel(const ConvFields& f, const Lanes& lanes, cons
         for (size_t i = 0; i < 16; ++i) raw += a[i] * w[i];
       }
       const int64_t* negative = lanes.negative.data() + lane * (lanes.rows + 1) + row;
-      const bool is_dsp = lane < static_cast<size_t>(configuration_.f);
+      const bool is_dsp = configuration_.is_dsp(static_cast<int64_t>(lane));
       const int64_t excess = is_dsp ? 2048 * static_cast<int64_t>(steps) : 123 * (negative[steps] - negative[0]);
       sum = sum * ((f.pass_shift >> pass & 1) != 0 ? 16 : 1) + raw + excess;
     }
     const int32_t acc = Wrap24(sum + Constants(lanes.params.data() + lane, lanes.lanes).c);
-    const int64_t slot = (f.out_half ? 8 : 0) + tile * static_cast<int64_t>(lanes.lanes) + static_cast<int64_t>(lane);
-    WriteCode(f, slot, pixel, lanes.params.data() + lane, acc, f.leaky);
+    WriteCode(f, {tile, static_cast<int64_t>(lane), pixel}, lanes.params.data() + lane, acc);
   }
 }
 
 // `params` is the lane's beat of parameter row 0; the other rows follow, a row apart.
-void FunctionalModel::WriteCode(const ConvFields& f, int64_t slot, int64_t pixel, const uint64_t* params, int32_t acc,
-                                bool leaky) {
+void FunctionalModel::WriteCode(const ConvFields& f, const Output& at, const uint64_t* params, int32_t acc) {
   const auto stride = static_cast<size_t>(configuration_.lanes());
   Constants constants(params, stride);
-  const int64_t group = slot / 16, nibble = slot % 16;
-  const int64_t out = Word(f.out) + group * Word(f.out_group) + pixel * Word(f.out_pixel);
+  const int64_t slot = (f.out_half ? 8 : 0) + at.tile * configuration_.lanes() + at.lane;
+  const int64_t group = slot / 16, nibble = slot % 16, pixel = at.pixel;
+  int64_t out = Word(f.out) + pixel * Word(f.out_pixel) + group * Word(f.out_group);
+  if (configuration_.q != 8) {
+    // Between tiles there is a step of its own instead of one from the tile's last Q channels to the next ones.
+    out += at.tile * (Word(f.out_tile) - configuration_.q / 16 * Word(f.out_group));
+  }
   if (f.raw) {
     const auto value = static_cast<uint32_t>(acc * constants.m + constants.b);
     const int64_t word = out + nibble / 2;
     const int shift = nibble % 2 == 0 ? 0 : 32;
     return WriteWord(word, (ReadWord(word) & ~(uint64_t{0xffffffff} << shift)) | uint64_t{value} << shift);
   }
-  if (leaky && acc < SignedBits(params[2 * stride], 0, 24)) {
+  if (f.leaky && acc < SignedBits(params[2 * stride], 0, 24)) {
     constants.m = Bits(params[2 * stride], 24, 17);
     constants.b = SignedBits(params[3 * stride], 0, 47);
   }

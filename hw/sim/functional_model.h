@@ -78,7 +78,10 @@ class FunctionalModel {
   std::string_view Contradiction(const ConvFields& f) const;
   Lanes Unpack(const ConvFields& f, const Tile& tile) const;
   void ComputePixel(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile, int64_t pixel);
-  void WriteCode(const ConvFields& f, int64_t slot, int64_t pixel, const uint64_t* params, int32_t acc, bool leaky);
+  struct Output {
+    int64_t tile, lane, pixel;
+  };
+  void WriteCode(const ConvFields& f, const Output& at, const uint64_t* params, int32_t acc);
 
   bool ok() const { return end_.error == ErrorCode::kNone; }
   void Fail(ErrorCode error, std::string detail);

@@ -219,6 +219,40 @@ TEST(FunctionalModelTest, WritesHalfWords) {
   EXPECT_EQ(machine.model().words()[107], 0xaaaaaaaafedcba98u);
 }
 
+// z020: six of every 16 lanes are DSP lanes; words of a tile's channels beside each other, the next tile elsewhere.
+TEST(FunctionalModelTest, TilesHaveTheirOwnDistance) {
+  Machine machine(*FindConfiguration("z020"));
+  std::vector<uint64_t> ports[2];
+  for (int t = 0; t < 2; ++t) {
+    TestTile tile(3, machine.configuration());
+    for (size_t lane = 0; lane < 32; ++lane) {
+      const bool dsp = lane % 16 < 6;
+      tile.rows[2][lane] = 0x9;  // -7, or SP2 -4
+      tile.SetParams(lane, 1, 0, dsp ? -2048 : -123, 0, 9 + t * 2, false);
+    }
+    const std::vector<uint64_t> stream = tile.Stream();
+    for (size_t i = 0; i < stream.size(); ++i) ports[i % 32 / 16].push_back(stream[i]);
+  }
+  machine.Write(kData, ports[0]);
+  machine.Write(kData + 1024, ports[1]);
+  WeightsFields weights = Weights(1);
+  weights.port_stride = 1024;
+  weights.tiles = 2;
+  ConvFields conv = PointConv(machine, 2);
+  conv.tiles = conv.last_groups = 2;
+  conv.out_pixel = machine.At(2);
+  conv.out_group = machine.At(1);
+  conv.out_tile = machine.At(29);
+  machine.Add(weights).Add(conv).Add(EndFields{});
+  machine.model().words()[0] = machine.model().words()[1] = 1;
+  ASSERT_TRUE(machine.Run().ok());
+  for (size_t word = 0; word < 4; ++word) {
+    EXPECT_EQ(machine.model().words()[100 + word], 0x5555555555222222u);
+    EXPECT_EQ(machine.model().words()[130 + word], 0x7777777777444444u);
+  }
+  EXPECT_EQ(machine.model().words()[104], 0u);
+}
+
 TEST(FunctionalModelTest, LoadsPoolsAndStores) {
   Machine machine;
   // A 4x4 image of 8-bit codes pooled 3x3, stride 2, one row and column of padding before.

@@ -46,8 +46,9 @@ class SynthesisError(Exception):
 
 
 def sources(packages):
-    """Generated packages first; simulation models of primitives stay out."""
-    rtl = [path for path in sorted(RTL.glob("*.sv")) if not path.name.startswith("xc7_")]
+    """Packages first; simulation models of primitives stay out."""
+    rtl = [path for path in RTL.glob("*.sv") if not path.name.startswith("xc7_")]
+    rtl.sort(key=lambda path: (not path.name.endswith("_pkg.sv"), path.name))
     return sorted(packages.glob("*.sv")) + rtl
 
 

@@ -54,6 +54,14 @@ TEST(CosimTest, MobileNetOnTinyWithAMemoryThatStalls) {
   ExpectSameBits(MobileNetLike(), Named("tiny"), Tiny(hw::AxiMemoryOptions::RandomStalls(7)));
 }
 
+// Depthwise layers with tiles of two pixels, which tiny has not.
+TEST(CosimTest, MobileNetOnZ020WithAMemoryThatStalls) {
+  CosimOptions options;
+  options.kernel = hw::CreateKernel_z020;
+  options.memory = hw::AxiMemoryOptions::RandomStalls(5, 2);
+  ExpectSameBits(MobileNetLike(), Named("z020"), options);
+}
+
 // Programs for a smaller activation memory: in strips, with tensors that wait in DRAM, sums in their residuals' place.
 TEST(CosimTest, InStripsOnTiny) {
   const std::pair<ir::Graph, int> cases[] = {{ResNetCifar(1), 500}, {MobileNetLike(), 200}, {MobileNetLike(), 420}};

@@ -50,7 +50,11 @@ class CountersTest : public ::testing::Test {
     weights.param_rows = 2 + 2 * Random(2);
     weights.weight_rows = rows;
     for (const int pattern : patterns) {
-      const int dsp = Random(tiny_.f), lut = tiny_.f + Random(tiny_.s);
+      int dsp, lut;
+      do dsp = Random(tiny_.lanes());
+      while (!tiny_.is_dsp(dsp));
+      do lut = Random(tiny_.lanes());
+      while (tiny_.is_dsp(lut));
       for (int64_t beat = 0; beat < (weights.param_rows + rows) * lanes; ++beat) {
         uint64_t word = random_();
         if (beat < lanes) {  // row 0: M in the lowest 17 bits
@@ -77,6 +81,7 @@ class CountersTest : public ::testing::Test {
     conv.out_width = conv.in_width = conv.pixels;
     conv.in_height = 1;
     conv.in_pixel = conv.out_pixel = conv.in_group = conv.in_tap = conv.out_group = SplitAddress(1, tiny_.banks);
+    conv.out_tile = conv.out_group;
     conv.out = SplitAddress(3000, tiny_.banks);
     const int64_t steps = conv.kernel_w * conv.channel_groups;
     conv.weight_rows = conv.stream ? conv.passes * steps : steps;

@@ -54,7 +54,7 @@ ConvFields Conv() {
   conv.channel_groups = conv.weight_rows = kGroups;
   conv.pixels = conv.out_width = conv.in_width = kPixels;
   conv.in_pixel = conv.out_pixel = At(1);
-  conv.in_group = conv.out_group = conv.skip_group = At(kPixels);
+  conv.in_group = conv.out_group = conv.out_tile = conv.skip_group = At(kPixels);
   conv.out = At(1000);
   return conv;
 }
@@ -126,7 +126,7 @@ class ErrorsTest : public ::testing::TestWithParam<int> {
     const auto rows = static_cast<uint64_t>(kWeights + 8 * lanes * (2 + kGroups) * tile);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       const int64_t steps =
-          lane < Tiny().f ? 2048 * kGroups : 123 * 8 * kGroups;  // about half of all weights are negative
+          Tiny().is_dsp(lane) ? 2048 * kGroups : 123 * 8 * kGroups;  // about half of all weights are negative
       const uint64_t m = 3000 + 97 * static_cast<uint64_t>(lane), s = 20, b = uint64_t{7} << 20;
       const uint64_t c = static_cast<uint64_t>(-steps) & 0xffffff;
       memory_.Write64(rows + 8 * static_cast<uint64_t>(lane), m | s << 17 | c << 23 | uint64_t{500} << 47);

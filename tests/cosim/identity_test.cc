@@ -13,7 +13,7 @@ TEST(IdentityTest, TheRegistersNameTheConfiguration) {
   AxiMemory memory(AxiMemoryOptions::Ideal());
   const auto kernel = CreateKernel_tiny(&memory);
   EXPECT_EQ(kernel->ReadRegister(kIdRegister), kIdValue);
-  EXPECT_EQ(kernel->ReadRegister(kIsaVersionRegister), 1u);
+  EXPECT_EQ(kernel->ReadRegister(kIsaVersionRegister), 2u);
   ASSERT_NE(tiny.build_id, 0u);
   EXPECT_EQ(kernel->ReadRegister(kBuildIdRegister), tiny.build_id);
 

@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "hw/regs/lanes.h"
 #include "hw/sim/axi_memory.h"
 #include "model/numerics/scheme.h"
 
@@ -14,6 +15,14 @@ namespace msq::hw {
 struct WgtShape {
   int f, s, ports;
   int lanes() const { return f + s; }
+  // Positions of DSP lanes, or of LUT lanes.
+  std::vector<int> positions(bool dsp) const {
+    std::vector<int> found;
+    for (int l = 0; l < lanes(); ++l) {
+      if (IsDspLane(f, s, l) == dsp) found.push_back(l);
+    }
+    return found;
+  }
 };
 
 struct WgtTile {
@@ -25,7 +34,7 @@ struct WgtTile {
   // The 5-bit weight n of a lane of row r.
   int Weight(int r, int lane, int n, const WgtShape& shape) const {
     const auto code = static_cast<uint8_t>(rows[static_cast<size_t>(r)][static_cast<size_t>(lane)] >> (4 * n) & 15);
-    const bool sp2 = lane >= shape.f || Sp2(lane);
+    const bool sp2 = !IsDspLane(shape.f, shape.s, lane) || Sp2(lane);
     if (!sp2) return code >= 8 ? code - 16 : code;
     const int e1 = code >> 1 & 3, e2 = code & 1;
     const int magnitude = numerics::kSp2First[static_cast<size_t>(e1)] + numerics::kSp2Second[static_cast<size_t>(e2)];
@@ -34,7 +43,8 @@ struct WgtTile {
 
   // The 10-bit field of a pair: the sum w1 * 32 + w0 as the packed multiplier has it, cut at bit 5.
   uint32_t Field(int r, int pair, int n, const WgtShape& shape) const {
-    const int low = Weight(r, 2 * pair, n, shape), high = Weight(r, 2 * pair + 1, n, shape);
+    const int position = shape.positions(true)[2 * static_cast<size_t>(pair)];
+    const int low = Weight(r, position, n, shape), high = Weight(r, position + 1, n, shape);
     return static_cast<uint32_t>(high * 32 + low) & 1023;
   }
 };

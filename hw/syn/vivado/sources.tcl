@@ -32,11 +32,12 @@ proc msq_generics {configuration} {
 proc msq_read_sources {folder} {
   global msq_root
   exec python3 $msq_root/hw/regs/generate.py --out $folder/generated
-  set packages [lsort [glob $folder/generated/hw/*.sv]]
+  set packages [concat [lsort [glob $folder/generated/hw/*.sv]] [lsort [glob $msq_root/hw/rtl/*_pkg.sv]]]
   set rtl {}
   foreach file [lsort [glob $msq_root/hw/rtl/*.sv]] {
     # Models of primitives are for simulation.
-    if {![string match xc7_* [file tail $file]]} { lappend rtl $file }
+    set name [file tail $file]
+    if {![string match xc7_* $name] && ![string match *_pkg.sv $name]} { lappend rtl $file }
   }
   add_files -norecurse [concat $packages $rtl]
   set_property file_type SystemVerilog [get_files *.sv]
