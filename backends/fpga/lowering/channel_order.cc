@@ -59,7 +59,7 @@ void ChannelOrder::Assign(const std::vector<double>& savings, std::vector<int64_
   std::stable_sort(by_saving.begin(), by_saving.end(), [&](int64_t a, int64_t b) { return saving(a) > saving(b); });
   std::vector<int64_t> dsp, lut;  // slots
   for (int64_t slot = first; slot < first + std::ssize(channels); ++slot) {
-    (slot % configuration_.lanes() < configuration_.f ? dsp : lut).push_back(slot);
+    (configuration_.is_dsp(slot) ? dsp : lut).push_back(slot);
   }
   std::vector<bool> is_dsp(slots->size(), false);
   for (size_t i = 0; i < dsp.size() && saving(by_saving[i]) > 0; ++i) is_dsp[static_cast<size_t>(by_saving[i])] = true;
@@ -94,29 +94,31 @@ void ChannelOrder::Balance(ir::TensorId id, std::vector<int64_t>* slots) const {
   if (found == depthwise_.end()) return;
   const std::vector<double>& savings = savings_[ClassOf(found->second)];
   if (savings.size() != slots->size()) return;
-  const auto tile = [&](size_t channel) { return static_cast<size_t>((*slots)[channel] / configuration_.lanes()); };
-  const auto is_dsp = [&](size_t channel) { return (*slots)[channel] % configuration_.lanes() < configuration_.f; };
-  // DSP lanes of each tile that are left for the depthwise convolution.
-  std::vector<int64_t> left(slots->size() / static_cast<size_t>(configuration_.lanes()) + 1);
-  for (size_t c = 0; c < slots->size(); ++c) left[tile(c)] += int64_t{is_dsp(c)} - int64_t{savings[c] > 0};
+  const int64_t period = configuration_.lane_period();
+  const auto part = [&](size_t channel) { return static_cast<size_t>((*slots)[channel] / period); };
+  const auto is_dsp = [&](size_t channel) { return configuration_.is_dsp((*slots)[channel]); };
+  // DSP lanes of each period that are left for the depthwise convolution.
+  std::vector<int64_t> left(slots->size() / static_cast<size_t>(period) + 1);
+  for (size_t c = 0; c < slots->size(); ++c) left[part(c)] += int64_t{is_dsp(c)} - int64_t{savings[c] > 0};
   for (size_t a = 0; a < slots->size(); ++a) {
-    if (savings[a] <= 0 || left[tile(a)] >= 0) continue;
+    if (savings[a] <= 0 || left[part(a)] >= 0) continue;
     for (size_t b = 0; b < slots->size(); ++b) {
-      if (savings[b] > 0 || left[tile(b)] <= 0 || is_dsp(a) != is_dsp(b)) continue;
-      ++left[tile(a)];
-      --left[tile(b)];
+      if (savings[b] > 0 || left[part(b)] <= 0 || is_dsp(a) != is_dsp(b)) continue;
+      ++left[part(a)];
+      --left[part(b)];
       std::swap((*slots)[a], (*slots)[b]);
       break;
     }
   }
 }
 
-std::vector<int64_t> ChannelOrder::ChooseWithinTiles(ir::TensorId id, std::span<const int64_t> slots) const {
-  std::map<int64_t, std::vector<int64_t>> tiles;
-  for (size_t c = 0; c < slots.size(); ++c) tiles[slots[c] / configuration_.lanes()].push_back(static_cast<int64_t>(c));
+std::vector<int64_t> ChannelOrder::ChooseWithinPeriods(ir::TensorId id, std::span<const int64_t> slots) const {
+  const int64_t period = configuration_.lane_period();
+  std::map<int64_t, std::vector<int64_t>> parts;
+  for (size_t c = 0; c < slots.size(); ++c) parts[slots[c] / period].push_back(static_cast<int64_t>(c));
   std::vector<int64_t> chosen(slots.size());
-  for (auto& [tile, channels] : tiles) {
-    Assign(savings_[ClassOf(id)], std::move(channels), tile * configuration_.lanes(), &chosen);
+  for (auto& [part, channels] : parts) {
+    Assign(savings_[ClassOf(id)], std::move(channels), part * period, &chosen);
   }
   return chosen;
 }

@@ -21,14 +21,15 @@ class ChannelOrder {
   // lies as another image; then they are in order.
   std::vector<int64_t> Choose(ir::TensorId id, int64_t channels) const;
 
-  // The same, but every channel stays in the tile of O slots in which it is in `slots`.
-  std::vector<int64_t> ChooseWithinTiles(ir::TensorId id, std::span<const int64_t> slots) const;
+  // The same, but every channel stays in the period of lanes in which it is in `slots`: what a channelwise operation's
+  // tile needs.
+  std::vector<int64_t> ChooseWithinPeriods(ir::TensorId id, std::span<const int64_t> slots) const;
 
  private:
   size_t ClassOf(ir::TensorId id) const;
   void Join(ir::TensorId a, ir::TensorId b);
-  // Exchanges slots of one kind of lane so that no tile has more channels than DSP lanes that save a pass in a depthwise
-  // convolution of the tensor: there they can move within their tile only.
+  // Exchanges slots of one kind of lane so that no period has more channels than DSP lanes that save a pass in a
+  // depthwise convolution of the tensor: there they can move within their period only.
   void Balance(ir::TensorId id, std::vector<int64_t>* slots) const;
   // Gives `channels` the slots first.. in the best order.
   void Assign(const std::vector<double>& savings, std::vector<int64_t> channels, int64_t first,

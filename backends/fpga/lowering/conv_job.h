@@ -42,7 +42,8 @@ struct TapWeights {
 struct ConvJob {
   TapWeights weights;
   bool by_tile =
-      false;  // a tile of outputs reads the input slots of the same numbers only, and slot 0 is its first one
+      false;           // a tile of outputs reads the input slots of the same numbers only, and slot 0 is its first one
+  int64_t pixels = 1;  // of a row that a tile computes; more than 1 with 16 slots, and a tile has as many channels then
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1};
   int64_t pad_top = 0, pad_left = 0;  // may be negative: rows and columns left out
   int64_t out_height = 1, out_width = 1;

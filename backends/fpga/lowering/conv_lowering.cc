@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "backends/fpga/lowering/parameter_packing.h"
+#include "backends/fpga/lowering/pixel_tiles.h"
 #include "backends/fpga/lowering/weight_packing.h"
 #include "base/status.h"
 
@@ -16,9 +17,9 @@ constexpr int64_t kMaxDilation = 31;
 
 // Slots that a CONV writes end here: whole groups of Q of the last tile.
 struct Tiling {
-  Tiling(const ImageLayout& out, const hw::Configuration& configuration)
-      : tiles(CeilDiv(out.slot_end(), configuration.lanes())),
-        last_groups(CeilDiv(out.slot_end() - (tiles - 1) * configuration.lanes(), configuration.q)),
+  Tiling(int64_t slot_end, const hw::Configuration& configuration)
+      : tiles(CeilDiv(slot_end, configuration.lanes())),
+        last_groups(CeilDiv(slot_end - (tiles - 1) * configuration.lanes(), configuration.q)),
         written_slots((tiles - 1) * configuration.lanes() + last_groups * configuration.q) {}
   int64_t tiles, last_groups, written_slots;
 };
@@ -46,29 +47,35 @@ std::vector<Range> Placed::Rows(int64_t y0, int64_t y1, int64_t groups) const {
 
 ConvLowering::ConvLowering(const ConvJob& job, const ImageLayout& in, const ImageLayout& out, ProgramBuilder* builder)
     : builder_(builder),
-      steps_(job.weights.steps()),
-      kernel_h_(job.weights.kernel_h),
-      kernel_w_(job.weights.kernel_w),
-      groups_(job.weights.groups()),
-      strides_(job.strides),
+      pixels_(job.pixels),
       dilations_(job.dilations),
       pad_top_(job.pad_top),
       pad_left_(job.pad_left),
       out_width_(job.out_width),
       by_tile_(job.by_tile),
       inside_(job.inside) {
-  Pack(job, in, out);
+  if (pixels_ == 1) {
+    Pack(job, in, out, out.slots);
+  } else {
+    Pack(SpreadOverPixels(job), in, out, SpreadSlots(out.slots, pixels_));
+  }
 }
 
-void ConvLowering::Pack(const ConvJob& job, const ImageLayout& in, const ImageLayout& out) {
+void ConvLowering::Pack(const ConvJob& job, const ImageLayout& in, const ImageLayout& out,
+                        const std::vector<int64_t>& slots) {
+  steps_ = job.weights.steps();
+  kernel_h_ = job.weights.kernel_h;
+  kernel_w_ = job.weights.kernel_w;
+  groups_ = job.weights.groups();
+  strides_ = job.strides;
   const hw::Configuration& configuration = builder_->configuration();
   const int64_t lanes = configuration.lanes();
-  const Tiling tiling(out, configuration);
-  written_groups_ = CeilDiv(tiling.written_slots, kWordChannels);
-  const WeightCoding coding = ChooseCoding(job.weights, out.slots, configuration);
+  const Tiling tiling(slots.empty() ? 0 : *std::max_element(slots.begin(), slots.end()) + 1, configuration);
+  written_groups_ = CeilDiv(tiling.written_slots, pixels_ * kWordChannels);
+  const WeightCoding coding = ChooseCoding(job.weights, slots, configuration);
   const std::vector<Pass> passes = PassesOf(coding.shape, in.bits);
   // Without `stream`, passes over both planes share the rows of a digit; with it each pass has its own.
-  const bool one_group = job.out_height * job.out_width <= configuration.p;
+  const bool one_group = pixels_ == 1 && job.out_height * job.out_width <= configuration.p;
   const bool too_large = coding.shape.count() * steps_ > configuration.wdepth;
   const bool stream = too_large || (one_group && in.bits == 4);
   std::vector<size_t> digits, blocks;  // the digit of each block of rows; the block of each pass
@@ -84,10 +91,10 @@ void ConvLowering::Pack(const ConvJob& job, const ImageLayout& in, const ImageLa
   const int64_t param_rows = job.leaky ? 4 : 2, weight_rows = std::ssize(digits) * steps_;
   std::vector<TileBeats> tiles(static_cast<size_t>(tiling.tiles), TileBeats(param_rows + weight_rows, lanes));
   for (int64_t row = 0; row < job.weights.rows; ++row) {
-    const int64_t slot = out.slots[static_cast<size_t>(row)], lane = slot % lanes;
+    const int64_t slot = slots[static_cast<size_t>(row)], lane = slot % lanes;
     TileBeats& tile = tiles[static_cast<size_t>(slot / lanes)];
     PackWeights(job.weights, row, coding, digits, param_rows, lane, &tile);
-    const int64_t c = FoldConstant(tile, lane, lane < configuration.f, passes, blocks, param_rows, steps_);
+    const int64_t c = FoldConstant(tile, lane, configuration.is_dsp(lane), passes, blocks, param_rows, steps_);
     PackParameters(job.rows[static_cast<size_t>(row)], c, coding.codes[static_cast<size_t>(row)], job.leaky, lane,
                    &tile);
   }
@@ -167,16 +174,29 @@ void ConvLowering::SetWindow(const Placed& in, const OutputPart& part, hw::ConvF
   conv->in_tap_row = builder_->Address(dilations_[0] * layout.width - (kernel_w_ - 1) * dilations_[1] - back);
 }
 
+void ConvLowering::SetOutput(int64_t pixel, int64_t group, const ImageLayout& layout, hw::ConvFields* conv) const {
+  const hw::Configuration& configuration = builder_->configuration();
+  const int64_t groups = configuration.lanes() / kWordChannels, last = groups - configuration.q / kWordChannels;
+  const int64_t tile = groups / pixels_ * layout.group_words();
+  conv->out_pixel = builder_->Address(pixel);
+  conv->out_group = builder_->Address(group);
+  if (configuration.q >= kWordChannels) conv->out_tile = builder_->Address(tile - last * group);
+  conv->out_plane = builder_->Address(layout.plane_words());
+}
+
 absl::Status ConvLowering::EmitPart(const Placed& in, const Placed& out, const Placed* skip, const OutputPart& part) {
+  const OutputPart tiles = {part.y, part.rows, part.x / pixels_, part.columns / pixels_};
   hw::ConvFields conv = conv_;
-  conv.pixels = part.rows * part.columns;
-  conv.out_width = part.columns;
-  SetWindow(in, part, &conv);
-  const int64_t pixel_words = out.layout.pixel_words();
+  conv.pixels = tiles.rows * tiles.columns;
+  conv.out_width = tiles.columns;
+  SetWindow(in, tiles, &conv);
+  const int64_t pixel_words = out.layout.pixel_words(), group_words = out.layout.group_words();
   conv.out = builder_->Address(out.Row(part.y) + part.x * pixel_words);
-  conv.out_pixel = builder_->Address(pixel_words);
-  conv.out_group = builder_->Address(out.layout.group_words());
-  conv.out_plane = builder_->Address(out.layout.plane_words());
+  if (pixels_ == 1) {
+    SetOutput(pixel_words, group_words, out.layout, &conv);
+  } else {
+    SetOutput(pixels_ * pixel_words, pixel_words, out.layout, &conv);
+  }
   const int64_t top = part.y * strides_[0] - pad_top_;
   const int64_t bottom = top + (part.rows - 1) * strides_[0] + (kernel_h_ - 1) * dilations_[0] + 1;
   Access access = {in.Rows(top, bottom, in.layout.groups()), out.Rows(part.y, part.y + part.rows, written_groups_)};
@@ -208,9 +228,7 @@ absl::Status ConvLowering::EmitTilesAsPixels(const Placed& in, const Placed& out
   const int64_t tile_groups = builder_->configuration().lanes() / kWordChannels;
   conv.in_pixel = builder_->Address(tile_groups * in.layout.group_words());
   conv.out = builder_->Address(out.base);
-  conv.out_pixel = builder_->Address(tile_groups * out.layout.group_words());
-  conv.out_group = builder_->Address(out.layout.group_words());
-  conv.out_plane = builder_->Address(out.layout.plane_words());
+  SetOutput(tile_groups * out.layout.group_words(), out.layout.group_words(), out.layout, &conv);
   const Access access = {in.Rows(0, in.layout.height, in.layout.groups()),
                          out.Rows(0, out.layout.height, tiles * tile_groups)};
   MSQ_RETURN_IF_ERROR(builder_->Conv(weights_, conv, access));

@@ -36,6 +36,7 @@ struct OutputPart {
 class ConvLowering {
  public:
   // Packs the job's weights into the builder. `in` and `out` are the layouts that all parts share but for their heights.
+  // If a tile computes several pixels, all parts consist of whole tiles and there is no skip.
   ConvLowering(const ConvJob& job, const ImageLayout& in, const ImageLayout& out, ProgramBuilder* builder);
 
   // Appends instructions for rows y0..y1-1 of the output, or for a part of a row.
@@ -49,17 +50,22 @@ class ConvLowering {
   void AddTo(LayerRecord* record) const;
 
  private:
-  void Pack(const ConvJob& job, const ImageLayout& in, const ImageLayout& out);
+  // `slots`: of the job's rows.
+  void Pack(const ConvJob& job, const ImageLayout& in, const ImageLayout& out, const std::vector<int64_t>& slots);
   void SetWindow(const Placed& in, const OutputPart& part, hw::ConvFields* conv) const;
+  // Sets where words of outputs lie: from one tile's pixels to the next, and from one word of a pixel to the next.
+  void SetOutput(int64_t pixel, int64_t group, const ImageLayout& layout, hw::ConvFields* conv) const;
   // Sets first, stride and dilation of one axis.
   void SetAxis(int64_t first, int64_t outputs, int64_t stride, int64_t taps, int64_t dilation, int64_t length,
                int64_t* first_field, int64_t* stride_field, int64_t* dilation_field) const;
 
   ProgramBuilder* const builder_;
   int64_t steps_ = 0;  // of a pass
+  int64_t pixels_;     // of a tile
   int64_t written_groups_ = 0;
-  int64_t kernel_h_, kernel_w_, groups_;
-  std::array<int64_t, 2> strides_, dilations_;
+  int64_t kernel_h_ = 0, kernel_w_ = 0, groups_ = 0;
+  std::array<int64_t, 2> strides_{};  // from tile to tile of pixels
+  std::array<int64_t, 2> dilations_;
   int64_t pad_top_, pad_left_, out_width_;
   bool by_tile_, inside_;
   hw::WeightsFields weights_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/fpga/lowering/first_layer.h"
+#include "backends/fpga/lowering/pixel_tiles.h"
 #include "backends/fpga/lowering/vec_lowering.h"
 #include "base/status.h"
 
@@ -73,29 +74,48 @@ absl::Status NodeLowering::EmitJob(ConvJob job, const Placed& in, const std::opt
   return absl::OkStatus();
 }
 
-ConvJob NodeLowering::WindowJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const {
+ConvJob NodeLowering::ChannelwiseWindowJob(const ChannelTaps& taps, const ir::Window& window, const Placed& in,
+                                           const std::vector<int64_t>& slots, int64_t rows) const {
+  ChannelwiseTile tile;
+  // Pixels of a second operand are always one word apart.
+  if (node_.inputs.size() == 1) {
+    const ChannelwiseShape shape = {std::ssize(slots), in.layout.width, rows, ImageShape(OutType().shape).width,
+                                    in.layout.planes()};
+    tile = ChooseChannelwiseTile(window, shape, state_.configuration());
+  }
+  ConvJob job = ChannelwiseJob(taps, in.layout, slots, tile.pixels > 1 ? kWordChannels : TileOf(in));
+  if (tile.pixels > 1 && job.weights.groups() == 1) {
+    job.pixels = tile.pixels;
+  } else if (tile.pixels > 1) {
+    job = ChannelwiseJob(taps, in.layout, slots, TileOf(in));
+  }
+  job.strides = window.strides;
+  job.dilations = window.dilations;
+  job.pad_top = window.pads[0];
+  job.pad_left = window.pads[1];
+  return job;
+}
+
+ConvJob NodeLowering::WindowJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots,
+                                int64_t rows) const {
   if (op.groups == 1 || op.groups != in.layout.channels) return DenseConvJob(op, in.layout);
   ChannelTaps taps{.kernel = op.window.kernel, .sources = {}, .values = op.weights.values};
   for (int64_t row = 0; row < op.weights.rows; ++row) {
     taps.sources.push_back(row / (op.weights.rows / in.layout.channels));
   }
-  ConvJob job = ChannelwiseJob(taps, in.layout, slots, TileOf(in));
-  job.strides = op.window.strides;
-  job.dilations = op.window.dilations;
-  job.pad_top = op.window.pads[0];
-  job.pad_left = op.window.pads[1];
-  return job;
+  return ChannelwiseWindowJob(taps, op.window, in, slots, rows);
 }
 
 std::vector<int64_t> NodeLowering::ConvSlots(const ir::Conv& op, const ImageLayout& in, const ImageLayout* skip) const {
   if (skip != nullptr) return skip->slots;
   const bool depthwise = op.groups > 1 && op.groups == in.channels && op.groups == op.weights.rows;
-  return depthwise ? state_.order().ChooseWithinTiles(node_.output, in.slots)
+  return depthwise ? state_.order().ChooseWithinPeriods(node_.output, in.slots)
                    : state_.order().Choose(node_.output, op.weights.rows);
 }
 
-ConvJob NodeLowering::MakeConvJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const {
-  ConvJob job = WindowJob(op, in, slots);
+ConvJob NodeLowering::MakeConvJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots,
+                                  int64_t rows) const {
+  ConvJob job = WindowJob(op, in, slots, rows);
   job.pad_code = InType().zero_point;
   job.rows = ConstantsOf(op.epilogue, op.weights.rows);
   job.leaky = IsLeaky(op.epilogue);
@@ -112,9 +132,10 @@ absl::Status NodeLowering::operator()(const ir::Conv& op) {
   MSQ_ASSIGN_OR_RETURN(const Placed in, state_.Get(node_.inputs[0]));
   MSQ_ASSIGN_OR_RETURN(const std::optional<Placed> skip, Skip());
   const std::vector<int64_t> slots = ConvSlots(op, in.layout, skip ? &skip->layout : nullptr);
-  ConvJob job = MakeConvJob(op, in, slots);
-  LayerRecord record = NewRecord(job.by_tile ? "Conv by tile" : "Conv");
-  return EmitJob(std::move(job), in, skip, ImageShape(OutType().shape), slots, std::move(record));
+  const ImageShape shape(OutType().shape);
+  ConvJob job = MakeConvJob(op, in, slots, shape.height);
+  LayerRecord record = NewRecord(job.pixels > 1 ? "Conv by pixels" : job.by_tile ? "Conv by tile" : "Conv");
+  return EmitJob(std::move(job), in, skip, shape, slots, std::move(record));
 }
 
 absl::Status NodeLowering::LowerPacked(const ir::Conv& op, const TapPacking& taps) {
@@ -218,16 +239,13 @@ absl::Status NodeLowering::operator()(const ir::GlobalAveragePool& op) {
 absl::Status NodeLowering::operator()(const ir::AveragePool& op) {
   MSQ_ASSIGN_OR_RETURN(const Placed in, state_.Get(node_.inputs[0]));
   if (!op.count_include_pad) return AverageInsideOnly(op, in);
-  ConvJob job =
-      ChannelwiseJob(OwnChannel(in.layout.channels, op.window.kernel), in.layout, in.layout.slots, TileOf(in));
-  job.strides = op.window.strides;
-  job.pad_top = op.window.pads[0];
-  job.pad_left = op.window.pads[1];
+  const ImageShape shape(OutType().shape);
+  ConvJob job = ChannelwiseWindowJob(OwnChannel(in.layout.channels, op.window.kernel), op.window, in, in.layout.slots,
+                                     shape.height);
   job.pad_code = InType().zero_point;
   job.rows = ConstantsOf(op.requantizer, in.layout.channels);
   job.leaky = op.requantizer.leaky.has_value();
-  return EmitJob(std::move(job), in, std::nullopt, ImageShape(OutType().shape), in.layout.slots,
-                 NewRecord("AveragePool"));
+  return EmitJob(std::move(job), in, std::nullopt, shape, in.layout.slots, NewRecord("AveragePool"));
 }
 
 absl::Status NodeLowering::AverageInsideOnly(const ir::AveragePool& op, const Placed& in) {

@@ -22,9 +22,9 @@ class NodeLowering {
   absl::Status Lower();
 
   // A convolution's parts for who computes it in strips: slots for its output, and the job. `in` is as high as a strip
-  // may be.
+  // may be, which has `rows` rows of the output.
   std::vector<int64_t> ConvSlots(const ir::Conv& op, const ImageLayout& in, const ImageLayout* skip) const;
-  ConvJob MakeConvJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const;
+  ConvJob MakeConvJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots, int64_t rows) const;
 
   absl::Status operator()(const ir::Conv& op);
   absl::Status operator()(const ir::Dense& op);
@@ -52,7 +52,10 @@ class NodeLowering {
   // The whole job, from `in` to a new output with `slots`, which takes the skip operand's place if nobody else needs it.
   absl::Status EmitJob(ConvJob job, const Placed& in, const std::optional<Placed>& skip, const ImageShape& shape,
                        std::vector<int64_t> slots, LayerRecord record);
-  ConvJob WindowJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots) const;
+  ConvJob WindowJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots, int64_t rows) const;
+  // With a window's strides and padding; tiles of several pixels where that is faster for `rows` rows at a time.
+  ConvJob ChannelwiseWindowJob(const ChannelTaps& taps, const ir::Window& window, const Placed& in,
+                               const std::vector<int64_t>& slots, int64_t rows) const;
   absl::Status LowerPacked(const ir::Conv& op, const TapPacking& taps);
   // Slots of a tile if words beyond the image's last one, up to a whole tile, may be read.
   int64_t TileOf(const Placed& in) const;

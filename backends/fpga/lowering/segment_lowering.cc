@@ -114,7 +114,7 @@ class StripLowering {
     const Placed in = Extreme(node.inputs[0]);
     const Place* skip = node.inputs.size() > 1 ? &places_.at(node.inputs[1]) : nullptr;
     std::vector<int64_t> slots = lowering.ConvSlots(op, in.layout, skip == nullptr ? nullptr : &skip->whole.layout);
-    const ConvJob job = lowering.MakeConvJob(op, in, slots);
+    const ConvJob job = lowering.MakeConvJob(op, in, slots, Tensor(node.output).MaxRows());
     const ir::TensorType& type = state_.Type(node.output);
     ImageLayout layout = state_.MakeLayout(type, ImageShape(type.shape), std::move(slots));
     if (Tensor(node.output).stored()) state_.PlanSpill(node.output, layout);

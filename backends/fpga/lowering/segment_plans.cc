@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "backends/fpga/lowering/pixel_tiles.h"
 #include "backends/fpga/lowering/segments.h"
 
 namespace msq::fpga {
@@ -133,14 +134,18 @@ class Planner {
     const auto* conv = std::get_if<ir::Conv>(&node.op);
     if (conv == nullptr || rows <= 0) return;
     const int64_t lanes = configuration_.lanes(), channels = Type(node.inputs[0]).shape[0];
-    const bool by_tile = IsDepthwise(graph_, node) && lanes % kWordChannels == 0;
-    const int64_t steps =
-        conv->window.kernel[0] * conv->window.kernel[1] * CeilDiv(by_tile ? lanes : channels, kWordChannels);
-    const int64_t tiles = CeilDiv(conv->weights.rows, lanes);
-    const int64_t last_groups = CeilDiv(conv->weights.rows - (tiles - 1) * lanes, configuration_.q);
-    const int64_t pixels = CeilDiv(rows * Type(node.output).shape[2], configuration_.p);
+    const int64_t width = Type(node.output).shape[2], passes = Type(node.inputs[0]).bits / 4;
+    const auto [kernel_h, kernel_w] = conv->window.kernel;
+    ChannelwiseTile tile = {1, lanes, kernel_h * kernel_w * CeilDiv(channels, kWordChannels)};
+    if (IsDepthwise(graph_, node) && lanes % kWordChannels == 0) {
+      const ChannelwiseShape shape = {conv->weights.rows, Type(node.inputs[0]).shape[2], rows, width, passes};
+      tile = ChooseChannelwiseTile(conv->window, shape, configuration_);
+    }
+    const int64_t steps = tile.steps, tiles = CeilDiv(conv->weights.rows, tile.channels);
+    const int64_t last_groups =
+        CeilDiv((conv->weights.rows - (tiles - 1) * tile.channels) * tile.pixels, configuration_.q);
+    const int64_t pixels = CeilDiv(rows * width / tile.pixels, configuration_.p);
     const int64_t drain = int64_t{configuration_.p} * lanes / configuration_.q;
-    const int64_t passes = Type(node.inputs[0]).bits / 4;
     const int64_t cycles =
         (tiles - 1) * std::max(steps, drain) + std::max(steps, last_groups * int64_t{configuration_.p});
     const auto weights = static_cast<double>(tiles * (steps + 2) * lanes / configuration_.ports);

@@ -35,7 +35,7 @@ WeightCoding ChooseCoding(const TapWeights& weights, std::span<const int64_t> sl
   for (DigitShape shape : kDigitShapes) {
     coding = {shape, {}};
     for (size_t row = 0; row < values.size(); ++row) {
-      const bool is_dsp = slots[row] % configuration.lanes() < configuration.f;
+      const bool is_dsp = configuration.is_dsp(slots[row]);
       if (HoldsAll(WeightCode::kSp2, shape, values[row])) {
         coding.codes.push_back(WeightCode::kSp2);
       } else if (is_dsp && HoldsAll(WeightCode::kTwosComplement, shape, values[row])) {
