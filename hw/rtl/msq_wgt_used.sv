@@ -2,7 +2,7 @@
 //
 // A lane has when its multiplier M, bits 16..0 of its parameter row 0, is not 0. valid_i: such a word of lane_i of the
 // tile numbered tile_i (modulo 2) passes by; it counts two cycles later, before any weight of its tile is there.
-// drained_i: tile drained_tile_i is forgotten, before anything comes of the tile that takes its number.
+// drained_i: tile drained_tile_i is forgotten, a cycle later, before anything comes of the tile that takes its number.
 // tile_end_i: the last step of CONV's tile is issued; from the next cycle on the outputs speak of the next tile.
 module msq_wgt_used #(
   parameter int F = 6,
@@ -22,7 +22,7 @@ module msq_wgt_used #(
   output logic                     lut_used_o
 );
   logic [F+S-1:0] is_dsp;
-  logic           used_q, dsp_q, tile_q, conv_tile_q;
+  logic           used_q, dsp_q, tile_q, drained_q, drained_tile_q, conv_tile_q;
   logic [1:0]     dsp_used_q, lut_used_q;
 
   for (genvar l = 0; l < F + S; l++) begin : gen_lane
@@ -36,19 +36,24 @@ module msq_wgt_used #(
     used_q <= valid_i && multiplier_i != '0;
     dsp_q  <= is_dsp[lane_i];
     tile_q <= tile_i;
+    drained_tile_q <= drained_tile_i;
     if (!rst_ni || forget_i) begin
       used_q      <= 1'b0;
+      drained_q   <= 1'b0;
       conv_tile_q <= 1'b0;
       dsp_used_q  <= '0;
       lut_used_q  <= '0;
     end else begin
       conv_tile_q <= conv_tile_q ^ tile_end_i;
-      if (drained_i) begin
-        dsp_used_q[drained_tile_i] <= 1'b0;
-        lut_used_q[drained_tile_i] <= 1'b0;
+      drained_q <= drained_i;
+      for (int t = 0; t < 2; t++) begin
+        if (drained_q && drained_tile_q == 1'(t)) begin
+          dsp_used_q[t] <= 1'b0;
+          lut_used_q[t] <= 1'b0;
+        end
+        if (used_q && dsp_q && tile_q == 1'(t)) dsp_used_q[t] <= 1'b1;
+        if (used_q && !dsp_q && tile_q == 1'(t)) lut_used_q[t] <= 1'b1;
       end
-      if (used_q && dsp_q) dsp_used_q[tile_q] <= 1'b1;
-      if (used_q && !dsp_q) lut_used_q[tile_q] <= 1'b1;
     end
   end
 endmodule
