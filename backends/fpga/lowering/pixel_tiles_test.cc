@@ -49,7 +49,7 @@ class DepthwiseGraph {
   explicit DepthwiseGraph(uint64_t seed) : random_(seed) {
     graph_.name = "depthwise";
     const int64_t channels = Draw(1, 70);
-    last_ = AddTensor({Draw(1, 20), Draw(5, 24), Draw(5, 24)}, 4);
+    last_ = AddTensor({Draw(1, 20), Draw(7, 24), Draw(9, 24)}, 4);
     graph_.inputs = {last_};
     Conv({}, channels, 1, Draw(0, 2) == 0 ? 8 : 4);
     window_.kernel = {Draw(1, 4), Draw(1, 5)};
