@@ -46,13 +46,15 @@ module msq_axi_wr #(
 
   logic [47:0] addr_q;
   logic [4:0]  beats_q;
-  logic        check_done, check_ok, ok_q;
+  logic        check_start, check_done, check_ok, ok_q;
   logic        push, room, empty;
   logic [PW:0] open_q;  // bursts issued and not answered
 
+  assign check_start = state_q == StCheck;
+
   msq_axi_window u_window (
     .clk_i, .rst_ni, .base_i(win_base_i), .size_i(win_size_i),
-    .start_i(state_q == StCheck), .addr_i(addr_q), .beats_i(beats_q), .done_o(check_done), .ok_o(check_ok)
+    .start_i(check_start), .addr_i(addr_q), .beats_i(beats_q), .done_o(check_done), .ok_o(check_ok)
   );
 
   assign req_ready_o = state_q == StIdle;

@@ -67,9 +67,10 @@ module msq_fetch (
   logic [3:0]  beat_q;
   logic [47:0] addr_q;
   logic [63:0] head;
-  logic        head_valid, pop;
+  logic        put, head_valid, pop;
   logic        asked, continues;
   logic        misaligned;  // its bursts might cross 4 KB; a register
+
   assign req_valid_o = state_q == StRun && more_q && used_q <= 6'(WORDS - 16) && !misaligned;
   assign req_addr_o  = addr_q;
   assign req_beats_o = 5'd16;
@@ -104,8 +105,10 @@ module msq_fetch (
     else if (asked) addr_q <= addr_q + 48'd128;
   end
 
+  assign put = data_valid_i && state_q == StRun;
+
   msq_fifo #(.WIDTH(64), .DEPTH(WORDS)) u_words (
-    .clk_i, .rst_ni, .clear_i(begin_program), .wr_valid_i(data_valid_i && state_q == StRun), .wr_data_i(data_i),
+    .clk_i, .rst_ni, .clear_i(begin_program), .wr_valid_i(put), .wr_data_i(data_i),
     .rd_valid_o(head_valid), .rd_ready_i(pop), .rd_data_o(head)
   );
 
