@@ -47,7 +47,7 @@ module msq_axi_wr #(
   logic [47:0] addr_q;
   logic [4:0]  beats_q;
   logic        check_start, check_done, check_ok, ok_q;
-  logic        push, room, empty;
+  logic        show, push, leave, room, empty;
   logic [PW:0] open_q;  // bursts issued and not answered
 
   assign check_start = state_q == StCheck;
@@ -58,7 +58,10 @@ module msq_axi_wr #(
   );
 
   assign req_ready_o = state_q == StIdle;
-  assign push = state_q == StIssue && (ok_q ? m_awvalid_o && m_awready_i : room);
+  // A burst's data are due from the cycle in which its address is shown: they must not wait for the address to be taken.
+  assign show  = room && ((state_q == StWait && check_done && check_ok) || (state_q == StIssue && ok_q && !m_awvalid_o));
+  assign push  = show || (room && state_q == StIssue && !ok_q);
+  assign leave = state_q == StIssue && (ok_q ? m_awvalid_o && m_awready_i : room);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -74,14 +77,14 @@ module msq_axi_wr #(
           if (check_done) begin
             state_q     <= StIssue;
             range_err_o <= !check_ok;
-            m_awvalid_o <= check_ok && room;
+            m_awvalid_o <= show;
           end
         end
         default: begin
-          if (push) begin
+          if (leave) begin
             state_q     <= StIdle;
             m_awvalid_o <= 1'b0;
-          end else if (ok_q && room) begin
+          end else if (show) begin
             m_awvalid_o <= 1'b1;
           end
         end
@@ -118,7 +121,7 @@ module msq_axi_wr #(
   assign last = beat_q == head_last;
 
   always_ff @(posedge clk_i) begin
-    if (push) order[wr_q[PW-1:0]] <= {4'(beats_q - 5'd1), !ok_q};
+    if (push) order[wr_q[PW-1:0]] <= {4'(beats_q - 5'd1), !show};
     if (take && !head_swallow) begin
       m_wdata_o <= wdata_i;
       m_wlast_o <= last;
@@ -139,7 +142,7 @@ module msq_axi_wr #(
       if (take && last) rd_q <= rd_q + 1'b1;
       if (take && !head_swallow) m_wvalid_o <= 1'b1;
       else if (m_wready_i) m_wvalid_o <= 1'b0;
-      open_q <= open_q + (PW + 1)'(push && ok_q) - (PW + 1)'(m_bvalid_i);
+      open_q <= open_q + (PW + 1)'(show) - (PW + 1)'(m_bvalid_i);
       err_o  <= m_bvalid_i && m_bresp_i != 2'b00;
     end
   end

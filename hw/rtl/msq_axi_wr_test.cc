@@ -111,6 +111,32 @@ TEST(AxiWrTest, WritesWhatItIsGiven) {
   }
 }
 
+// AXI lets a slave wait for both valids before it takes either.
+TEST(AxiWrTest, DataDoNotWaitForTheAddress) {
+  Vmsq_axi_wr_test_dut dut;
+  const auto clock = [&dut] {
+    dut.clk_i = 0;
+    dut.eval();
+    dut.clk_i = 1;
+    dut.eval();
+  };
+  for (int i = 0; i < 3; ++i) clock();
+  dut.rst_ni = 1;
+  dut.win_base_i = kBase;
+  dut.win_size_i = kBytes;
+  dut.req_valid_i = 1;
+  dut.req_addr_i = kBase;
+  dut.req_beats_i = 2;
+  dut.wdata_valid_i = 1;
+  for (int i = 0; i < 20; ++i) {
+    clock();
+    EXPECT_LE(dut.m_wvalid_o, dut.m_awvalid_o);
+    if (dut.req_ready_o == 0) dut.req_valid_i = 0;
+  }
+  EXPECT_TRUE(dut.m_awvalid_o);
+  EXPECT_TRUE(dut.m_wvalid_o);
+}
+
 TEST(AxiWrTest, ReportsErrorResponses) {
   Bench bench(AxiMemoryOptions::RandomStalls(8));
   bench.memory_.InjectErrors(kBase, kBase + 0x1000);
