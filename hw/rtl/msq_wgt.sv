@@ -1,7 +1,7 @@
 // The WEIGHTS unit: streams tiles from all ports into the weight ring and the parameter memory, ahead of CONV.
 //
 // Two instructions may be inside: the bursts of the second follow those of the first without a gap, as far as the ring
-// (WDEPTH rows) and the parameters (two tiles) have room. cmd_ready_o while fewer than two are inside; done_o pulses
+// (WDEPTH rows) and the parameters (2^TB tiles) have room. cmd_ready_o while fewer than two are inside; done_o pulses
 // when all beats of the older one are in the memories. error_o pulses instead, and the instruction is dropped, when a
 // count of it is none that there is or a stream is not aligned. Each port takes a beat a cycle, except that ports take
 // turns writing parameters.
@@ -67,6 +67,9 @@ module msq_wgt #(
   localparam int LW    = $clog2(LANES);
   localparam int OW    = $clog2(O);
   localparam int RW    = $clog2(WDEPTH);
+  // Tiles whose parameters there is room for: what 32 words of LUT memory a bit hold, two at least.
+  localparam int GW    = O / Q > 1 ? $clog2(O / Q) : 1;
+  localparam int TB    = GW < 4 ? 4 - GW : 1;
 
   logic forget;
   logic unused_fields, unused_rows;
@@ -169,14 +172,15 @@ module msq_wgt #(
   end
 
   // Ports. Of those that have a parameter to write, the first writes.
-  logic [PORTS-1:0]     param_req, param_grant, param_valid, param_tile;
+  logic [PORTS-1:0]     param_req, param_grant, param_valid;
+  logic [PORTS*TB-1:0]  param_tile;
   logic [2*PORTS-1:0]   param_row;
   logic [PORTS-1:0]     lane_valid, pair_valid;
   logic [PORTS*LW-1:0]  lane, pair_lane;
   logic [PORTS*64-1:0]  lane_data;
   logic [PORTS*RW-1:0]  slot, pair_slot;
   logic [PORTS*160-1:0] pair;
-  logic [1:0]           drained_q;
+  logic [TB:0]          drained_q;
   logic                 unused_lanes;
 
   assign unused_lanes = ^{slot, pair_lane, pair_slot, pair};  // a port may have DSP lanes only, or none
@@ -194,7 +198,7 @@ module msq_wgt #(
     assign sunk[p*2+:2] = port_sunk;
 
     msq_wgt_port #(
-      .F(F), .S(S), .LANES(LANES), .PORT(p), .WDEPTH(WDEPTH), .BUFFER(BUFFER)
+      .F(F), .S(S), .LANES(LANES), .PORT(p), .WDEPTH(WDEPTH), .TB(TB), .BUFFER(BUFFER)
     ) u_port (
       .clk_i, .rst_ni, .forget_i(forget), .idle_o(port_idle[p]),
       .issued_i(issued_q), .sunk_o(port_sunk), .asked_entry_o(entry),
@@ -205,7 +209,7 @@ module msq_wgt #(
       .req_valid_o(req_valid_o[p]), .req_ready_i(req_ready_i[p]), .req_addr_o(req_addr_o[p*48+:48]),
       .data_valid_i(data_valid_i[p]), .data_i(data_i[p*64+:64]),
       .drained_i(drained_q), .param_req_o(param_req[p]), .param_grant_i(param_grant[p]), .param_valid_o(param_valid[p]),
-      .param_row_o(param_row[p*2+:2]), .param_tile_o(param_tile[p]),
+      .param_row_o(param_row[p*2+:2]), .param_tile_o(param_tile[p*TB+:TB]),
       .free_i(head_late_q[3*(RW+1)+:RW+1]), .written_o(written[p*(RW+1)+:RW+1]),
       .lane_valid_o(lane_valid[p]), .lane_o(lane[p*LW+:LW]), .data_o(lane_data[p*64+:64]), .slot_o(slot[p*RW+:RW]),
       .pair_valid_o(pair_valid[p]), .pair_lane_o(pair_lane[p*LW+:LW]), .pair_slot_o(pair_slot[p*RW+:RW]),
@@ -236,39 +240,39 @@ module msq_wgt #(
   // Parameters: at most one port brings a word in a cycle.
   logic [OW-1:0] param_lane;
   logic [1:0]    param_word_row;
-  logic          param_word_tile;
+  logic [TB-1:0] param_word_tile;
   logic [63:0]   param_word;
 
   always_comb begin
     param_lane      = '0;
     param_word_row  = '0;
-    param_word_tile = 1'b0;
+    param_word_tile = '0;
     param_word      = '0;
     for (int p = 0; p < PORTS; p++) begin
       if (param_valid[p]) begin
         param_lane      |= OW'(p * LANES) + OW'(lane[p*LW+:LW]);
         param_word_row  |= param_row[p*2+:2];
-        param_word_tile |= param_tile[p];
+        param_word_tile |= param_tile[p*TB+:TB];
         param_word      |= lane_data[p*64+:64];
       end
     end
   end
 
-  msq_wgt_params #(.O(O), .Q(Q)) u_params (
+  msq_wgt_params #(.O(O), .Q(Q), .TB(TB)) u_params (
     .clk_i, .wen_i(|param_valid), .lane_i(param_lane), .row_i(param_word_row), .tile_i(param_word_tile),
-    .wdata_i(param_word), .req_i(param_req_i), .group_i(param_group_i), .leaky_i(param_leaky_i), .rtile_i(drained_q[0]),
+    .wdata_i(param_word), .req_i(param_req_i), .group_i(param_group_i), .leaky_i(param_leaky_i), .rtile_i(drained_q[TB-1:0]),
     .data_o(param_data_o)
   );
 
-  msq_wgt_used #(.F(F), .S(S)) u_used (
+  msq_wgt_used #(.F(F), .S(S), .TB(TB)) u_used (
     .clk_i, .rst_ni, .forget_i(forget), .valid_i(|param_valid && param_word_row == '0), .lane_i(param_lane),
     .tile_i(param_word_tile), .multiplier_i(param_word[16:0]), .drained_i(tile_drained_i),
-    .drained_tile_i(drained_q[0]), .tile_end_i(conv_tile_end_i), .dsp_used_o, .lut_used_o
+    .drained_tile_i(drained_q[TB-1:0]), .tile_end_i(conv_tile_end_i), .dsp_used_o, .lut_used_o
   );
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || forget) drained_q <= '0;
-    else drained_q <= drained_q + 2'(tile_drained_i);
+    else drained_q <= drained_q + (TB + 1)'(tile_drained_i);
   end
 
 `ifndef SYNTHESIS

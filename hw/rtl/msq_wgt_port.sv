@@ -3,8 +3,8 @@
 //
 // Instructions are numbered modulo 4: this port works on number asked_q (requests) and sunk_o (beats), behind issued_i.
 // Parameters: param_req_o while the beat at the head is a parameter that may be written; in a cycle with param_grant_i
-// it is taken, and param_valid_o with the rest comes in the next cycle. A tile's parameters wait while the two tiles
-// before it have theirs, its weights while the ring of WDEPTH rows is full (free_i: rows whose slots are free again,
+// it is taken, and param_valid_o with the rest comes in the next cycle. A tile's parameters wait while the 2^TB
+// tiles before it have theirs, its weights while the ring of WDEPTH rows is full (free_i: rows whose slots are free again,
 // counted like written_o modulo 2 * WDEPTH).
 // Weights: lane_valid_o with lane, slot and data for LUT lanes, one cycle after the beat was taken; pair_valid_o one
 // more cycle later. written_o counts the rows that are in the memories.
@@ -14,6 +14,7 @@ module msq_wgt_port #(
   parameter int LANES  = 16,
   parameter int PORT   = 0,
   parameter int WDEPTH = 512,
+  parameter int TB     = 1,
   parameter int BUFFER = 128  // beats; a power of two, at least 64
 ) (
   input  logic                      clk_i,
@@ -39,12 +40,12 @@ module msq_wgt_port #(
   input  logic                      data_valid_i,
   input  logic [63:0]               data_i,
 
-  input  logic [1:0]                drained_i,  // tiles, modulo 4
+  input  logic [TB:0]               drained_i,  // tiles, modulo 2^(TB+1)
   output logic                      param_req_o,
   input  logic                      param_grant_i,
   output logic                      param_valid_o,
   output logic [1:0]                param_row_o,
-  output logic                      param_tile_o,
+  output logic [TB-1:0]             param_tile_o,
 
   input  logic [$clog2(WDEPTH):0]   free_i,
   output logic [$clog2(WDEPTH):0]   written_o,
@@ -102,11 +103,11 @@ module msq_wgt_port #(
 
   // Beats.
   logic          load, param, last_row, last, row_end, param_room, ring_room;
-  logic [1:0]    param_row, tile_q;
+  logic [1:0]    param_row;
+  logic [TB:0]   tile_q;
   logic [LW-1:0] lane_q;
   logic [3:0]    beat_q;
   logic [RW:0]   rows_q;  // weight rows begun to be written
-  logic          unused_tile;
 
   assign load = state_q == StIdle && sunk_q != issued_i;
 
@@ -115,11 +116,10 @@ module msq_wgt_port #(
     .step_i(row_end), .param_o(param), .param_row_o(param_row), .last_row_o(last_row), .last_o(last)
   );
 
-  assign param_room  = 2'(tile_q - drained_i) < 2'd2;
+  assign param_room  = !(tile_q[TB] != drained_i[TB] && tile_q[TB-1:0] == drained_i[TB-1:0]);
   assign ring_room   = !(rows_q[RW] != free_i[RW] && rows_q[RW-1:0] == free_i[RW-1:0]);
   assign param_req_o = state_q == StRun && head_valid && param && param_room;
   assign row_end     = state_q == StRun && pop && lane_q == LW'(LANES - 1);
-  assign unused_tile = tile_q[1];
 
   always_comb begin
     unique case (state_q)
@@ -141,7 +141,7 @@ module msq_wgt_port #(
       if (pop) beat_q <= beat_q + 4'd1;
       if (state_q == StRun && pop) lane_q <= row_end ? '0 : lane_q + 1'b1;
       if (row_end && !param) rows_q <= rows_q + 1'b1;
-      if (row_end && last_row) tile_q <= tile_q + 2'd1;
+      if (row_end && last_row) tile_q <= tile_q + 1'b1;
       unique case (state_q)
         StIdle: if (load) state_q <= StRun;
         StRun: if (row_end && last) state_q <= StTail;
@@ -181,7 +181,7 @@ module msq_wgt_port #(
     lane_o       <= lane_q;
     slot_o       <= rows_q[RW-1:0];
     param_row_o  <= param_row;
-    param_tile_o <= tile_q[0];
+    param_tile_o <= tile_q[TB-1:0];
     pair_lane_o  <= lane_o;
     pair_slot_o  <= slot_o;
   end

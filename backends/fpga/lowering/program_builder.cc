@@ -87,13 +87,15 @@ absl::Status ProgramBuilder::Store(const hw::StoreFields& fields, const Access& 
   return Append(kStore, fields, access, to);
 }
 
-// Each WEIGHTS stands before the CONV that precedes its own, so that the buffer is filled across layers. No deadlock:
-// WEIGHTS k + 1 needs at most CONV k - 1 to be dispatched before it, and that is so.
+// Each WEIGHTS stands kAhead - 1 CONVs before its own, so that the buffer is filled across layers. No deadlock: the unit
+// and its slot take three WEIGHTS, so that WEIGHTS k + 2 waits at most for WEIGHTS k - 1 to be in the buffer, which CONV
+// k - 1, dispatched before, makes room for.
 std::vector<ProgramBuilder::Entry> ProgramBuilder::Ordered() const {
+  constexpr size_t kAhead = 3;
   std::vector<Entry> ordered;
-  if (!weights_of_conv_.empty()) ordered.push_back({weights_of_conv_.front()});
+  for (size_t i = 0; i + 1 < kAhead && i < weights_of_conv_.size(); ++i) ordered.push_back({weights_of_conv_[i]});
   for (const Entry& entry : entries_) {
-    const auto next = static_cast<size_t>(entry.conv + 1);
+    const size_t next = static_cast<size_t>(entry.conv) + kAhead - 1;
     if (entry.conv >= 0 && next < weights_of_conv_.size()) ordered.push_back({weights_of_conv_[next]});
     ordered.push_back(entry);
   }
