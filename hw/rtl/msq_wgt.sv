@@ -89,6 +89,7 @@ module msq_wgt #(
   logic [15:0]      tiles_q [2];
   logic [2:0]       param_rows_q [2];
   logic [15:0]      rows_q [2];
+  logic             diagonal_q [2];
 
   assign cmd_ready_o = 2'(issued_q - finished_q) < 2'd2 && !forget && !error_o;
   assign take        = cmd_valid_i && cmd_ready_o;
@@ -96,6 +97,7 @@ module msq_wgt #(
                        cmd_instr_i[msq_isa::WEIGHTS_WEIGHT_ROWS_LSB+:16] == '0 ||
                        (cmd_instr_i[msq_isa::WEIGHTS_PARAM_ROWS_LSB+:3] != 3'd2 &&
                         cmd_instr_i[msq_isa::WEIGHTS_PARAM_ROWS_LSB+:3] != 3'd4) ||
+                       (cmd_instr_i[msq_isa::WEIGHTS_DIAGONAL_LSB] && LANES % 16 != 0) ||
                        cmd_instr_i[msq_isa::WEIGHTS_DRAM_LSB+:7] != '0 ||
                        cmd_instr_i[msq_isa::WEIGHTS_PORT_STRIDE_LSB+:7] != '0;
   assign finish      = &port_past;
@@ -111,6 +113,7 @@ module msq_wgt #(
       tiles_q[issued_q[0]]      <= cmd_instr_i[msq_isa::WEIGHTS_TILES_LSB+:16];
       param_rows_q[issued_q[0]] <= cmd_instr_i[msq_isa::WEIGHTS_PARAM_ROWS_LSB+:3];
       rows_q[issued_q[0]]       <= cmd_instr_i[msq_isa::WEIGHTS_WEIGHT_ROWS_LSB+:16];
+      diagonal_q[issued_q[0]]   <= cmd_instr_i[msq_isa::WEIGHTS_DIAGONAL_LSB];
     end
   end
 
@@ -175,7 +178,8 @@ module msq_wgt #(
   logic [PORTS-1:0]     param_req, param_grant, param_valid;
   logic [PORTS*TB-1:0]  param_tile;
   logic [2*PORTS-1:0]   param_row;
-  logic [PORTS-1:0]     lane_valid, pair_valid;
+  logic [PORTS-1:0]     lane_valid, pair_valid, diagonal, pair_diagonal;
+  logic [PORTS*80-1:0]  diagonal_weights;
   logic [PORTS*LW-1:0]  lane, pair_lane;
   logic [PORTS*64-1:0]  lane_data;
   logic [PORTS*RW-1:0]  slot, pair_slot;
@@ -183,7 +187,7 @@ module msq_wgt #(
   logic [TB:0]          drained_q;
   logic                 unused_lanes;
 
-  assign unused_lanes = ^{slot, pair_lane, pair_slot, pair};  // a port may have DSP lanes only, or none
+  assign unused_lanes = ^{slot, pair_lane, pair_slot, pair, pair_diagonal, diagonal_weights};  // a port may have DSP lanes only, or none
   assign req_beats_o = {PORTS{5'd16}};
 
   for (genvar p = 0; p < PORTS; p++) begin : gen_port
@@ -203,26 +207,46 @@ module msq_wgt #(
       .clk_i, .rst_ni, .forget_i(forget), .idle_o(port_idle[p]),
       .issued_i(issued_q), .sunk_o(port_sunk), .asked_entry_o(entry),
       .asked_dram_i(dram_q[entry]), .asked_stride_i(stride_q[entry]), .asked_tiles_i(tiles_q[entry]),
-      .asked_param_rows_i(param_rows_q[entry]), .asked_rows_i(rows_q[entry]),
+      .asked_param_rows_i(param_rows_q[entry]), .asked_rows_i(rows_q[entry]), .asked_diagonal_i(diagonal_q[entry]),
       .sunk_tiles_i(tiles_q[port_sunk[0]]), .sunk_param_rows_i(param_rows_q[port_sunk[0]]),
-      .sunk_rows_i(rows_q[port_sunk[0]]),
+      .sunk_rows_i(rows_q[port_sunk[0]]), .sunk_diagonal_i(diagonal_q[port_sunk[0]]),
       .req_valid_o(req_valid_o[p]), .req_ready_i(req_ready_i[p]), .req_addr_o(req_addr_o[p*48+:48]),
       .data_valid_i(data_valid_i[p]), .data_i(data_i[p*64+:64]),
       .drained_i(drained_q), .param_req_o(param_req[p]), .param_grant_i(param_grant[p]), .param_valid_o(param_valid[p]),
       .param_row_o(param_row[p*2+:2]), .param_tile_o(param_tile[p*TB+:TB]),
       .free_i(head_late_q[3*(RW+1)+:RW+1]), .written_o(written[p*(RW+1)+:RW+1]),
-      .lane_valid_o(lane_valid[p]), .lane_o(lane[p*LW+:LW]), .data_o(lane_data[p*64+:64]), .slot_o(slot[p*RW+:RW]),
-      .pair_valid_o(pair_valid[p]), .pair_lane_o(pair_lane[p*LW+:LW]), .pair_slot_o(pair_slot[p*RW+:RW]),
-      .pair_o(pair[p*160+:160])
+      .lane_valid_o(lane_valid[p]), .diagonal_o(diagonal[p]), .lane_o(lane[p*LW+:LW]), .data_o(lane_data[p*64+:64]), .slot_o(slot[p*RW+:RW]),
+      .pair_valid_o(pair_valid[p]), .pair_diagonal_o(pair_diagonal[p]), .pair_lane_o(pair_lane[p*LW+:LW]), .pair_slot_o(pair_slot[p*RW+:RW]),
+      .pair_o(pair[p*160+:160]), .diagonal_weights_o(diagonal_weights[p*80+:80])
     );
   end
 
+  // A diagonal row: lanes share the beat, and each keeps the code of its own number in the group of 16.
   for (genvar i = 0; i < F / 2; i++) begin : gen_pair
     localparam int ODD = msq_lane_pkg::dsp_position(F, S, 2 * i + 1);
     localparam int PORT = ODD / LANES;
+    localparam int LANE = ODD % LANES;
+    localparam int N = (LANE - 1) % 16;
+    logic         here;
+    logic [4:0]   low, high;
+    logic [159:0] fields;
+
+    assign here = pair_diagonal[PORT] ? (pair_lane[PORT*LW+:LW] | LW'(15)) == LW'(LANE | 15)
+                                      : pair_lane[PORT*LW+:LW] == LW'(LANE);
+    assign low  = diagonal_weights[PORT*80+N*5+:5];
+    assign high = diagonal_weights[PORT*80+(N+1)*5+:5];
+    for (genvar n = 0; n < 16; n++) begin : gen_field
+      if (n == N) begin : gen_low
+        assign fields[n*10+:10] = pair_diagonal[PORT] ? {{5{low[4]}}, low} : pair[PORT*160+n*10+:10];
+      end else if (n == N + 1) begin : gen_high
+        assign fields[n*10+:10] = pair_diagonal[PORT] ? {high, 5'b0} : pair[PORT*160+n*10+:10];
+      end else begin : gen_other
+        assign fields[n*10+:10] = pair_diagonal[PORT] ? '0 : pair[PORT*160+n*10+:10];
+      end
+    end
     msq_wgt_slice #(.WIDTH(160), .DEPTH(WDEPTH)) u_slice (
-      .clk_i, .wen_i(pair_valid[PORT] && pair_lane[PORT*LW+:LW] == LW'(ODD - PORT * LANES)),
-      .waddr_i(pair_slot[PORT*RW+:RW]), .wdata_i(pair[PORT*160+:160]),
+      .clk_i, .wen_i(pair_valid[PORT] && here),
+      .waddr_i(pair_slot[PORT*RW+:RW]), .wdata_i(fields),
       .ren_i(rd_en_i), .raddr_i(read_slot), .rdata_o(wf_o[i*160+:160])
     );
   end
@@ -230,9 +254,17 @@ module msq_wgt #(
   for (genvar s = 0; s < S; s++) begin : gen_lane
     localparam int POSITION = msq_lane_pkg::lut_position(F, S, s);
     localparam int PORT = POSITION / LANES;
+    localparam int LANE = POSITION % LANES;
+    logic        here;
+    logic [63:0] codes;
+
+    assign here = diagonal[PORT] ? (lane[PORT*LW+:LW] | LW'(15)) == LW'(LANE | 15) : lane[PORT*LW+:LW] == LW'(LANE);
+    for (genvar n = 0; n < 16; n++) begin : gen_code
+      assign codes[n*4+:4] = diagonal[PORT] && n != LANE % 16 ? '0 : lane_data[PORT*64+n*4+:4];
+    end
     msq_wgt_slice #(.WIDTH(64), .DEPTH(WDEPTH)) u_slice (
-      .clk_i, .wen_i(lane_valid[PORT] && lane[PORT*LW+:LW] == LW'(POSITION - PORT * LANES)),
-      .waddr_i(slot[PORT*RW+:RW]), .wdata_i(lane_data[PORT*64+:64]),
+      .clk_i, .wen_i(lane_valid[PORT] && here),
+      .waddr_i(slot[PORT*RW+:RW]), .wdata_i(codes),
       .ren_i(read_q[2]), .raddr_i(read_slot_q[2*RW+:RW]), .rdata_o(ws_o[s*64+:64])
     );
   end

@@ -12,20 +12,9 @@ module msq_wgt_decode (
   output logic [159:0] pair_o
 );
   for (genvar n = 0; n < 16; n++) begin : gen_weight
-    logic [3:0] code, magnitude;
     logic [4:0] weight, low_q, high_q;
 
-    assign code = data_i[n*4+:4];
-    always_comb begin
-      unique case (code[2:1])
-        2'd0: magnitude = {1'b0, code[0], 2'b00};
-        2'd1: magnitude = {1'b0, code[0], 2'b01};
-        2'd2: magnitude = {1'b0, code[0], 2'b10};
-        default: magnitude = {code[0], !code[0], 2'b00};
-      endcase
-      if (!sp2_i) weight = {code[3], code};
-      else weight = code[3] ? 5'd0 - {1'b0, magnitude} : {1'b0, magnitude};
-    end
+    msq_wgt_code u_code (.sp2_i, .code_i(data_i[n*4+:4]), .weight_o(weight));
 
     always_ff @(posedge clk_i) begin
       if (valid_i && !odd_i) low_q <= weight;

@@ -7,7 +7,8 @@
 // tiles before it have theirs, its weights while the ring of WDEPTH rows is full (free_i: rows whose slots are free again,
 // counted like written_o modulo 2 * WDEPTH).
 // Weights: lane_valid_o with lane, slot and data for LUT lanes, one cycle after the beat was taken; pair_valid_o one
-// more cycle later. written_o counts the rows that are in the memories.
+// more cycle later. With diagonal_o the beat is for the 16 lanes from lane_o on, code n for lane n; of pairs
+// diagonal_weights_o then has the decoded codes of DSP lanes (others: 0), pair_o nothing. written_o counts the rows that are in the memories.
 module msq_wgt_port #(
   parameter int F      = 6,
   parameter int S      = 10,
@@ -30,9 +31,11 @@ module msq_wgt_port #(
   input  logic [15:0]               asked_tiles_i,
   input  logic [2:0]                asked_param_rows_i,
   input  logic [15:0]               asked_rows_i,
+  input  logic                      asked_diagonal_i,
   input  logic [15:0]               sunk_tiles_i,
   input  logic [2:0]                sunk_param_rows_i,
   input  logic [15:0]               sunk_rows_i,
+  input  logic                      sunk_diagonal_i,
 
   output logic                      req_valid_o,
   input  logic                      req_ready_i,
@@ -50,17 +53,21 @@ module msq_wgt_port #(
   input  logic [$clog2(WDEPTH):0]   free_i,
   output logic [$clog2(WDEPTH):0]   written_o,
   output logic                      lane_valid_o,
+  output logic                      diagonal_o,
   output logic [$clog2(LANES)-1:0]  lane_o,
   output logic [63:0]               data_o,
   output logic [$clog2(WDEPTH)-1:0] slot_o,
   output logic                      pair_valid_o,
+  output logic                      pair_diagonal_o,
   output logic [$clog2(LANES)-1:0]  pair_lane_o,  // the odd one
   output logic [$clog2(WDEPTH)-1:0] pair_slot_o,
-  output logic [159:0]              pair_o
+  output logic [159:0]              pair_o,
+  output logic [79:0]               diagonal_weights_o
 );
   localparam int LW = $clog2(LANES);
   localparam int RW = $clog2(WDEPTH);
   localparam int BW = $clog2(BUFFER) + 1;
+  localparam int LAST_GROUP = LANES % 16 == 0 ? LANES - 16 : 0;
 
   typedef enum logic [1:0] {StIdle, StRun, StTail} state_e;
   state_e state_q;
@@ -79,7 +86,7 @@ module msq_wgt_port #(
   msq_wgt_requests #(.LANES(LANES), .PORT(PORT)) u_requests (
     .clk_i, .rst_ni, .stop_i(forget_i), .work_i(asked_q != issued_i), .dram_i(asked_dram_i),
     .port_stride_i(asked_stride_i), .tiles_i(asked_tiles_i), .param_rows_i(asked_param_rows_i),
-    .weight_rows_i(asked_rows_i), .done_o(asked_all), .room_i(room), .req_valid_o, .req_ready_i, .req_addr_o
+    .weight_rows_i(asked_rows_i), .diagonal_i(asked_diagonal_i), .done_o(asked_all), .room_i(room), .req_valid_o, .req_ready_i, .req_addr_o
   );
 
   msq_fifo #(.WIDTH(64), .DEPTH(BUFFER)) u_beats (
@@ -103,6 +110,7 @@ module msq_wgt_port #(
 
   // Beats.
   logic          load, param, last_row, last, row_end, param_room, ring_room;
+  logic          diagonal;  // the row has a beat for 16 lanes
   logic [1:0]    param_row;
   logic [TB:0]   tile_q;
   logic [LW-1:0] lane_q;
@@ -119,7 +127,8 @@ module msq_wgt_port #(
   assign param_room  = !(tile_q[TB] != drained_i[TB] && tile_q[TB-1:0] == drained_i[TB-1:0]);
   assign ring_room   = !(rows_q[RW] != free_i[RW] && rows_q[RW-1:0] == free_i[RW-1:0]);
   assign param_req_o = state_q == StRun && head_valid && param && param_room;
-  assign row_end     = state_q == StRun && pop && lane_q == LW'(LANES - 1);
+  assign diagonal    = sunk_diagonal_i && !param;
+  assign row_end     = state_q == StRun && pop && lane_q == (diagonal ? LW'(LAST_GROUP) : LW'(LANES - 1));
 
   always_comb begin
     unique case (state_q)
@@ -139,7 +148,7 @@ module msq_wgt_port #(
       rows_q  <= '0;
     end else begin
       if (pop) beat_q <= beat_q + 4'd1;
-      if (state_q == StRun && pop) lane_q <= row_end ? '0 : lane_q + 1'b1;
+      if (state_q == StRun && pop) lane_q <= row_end ? '0 : lane_q + (diagonal ? LW'(16) : LW'(1));
       if (row_end && !param) rows_q <= rows_q + 1'b1;
       if (row_end && last_row) tile_q <= tile_q + 1'b1;
       unique case (state_q)
@@ -156,7 +165,7 @@ module msq_wgt_port #(
   end
 
   // To the memories.
-  logic taken, row_end_q;
+  logic taken, lane_last_q, row_end_q;
 
   assign taken = state_q == StRun && pop;
 
@@ -165,13 +174,15 @@ module msq_wgt_port #(
       lane_valid_o  <= 1'b0;
       param_valid_o <= 1'b0;
       pair_valid_o  <= 1'b0;
+      lane_last_q   <= 1'b0;
       row_end_q     <= 1'b0;
       written_o     <= '0;
     end else begin
       lane_valid_o  <= taken && !param;
       param_valid_o <= taken && param;
-      pair_valid_o  <= lane_valid_o && lane_o[0];
-      row_end_q     <= lane_valid_o && lane_o == LW'(LANES - 1);
+      pair_valid_o  <= lane_valid_o && (lane_o[0] || diagonal_o);
+      lane_last_q   <= row_end && !param;
+      row_end_q     <= lane_last_q;
       written_o     <= written_o + (RW + 1)'(row_end_q);
     end
   end
@@ -179,11 +190,13 @@ module msq_wgt_port #(
   always_ff @(posedge clk_i) begin
     data_o       <= head;
     lane_o       <= lane_q;
+    diagonal_o   <= diagonal;
     slot_o       <= rows_q[RW-1:0];
     param_row_o  <= param_row;
     param_tile_o <= tile_q[TB-1:0];
     pair_lane_o  <= lane_o;
     pair_slot_o  <= slot_o;
+    pair_diagonal_o <= diagonal_o;
   end
 
   // Which DSP lanes have SP2 codes in the tile whose weights come: row 1 of its parameters is before them.
@@ -213,8 +226,28 @@ module msq_wgt_port #(
     msq_wgt_decode u_decode (
       .clk_i, .valid_i(lane_valid_o), .odd_i(lane_o[0]), .sp2_i(lane_sp2_q), .data_i(data_o), .pair_o
     );
+
+    if (LANES % 16 == 0) begin : gen_diagonal
+      for (genvar n = 0; n < 16; n++) begin : gen_weight
+        if (msq_lane_pkg::is_dsp(F, S, PORT * LANES + n) != 0) begin : gen_dsp
+          logic       code_sp2_q;
+          logic [4:0] weight, weight_q;
+          msq_wgt_code u_code (.sp2_i(code_sp2_q), .code_i(data_o[n*4+:4]), .weight_o(weight));
+          always_ff @(posedge clk_i) begin
+            code_sp2_q <= sp2[(lane_q & ~LW'(15)) | LW'(n)];
+            weight_q   <= weight;
+          end
+          assign diagonal_weights_o[n*5+:5] = weight_q;
+        end else begin : gen_lut
+          assign diagonal_weights_o[n*5+:5] = '0;
+        end
+      end
+    end else begin : gen_no_diagonal
+      assign diagonal_weights_o = '0;
+    end
   end else begin : gen_no_dsp_lanes
-    assign pair_o = '0;
+    assign pair_o             = '0;
+    assign diagonal_weights_o = '0;
   end
 
   assign sunk_o = sunk_q;

@@ -1,8 +1,10 @@
-// The bursts of one port's stream of a WEIGHTS instruction: LANES beats for each row, in bursts of 16 beats.
+// The bursts of one port's stream of a WEIGHTS instruction: LANES beats for each row, or LANES / 16 for a row of weights
+// with diagonal_i, in bursts of 16 beats.
 //
 // work_i: there is an instruction that this port has not asked for; its fields stay until all ports have it. done_o
 // pulses when the last burst of an instruction was accepted; work_i then speaks of the next one, from the cycle after
-// on. A burst is asked for when room_i says that 16 more beats have room. At least one burst every four cycles.
+// on. A burst is asked for when room_i says that 16 more beats have room. At least one burst every four cycles; every 20
+// with diagonal_i.
 module msq_wgt_requests #(
   parameter int LANES = 16,
   parameter int PORT  = 0
@@ -16,6 +18,7 @@ module msq_wgt_requests #(
   input  logic [15:0] tiles_i,
   input  logic [2:0]  param_rows_i,
   input  logic [15:0] weight_rows_i,
+  input  logic        diagonal_i,
   output logic        done_o,
   input  logic        room_i,
   output logic        req_valid_o,
@@ -32,7 +35,7 @@ module msq_wgt_requests #(
   logic [DW-1:0] beats_q;  // beats that no burst has been asked for yet
   logic          rows_done_q;
   logic          load, step, accepted, last;
-  logic          unused_param, unused_last_row;
+  logic          param, unused_last_row;
   logic [1:0]    unused_param_row;
 
   assign load     = state_q == StIdle && work_i;
@@ -41,7 +44,7 @@ module msq_wgt_requests #(
   assign done_o   = state_q == StRun && rows_done_q && beats_q == '0 && !stop_i;
 
   msq_wgt_walk u_walk (
-    .clk_i, .load_i(load), .tiles_i, .param_rows_i, .weight_rows_i, .step_i(step), .param_o(unused_param),
+    .clk_i, .load_i(load), .tiles_i, .param_rows_i, .weight_rows_i, .step_i(step), .param_o(param),
     .param_row_o(unused_param_row), .last_row_o(unused_last_row), .last_o(last)
   );
 
@@ -78,7 +81,7 @@ module msq_wgt_requests #(
         addr_q  <= addr_q + 48'd128;
         beats_q <= beats_q > DW'(16) ? beats_q - DW'(16) : '0;
       end else if (step) begin
-        beats_q     <= beats_q + DW'(LANES);
+        beats_q     <= beats_q + (diagonal_i && !param ? DW'(LANES / 16) : DW'(LANES));
         rows_done_q <= last;
       end
     end

@@ -18,7 +18,7 @@ constexpr int kQ = MSQ_Q;
 constexpr int kGroups = (MSQ_F + MSQ_S) / MSQ_Q;
 constexpr uint64_t kMemoryBytes = 8u << 20;
 // Instruction fields, as in hw/regs/instructions.json.
-constexpr int kDram = 128, kPortStride = 192, kTiles = 224, kParamRows = 240, kWeightRows = 256;
+constexpr int kDram = 128, kPortStride = 192, kTiles = 224, kParamRows = 240, kDiagonal = 243, kWeightRows = 256;
 
 struct Row {
   const WgtTile* tile;
@@ -45,9 +45,9 @@ class Bench {
     sent_ = completed_ = head_ = 0;
   }
 
-  void Add(int tiles, int param_rows, int rows) {
+  void Add(int tiles, int param_rows, int rows, bool diagonal = false) {
     instructions_.push_back(
-        RandomWgtInstruction(kShape, tiles, param_rows, rows, next_dram_, random_, memory_, &next_dram_));
+        RandomWgtInstruction(kShape, tiles, param_rows, rows, diagonal, next_dram_, random_, memory_, &next_dram_));
     for (const WgtTile& tile : instructions_.back().tiles) {
       params_.push_back({&tile, static_cast<int>(rows_.size())});
       for (int r = 0; r < rows; ++r) rows_.push_back({&tile, r});
@@ -130,6 +130,7 @@ class Bench {
     SetBits(dut_.cmd_instr_i, kTiles, 16, instruction.tiles.size());
     SetBits(dut_.cmd_instr_i, kParamRows, 3, tile.params.size());
     SetBits(dut_.cmd_instr_i, kWeightRows, 16, tile.rows.size());
+    SetBits(dut_.cmd_instr_i, kDiagonal, 1, instruction.diagonal);
   }
 
   // Parameters of the oldest tile may be read once a row of it is there; after some reads the tile is given up.
@@ -213,7 +214,9 @@ AxiMemoryOptions Sized(AxiMemoryOptions options) {
 void AddRandomInstructions(Bench& bench, int count) {
   for (int i = 0; i < count; ++i) {
     const int param_rows = bench.random_() % 2 == 0 ? 2 : 4;
-    bench.Add(1 + static_cast<int>(bench.random_() % 4), param_rows, 1 + static_cast<int>(bench.random_() % 40));
+    const bool diagonal = kShape.lanes() / kShape.ports % 16 == 0 && bench.random_() % 2 == 0;
+    bench.Add(1 + static_cast<int>(bench.random_() % 4), param_rows, 1 + static_cast<int>(bench.random_() % 40),
+              diagonal);
   }
 }
 

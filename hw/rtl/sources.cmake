@@ -7,7 +7,7 @@ set(MSQ_DRAIN_RTL ${MSQ_ISA_SV} msq_drain.sv msq_drain_walk.sv msq_drain_skip.sv
   msq_level_fifo.sv msq_addr_add.sv)
 set(MSQ_VEC_RTL ${MSQ_ISA_SV} msq_vec.sv msq_vec_walk.sv msq_vec_max.sv msq_addr_add.sv)
 set(MSQ_WGT_RTL ${MSQ_ISA_SV} msq_lane_pkg.sv msq_wgt.sv msq_wgt_port.sv msq_wgt_requests.sv msq_wgt_walk.sv
-  msq_wgt_decode.sv msq_wgt_slice.sv msq_wgt_params.sv msq_wgt_used.sv msq_fifo.sv)
+  msq_wgt_decode.sv msq_wgt_code.sv msq_wgt_slice.sv msq_wgt_params.sv msq_wgt_used.sv msq_fifo.sv)
 set(MSQ_MOVE_RTL ${MSQ_ISA_SV} msq_load.sv msq_store.sv msq_act_walk.sv msq_dram_walk.sv msq_addr_add.sv msq_fifo.sv)
 set(MSQ_AXI_RD_RTL msq_axi_rd.sv msq_axi_window.sv)
 set(MSQ_AXI_WR_RTL msq_axi_wr.sv msq_axi_window.sv)

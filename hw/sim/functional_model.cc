@@ -147,9 +147,13 @@ void FunctionalModel::Execute(const WeightsFields& f) {
   if (f.dram % 128 != 0 || f.port_stride % 128 != 0) return Fail(ErrorCode::kIllegalInstruction, "dram or port_stride");
   const auto lanes = static_cast<uint64_t>(configuration_.lanes());
   const uint64_t port_lanes = lanes / static_cast<uint64_t>(configuration_.ports);
-  const auto rows = static_cast<uint64_t>(f.param_rows + f.weight_rows), tiles = static_cast<uint64_t>(f.tiles);
+  if (f.diagonal && port_lanes % 16 != 0) return Fail(ErrorCode::kIllegalInstruction, "diagonal");
+  const auto params = static_cast<uint64_t>(f.param_rows), rows = params + static_cast<uint64_t>(f.weight_rows);
+  const auto tiles = static_cast<uint64_t>(f.tiles);
+  const uint64_t row_beats = f.diagonal ? port_lanes / 16 : port_lanes;  // of weights, a port
+  const uint64_t tile_beats = params * port_lanes + (rows - params) * row_beats;
   const auto base = static_cast<uint64_t>(f.dram), stride = static_cast<uint64_t>(f.port_stride);
-  const uint64_t port_bytes = (tiles * rows * port_lanes * 8 + kBurstBytes - 1) / kBurstBytes * kBurstBytes;
+  const uint64_t port_bytes = (tiles * tile_beats * 8 + kBurstBytes - 1) / kBurstBytes * kBurstBytes;
   for (int port = 0; port < configuration_.ports; ++port) {
     if (!DramHas(base + static_cast<uint64_t>(port) * stride, port_bytes)) return;
   }
@@ -158,8 +162,11 @@ void FunctionalModel::Execute(const WeightsFields& f) {
     tile.beats.reserve(rows * lanes);
     for (uint64_t row = 0; row < rows; ++row) {
       for (uint64_t lane = 0; lane < lanes; ++lane) {
-        const uint64_t beat = (t * rows + row) * port_lanes + lane % port_lanes;
-        tile.beats.push_back(DramWord(base + lane / port_lanes * stride + 8 * beat));
+        const bool diagonal = f.diagonal && row >= params;
+        const uint64_t before = row < params ? row * port_lanes : params * port_lanes + (row - params) * row_beats;
+        const uint64_t beat = t * tile_beats + before + lane % port_lanes / (diagonal ? 16 : 1);
+        const uint64_t mask = diagonal ? uint64_t{15} << (4 * (lane % 16)) : ~uint64_t{0};
+        tile.beats.push_back(DramWord(base + lane / port_lanes * stride + 8 * beat) & mask);
       }
     }
     tiles_.push_back(std::move(tile));

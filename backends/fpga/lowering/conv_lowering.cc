@@ -98,12 +98,13 @@ void ConvLowering::Pack(const ConvJob& job, const ImageLayout& in, const ImageLa
     PackParameters(job.rows[static_cast<size_t>(row)], c, coding.codes[static_cast<size_t>(row)], job.leaky, lane,
                    &tile);
   }
-  const PortStreams streams = SplitIntoPorts(tiles, configuration);
+  const PortStreams streams = SplitIntoPorts(tiles, param_rows, configuration);
   weight_bytes_ = std::ssize(streams.bytes);
   weights_ = {.dram = builder_->AddWeights(streams.bytes),
               .port_stride = streams.port_stride,
               .tiles = tiling.tiles,
               .param_rows = param_rows,
+              .diagonal = streams.diagonal,
               .weight_rows = weight_rows};
   conv_.passes = std::ssize(passes);
   conv_.raw = out.raw;

@@ -34,7 +34,7 @@ double Cycles(const ChannelwiseTile& tile, const ir::Window& window, const Chann
   const int64_t lanes = configuration.lanes(), pixels = shape.rows * shape.width / tile.pixels;
   const int64_t steps = TapCycles(tile, window, shape, configuration) * tile.steps;
   const int64_t drain = pixels * (lanes / configuration.q);
-  const int64_t beats = (tile.steps + kParameterRows) * lanes / configuration.ports;
+  const int64_t beats = ChannelwiseBeats(tile, configuration);
   return static_cast<double>(CeilDiv(shape.channels, tile.channels)) *
          std::max(static_cast<double>(shape.passes * std::max(steps, drain)),
                   static_cast<double>(beats) / kDramEfficiency);
@@ -49,6 +49,12 @@ bool CanTakePixels(const ir::Window& window, const ChannelwiseTile& tile, int64_
 }
 
 }  // namespace
+
+int64_t ChannelwiseBeats(const ChannelwiseTile& tile, const hw::Configuration& configuration) {
+  const int64_t lanes = configuration.lanes() / configuration.ports;
+  const bool diagonal = lanes % kWordChannels == 0;
+  return kParameterRows * lanes + tile.steps * (diagonal ? lanes / kWordChannels : lanes);
+}
 
 ChannelwiseTile ChooseChannelwiseTile(const ir::Window& window, const ChannelwiseShape& shape,
                                       const hw::Configuration& configuration) {

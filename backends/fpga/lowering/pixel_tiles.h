@@ -31,6 +31,9 @@ struct ChannelwiseShape {
 ChannelwiseTile ChooseChannelwiseTile(const ir::Window& window, const ChannelwiseShape& shape,
                                       const hw::Configuration& configuration);
 
+// Beats that each port brings for a tile, if outputs lie in the order of inputs and weights are diagonals (WEIGHTS).
+int64_t ChannelwiseBeats(const ChannelwiseTile& tile, const hw::Configuration& configuration);
+
 // The job as its tiles have it, job.pixels times its rows, those of one pixel after those of another; and the rows'
 // slots, as if a pixel's 16 channels were channels of their own.
 ConvJob SpreadOverPixels(const ConvJob& job);

@@ -137,7 +137,8 @@ class Planner {
     const int64_t width = Type(node.output).shape[2], passes = Type(node.inputs[0]).bits / 4;
     const auto [kernel_h, kernel_w] = conv->window.kernel;
     ChannelwiseTile tile = {1, lanes, kernel_h * kernel_w * CeilDiv(channels, kWordChannels)};
-    if (IsDepthwise(graph_, node) && lanes % kWordChannels == 0) {
+    const bool depthwise = IsDepthwise(graph_, node) && lanes % kWordChannels == 0;
+    if (depthwise) {
       const ChannelwiseShape shape = {conv->weights.rows, Type(node.inputs[0]).shape[2], rows, width, passes};
       tile = ChooseChannelwiseTile(conv->window, shape, configuration_);
     }
@@ -148,7 +149,9 @@ class Planner {
     const int64_t drain = int64_t{configuration_.p} * lanes / configuration_.q;
     const int64_t cycles =
         (tiles - 1) * std::max(steps, drain) + std::max(steps, last_groups * int64_t{configuration_.p});
-    const auto weights = static_cast<double>(tiles * (steps + 2) * lanes / configuration_.ports);
+    const int64_t beats =
+        depthwise ? ChannelwiseBeats(tile, configuration_) : (steps + 2) * lanes / configuration_.ports;
+    const auto weights = static_cast<double>(tiles * beats);
     load->conv += std::max(static_cast<double>(passes * pixels * cycles), weights / kDramEfficiency);
     load->conv += kInstructionCycles;
     load->port += weights;

@@ -25,6 +25,16 @@ std::vector<int8_t> Distinct(std::span<const int8_t> values) {
   return distinct;
 }
 
+// Whether all weights are those of lane l for input channel l mod 16.
+bool IsDiagonal(const TileBeats& tile, int64_t param_rows) {
+  for (int64_t row = param_rows; row < tile.rows(); ++row) {
+    for (int64_t lane = 0; lane < tile.lanes(); ++lane) {
+      if ((tile.At(row, lane) & ~(uint64_t{15} << (4 * (lane % kWordChannels)))) != 0) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 WeightCoding ChooseCoding(const TapWeights& weights, std::span<const int64_t> slots,
@@ -103,23 +113,30 @@ void PackWeights(const TapWeights& weights, int64_t row, const WeightCoding& cod
   }
 }
 
-PortStreams SplitIntoPorts(std::span<const TileBeats> tiles, const hw::Configuration& configuration) {
+PortStreams SplitIntoPorts(std::span<const TileBeats> tiles, int64_t param_rows,
+                           const hw::Configuration& configuration) {
   const int64_t port_lanes = configuration.lanes() / configuration.ports;
-  int64_t rows = 0;
-  for (const TileBeats& tile : tiles) rows += tile.rows();
   PortStreams streams;
-  streams.port_stride = RoundUp(rows * port_lanes * kWordBytes, kStreamAlignment);
-  streams.bytes.resize(static_cast<size_t>(streams.port_stride * configuration.ports));
-  for (int port = 0; port < configuration.ports; ++port) {
-    std::byte* place = streams.bytes.data() + port * streams.port_stride;
-    for (const TileBeats& tile : tiles) {
-      for (int64_t row = 0; row < tile.rows(); ++row) {
-        for (int64_t lane = port * port_lanes; lane < (port + 1) * port_lanes; ++lane, place += kWordBytes) {
-          const uint64_t beat = tile.At(row, lane);
-          std::memcpy(place, &beat, sizeof(beat));
-        }
+  streams.diagonal =
+      port_lanes % kWordChannels == 0 &&
+      std::all_of(tiles.begin(), tiles.end(), [&](const TileBeats& tile) { return IsDiagonal(tile, param_rows); });
+  std::vector<std::vector<uint64_t>> ports(static_cast<size_t>(configuration.ports));
+  for (const TileBeats& tile : tiles) {
+    for (int64_t row = 0; row < tile.rows(); ++row) {
+      const int64_t beat_lanes = streams.diagonal && row >= param_rows ? kWordChannels : 1;
+      for (int64_t lane = 0; lane < configuration.lanes(); lane += beat_lanes) {
+        uint64_t beat = 0;
+        for (int64_t i = 0; i < beat_lanes; ++i) beat |= tile.At(row, lane + i);
+        ports[static_cast<size_t>(lane / port_lanes)].push_back(beat);
       }
     }
+  }
+  streams.port_stride = RoundUp(std::ssize(ports.front()) * kWordBytes, kStreamAlignment);
+  streams.bytes.resize(static_cast<size_t>(streams.port_stride * configuration.ports));
+  std::byte* place = streams.bytes.data();
+  for (const std::vector<uint64_t>& beats : ports) {
+    std::memcpy(place, beats.data(), beats.size() * kWordBytes);
+    place += streams.port_stride;
   }
   return streams;
 }

@@ -51,11 +51,13 @@ class TileBeats {
 void PackWeights(const TapWeights& weights, int64_t row, const WeightCoding& coding, std::span<const size_t> digits,
                  int64_t first_row, int64_t lane, TileBeats* tile);
 
-// The tiles as one stream a port.
+// The tiles as one stream a port. Rows from `param_rows` on are written as diagonals where they all are.
 struct PortStreams {
   std::vector<std::byte> bytes;
   int64_t port_stride = 0;
+  bool diagonal = false;
 };
-PortStreams SplitIntoPorts(std::span<const TileBeats> tiles, const hw::Configuration& configuration);
+PortStreams SplitIntoPorts(std::span<const TileBeats> tiles, int64_t param_rows,
+                           const hw::Configuration& configuration);
 
 }  // namespace msq::fpga

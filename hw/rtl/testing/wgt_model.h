@@ -53,17 +53,19 @@ struct WgtInstruction {
   uint64_t dram = 0;
   uint64_t port_stride = 0;
   int param_rows = 2;
+  bool diagonal = false;
   std::vector<WgtTile> tiles;
 };
 
 // A random instruction whose streams lie at `dram` in the memory; `end` gives the first address behind them.
-inline WgtInstruction RandomWgtInstruction(const WgtShape& shape, int tiles, int param_rows, int rows, uint64_t dram,
-                                           std::mt19937_64& random, AxiMemory& memory, uint64_t* end) {
+inline WgtInstruction RandomWgtInstruction(const WgtShape& shape, int tiles, int param_rows, int rows, bool diagonal,
+                                           uint64_t dram, std::mt19937_64& random, AxiMemory& memory, uint64_t* end) {
   WgtInstruction instruction;
   instruction.dram = dram;
   instruction.param_rows = param_rows;
+  instruction.diagonal = diagonal;
   const int port_lanes = shape.lanes() / shape.ports;
-  const int port_beats = tiles * (param_rows + rows) * port_lanes;
+  const int port_beats = tiles * (param_rows * port_lanes + rows * port_lanes / (diagonal ? 16 : 1));
   const uint64_t port_bytes = static_cast<uint64_t>((port_beats + 15) / 16) * 128;
   instruction.port_stride = port_bytes + 128 * (random() % 3);
   const auto random_row = [&] {
@@ -74,7 +76,11 @@ inline WgtInstruction RandomWgtInstruction(const WgtShape& shape, int tiles, int
   for (int t = 0; t < tiles; ++t) {
     WgtTile tile;
     for (int r = 0; r < param_rows; ++r) tile.params.push_back(random_row());
-    for (int r = 0; r < rows; ++r) tile.rows.push_back(random_row());
+    for (int r = 0; r < rows; ++r) {
+      tile.rows.push_back(random_row());
+      for (size_t l = 0; diagonal && l < tile.rows.back().size(); ++l)
+        tile.rows.back()[l] &= uint64_t{15} << (4 * (l % 16));
+    }
     instruction.tiles.push_back(tile);
   }
   for (int p = 0; p < shape.ports; ++p) {
@@ -82,8 +88,11 @@ inline WgtInstruction RandomWgtInstruction(const WgtShape& shape, int tiles, int
     for (const WgtTile& tile : instruction.tiles) {
       for (const auto* part : {&tile.params, &tile.rows}) {
         for (const std::vector<uint64_t>& row : *part) {
-          for (int l = p * port_lanes; l < (p + 1) * port_lanes; ++l, address += 8) {
-            memory.Write64(address, row[static_cast<size_t>(l)]);
+          const int beat_lanes = diagonal && part == &tile.rows ? 16 : 1;
+          for (int l = p * port_lanes; l < (p + 1) * port_lanes; l += beat_lanes, address += 8) {
+            uint64_t beat = 0;
+            for (int k = 0; k < beat_lanes; ++k) beat |= row[static_cast<size_t>(l + k)];
+            memory.Write64(address, beat);
           }
         }
       }
