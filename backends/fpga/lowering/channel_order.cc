@@ -116,9 +116,15 @@ std::vector<int64_t> ChannelOrder::ChooseWithinPeriods(ir::TensorId id, std::spa
   const int64_t period = configuration_.lane_period();
   std::map<int64_t, std::vector<int64_t>> parts;
   for (size_t c = 0; c < slots.size(); ++c) parts[slots[c] / period].push_back(static_cast<int64_t>(c));
-  std::vector<int64_t> chosen(slots.size());
+  // The same order, where it serves: weights are diagonals then.
+  std::vector<int64_t> chosen(slots.begin(), slots.end());
+  const std::vector<double>& savings = savings_[ClassOf(id)];
   for (auto& [part, channels] : parts) {
-    Assign(savings_[ClassOf(id)], std::move(channels), part * period, &chosen);
+    const bool serves = std::all_of(channels.begin(), channels.end(), [&](int64_t c) {
+      const auto i = static_cast<size_t>(c);
+      return i >= savings.size() || savings[i] <= 0 || configuration_.is_dsp(slots[i]);
+    });
+    if (!serves) Assign(savings, std::move(channels), part * period, &chosen);
   }
   return chosen;
 }
