@@ -294,6 +294,20 @@ TEST_F(ModelControlTest, TheEndRefusesLoadsThatWait) {
   EXPECT_TRUE(status.ok() || Reason(status) == kShuttingDown) << status;
 }
 
+TEST_F(ModelControlTest, TheEndCutsAWarmUpShort) {
+  folder_.AddFile("m/config.pbtxt",
+                  "model_warmup { name: 'long' count: 60000 inputs { key: 'pixels' value {"
+                  " data_type: TYPE_UINT8 dims: [ 3, 8, 8 ] zero_data: true } } }");
+  folder_.AddModel("m", 2, SampleModel());
+  Open();
+  auto loaded = StartSlowLoad("m");
+  stack_.repository().StopLoading();
+  stack_.control().Release();
+  const absl::Status status = loaded.get();
+  EXPECT_EQ(Reason(status), kShuttingDown) << status;
+  EXPECT_EQ(stack_.control().runs(), 1);  // neither the other requests nor the other version
+}
+
 TEST_F(ModelControlTest, LoadsThatWaitAreBounded) {
   Open();
   folder_.AddFile("m/config.pbtxt", kWarmUp);

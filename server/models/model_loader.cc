@@ -23,10 +23,10 @@ absl::StatusOr<ReadConfigResult> ReadConfig(const std::string& folder, const std
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const LoadPlan& plan, int64_t version,
-                                                        const ModelRuntime& runtime) {
+                                                        const ModelRuntime& runtime, const std::atomic<bool>& stop) {
   MSQ_ASSIGN_OR_RETURN(auto model, ServedModel::Load({plan.folder, version, plan.config, plan.files}, runtime));
   MSQ_RETURN_IF_ERROR(CheckTensors(plan.config, model->description()));
-  MSQ_RETURN_IF_ERROR(WarmUp(*model, plan.folder));
+  MSQ_RETURN_IF_ERROR(WarmUp(*model, plan.folder, stop));
   return model;
 }
 
@@ -52,9 +52,11 @@ absl::StatusOr<LoadPlan> PlanLoad(const std::string& folder, const std::string& 
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadVersion(const LoadPlan& plan, int64_t version,
-                                                               const ModelRuntime& runtime) {
+                                                               const ModelRuntime& runtime,
+                                                               const std::atomic<bool>& stop) {
+  if (stop) return Unavailable("the server is shutting down");
   try {
-    return Load(plan, version, runtime);
+    return Load(plan, version, runtime, stop);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("out of memory: the model needs more than there is");
   }

@@ -1,6 +1,7 @@
 // From a model's folder, or what a load request brings instead, to versions that are ready to serve.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,8 +27,10 @@ struct LoadPlan {
 absl::StatusOr<LoadPlan> PlanLoad(const std::string& folder, const std::string& name, const std::string& config_json,
                                   std::map<std::string, std::string> files);
 
-// A version, loaded, checked against its configuration and warmed up. RESOURCE_EXHAUSTED without memory for it.
+// A version, loaded, checked against its configuration and warmed up. RESOURCE_EXHAUSTED without memory for it,
+// UNAVAILABLE when `stop` is set before it is ready.
 absl::StatusOr<std::shared_ptr<const ServedModel>> LoadVersion(const LoadPlan& plan, int64_t version,
-                                                               const ModelRuntime& runtime);
+                                                               const ModelRuntime& runtime,
+                                                               const std::atomic<bool>& stop);
 
 }  // namespace msq::server

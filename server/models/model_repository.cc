@@ -244,7 +244,7 @@ class ModelRepository::Impl {
     std::vector<ModelTable::Loaded> loaded;
     absl::Status failure;
     for (int64_t version : plan->versions) {
-      auto model = LoadVersion(*plan, version, runtime_);
+      auto model = LoadVersion(*plan, version, runtime_, stopping_);
       if (!model.ok()) {
         LogError("model '", name, "' version ", version, " is not loaded: ", model.status().ToString());
         if (failure.ok()) failure = VersionFailure(version, model.status());
@@ -253,7 +253,8 @@ class ModelRepository::Impl {
     }
     table_.Publish(name, std::move(loaded));
     Tell(name);
-    return failure.ok() ? failure : LoadFailure(name, failure);
+    if (failure.ok()) return failure;
+    return stopping_ ? ShuttingDown() : LoadFailure(name, failure);
   }
 
   absl::Status UnloadNow(const std::string& name) {

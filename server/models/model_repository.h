@@ -50,7 +50,7 @@ class ModelRepository {
   // Loads what the mode says, and waits for it. NOT_FOUND when the path is no readable folder, INVALID_ARGUMENT for a
   // startup model that no folder can have; a model's own defects are in its entry.
   static absl::StatusOr<std::unique_ptr<ModelRepository>> Open(const Options& options, const ModelRuntime& runtime);
-  // Waits for loads under way; those that wait are refused. Requests under way keep their models.
+  // Waits for loads under way, which StopLoading cuts short; those that wait are refused. Requests under way keep their models.
   ~ModelRepository();
 
   // The version asked for, or the newest that is ready for an empty `version`. Errors as Triton's: NOT_FOUND,
@@ -79,7 +79,8 @@ class ModelRepository {
   // for a model that there is not.
   void Unload(const std::string& name, Done done);
 
-  // From now on loads and unloads that wait, or come, are refused as shutting down.
+  // From now on loads and unloads that wait, or come, are refused as shutting down; so is a load under way before its next
+  // version and the next request that warms one up.
   void StopLoading();
 
   // Looks at the folder now, as kPoll does by itself from time to time, and waits until what was there is loaded; for

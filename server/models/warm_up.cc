@@ -149,7 +149,7 @@ absl::Status Run(const ServedModel& model, const inference::ModelInferRequest& m
 
 }  // namespace
 
-absl::Status WarmUp(const ServedModel& model, const std::string& folder) {
+absl::Status WarmUp(const ServedModel& model, const std::string& folder, const std::atomic<bool>& stop) {
   const auto& entries = model.description().config.model_warmup();
   for (int i = 0; i < entries.size(); ++i) {
     const std::string entry = absl::StrCat("model_warmup[", i, "] '", entries[i].name(), "'");
@@ -157,6 +157,7 @@ absl::Status WarmUp(const ServedModel& model, const std::string& folder) {
     if (!message.ok()) return WithContext(message.status(), entry);
     for (const std::string& backend : model.backends()) {
       for (uint32_t count = std::max(1u, entries[i].count()); count > 0; --count) {
+        if (stop) return Unavailable(entry, ": the server is shutting down");
         MSQ_RETURN_IF_ERROR(WithContext(Run(model, *message, backend), entry, " on ", backend));
       }
     }

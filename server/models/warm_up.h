@@ -1,6 +1,7 @@
 // model_warmup: requests that a version answers before it is put into service, on the path that clients' requests take.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "absl/status/status.h"
@@ -9,7 +10,8 @@
 namespace msq::server {
 
 // Runs the entries of the model's configuration on each of its backends, one request at a time. `folder` is the model's:
-// an input's data file lies in its folder `warmup`. Blocks. An error names the entry.
-absl::Status WarmUp(const ServedModel& model, const std::string& folder);
+// an input's data file lies in its folder `warmup`. Blocks. An error names the entry; UNAVAILABLE once `stop` is set, which
+// is looked at before each request.
+absl::Status WarmUp(const ServedModel& model, const std::string& folder, const std::atomic<bool>& stop);
 
 }  // namespace msq::server
