@@ -13,6 +13,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "server/network/descriptors.h"
 #include "server/server.h"
 #include "server/signals.h"
 
@@ -99,6 +100,7 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   // Debian builds Abseil with its assertions, so every mutex of gRPC would be entered in a global graph of lock orders.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   Signals signals;
+  RaiseDescriptorLimit();
 
   BackendRegistry backends;
   auto cpu = cpu::CreateCpuBackend();

@@ -20,6 +20,8 @@
 #include "server/http/status_to_http.h"
 #include "server/http/web_server.h"
 #include "server/models/msq_platform.h"
+#include "server/network/host_port.h"
+#include "server/network/listener.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/rpc/grpc_service.h"
 
@@ -34,6 +36,9 @@ constexpr absl::Duration kLastCallsTime = absl::Seconds(1);
 
 // Under way on one connection; a client that has more waits.
 constexpr int kMaxCallsPerConnection = 1024;
+
+// For a client to say that it speaks gRPC (and TLS), before its connection is closed.
+constexpr int kHandshakeTimeoutMs = 20000;
 
 // Batches at a time on a device that is not this machine's processor: its instances alone are the limit.
 constexpr int kDeviceSlots = 64;
@@ -50,12 +55,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
     return InvalidArgument("max message bytes must be in 1024..", std::numeric_limits<int32_t>::max());
   }
   for (const std::string& address : {options.grpc_address, options.http_address, options.metrics_address}) {
-    const size_t colon = address.rfind(':');
-    const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
-    const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits || colon == 0 || std::stoi(port) > 65535) {
-      return InvalidArgument("address '", address, "' is not HOST:PORT");
-    }
+    MSQ_RETURN_IF_ERROR(ParseHostPort(address).status());
   }
   return absl::OkStatus();
 }
@@ -121,7 +121,7 @@ class Server::Impl {
     return StartHttp();
   }
 
-  std::string grpc_address() const { return WithPort(options_.grpc_address, grpc_port_); }
+  std::string grpc_address() const { return WithPort(options_.grpc_address, grpc_listener_->port()); }
   std::string http_address() const { return WithPort(options_.http_address, http_->port()); }
   std::string metrics_address() const { return WithPort(options_.metrics_address, endpoint_->port()); }
   absl::Status ReloadTokens() { return tokens_->Reload(); }
@@ -140,6 +140,7 @@ class Server::Impl {
     service_->CloseStreams();
     absl::SleepFor(std::min(grace, kSettleTime));
     if (http_ != nullptr) http_->Stop(deadline - absl::Now());
+    grpc_listener_->Stop();
     // Returns when every call is answered, or has been ended.
     grpc_->Shutdown(absl::ToChronoTime(std::min(deadline, absl::Now() + kLastCallsTime)));
     LogInfo("drained: ", engine_->accepted(), " requests accepted, ", engine_->answered(), " answered");
@@ -189,8 +190,11 @@ class Server::Impl {
     grpc::health::v1::HealthCheckRequest::descriptor();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    auto listener = Listener::Open(options_.grpc_address);
+    if (!listener.ok()) return WithContext(listener.status(), "cannot listen on grpc address ", options_.grpc_address);
+    grpc_listener_ = *std::move(listener);
     grpc::ServerBuilder builder;
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else two daemons would silently share the port
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
     // Bounds what gRPC itself holds of messages in transit; below a few whole ones nobody would be served.
     grpc::ResourceQuota quota("msqd");
     quota.Resize(static_cast<size_t>(16 * options_.max_message_bytes));
@@ -203,18 +207,21 @@ class Server::Impl {
         builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
       }
     }
-    builder.AddListeningPort(options_.grpc_address, credentials_, &grpc_port_);
+    grpc_acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials_);
     builder.RegisterService(service_.get());
     grpc_ = builder.BuildAndStart();
-    if (grpc_ == nullptr) {
-      return Unavailable("cannot listen on grpc address ", options_.grpc_address,
-                         ": the port is in use or the address is not this machine's");
-    }
+    if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
     health_ = grpc_->GetHealthCheckService();
     for (const ModelRepository::Entry& entry : repository_->Index()) {
       TellHealth(entry.name, !repository_->ReadyVersions(entry.name).empty());
     }
     TellServerHealth();
+    grpc_listener_->Serve([this](int connection) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+      parameters.fd = connection;
+      grpc_acceptor_->HandleNewConnection(&parameters);
+    });
     return absl::OkStatus();
   }
 
@@ -251,8 +258,9 @@ class Server::Impl {
   std::unique_ptr<GrpcService> service_;
   std::unique_ptr<HttpService> http_service_;
   std::unique_ptr<WebServer> http_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor_;
   std::unique_ptr<grpc::Server> grpc_;
-  int grpc_port_ = 0;
+  std::unique_ptr<Listener> grpc_listener_;
   std::atomic<grpc::HealthCheckServiceInterface*> health_{nullptr};
   std::mutex health_mutex_;
   std::atomic<bool> stopped_{false};

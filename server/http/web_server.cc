@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "server/http/web_server_connection.h"
+#include "server/network/descriptors.h"
+#include "server/network/host_port.h"
 
 namespace msq::server {
 namespace {
@@ -43,18 +45,6 @@ absl::Status LoadTls(const WebServer::Tls& tls, net::ssl::context* context) {
   SSL_CTX_set_client_CA_list(context->native_handle(), SSL_load_client_CA_file(tls.client_ca_file.c_str()));
   context->set_verify_mode(net::ssl::verify_peer | net::ssl::verify_fail_if_no_peer_cert, error);
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon == std::string::npos ? 0 : colon);
-  const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-  if (host.empty() || !digits || std::stoi(port) > 65535) {
-    return InvalidArgument("address '", address, "' is not HOST:PORT");
-  }
-  return std::make_pair(host, port);
 }
 
 std::string Cause(const error_code& error) {
@@ -109,12 +99,12 @@ class WebServer::Impl {
 
  private:
   absl::Status Listen(const std::string& address) {
-    MSQ_ASSIGN_OR_RETURN(const auto host_and_port, SplitAddress(address));
+    MSQ_ASSIGN_OR_RETURN(const HostPort where, ParseHostPort(address));
     error_code error;
     tcp::resolver resolver(io_);
-    const auto results = resolver.resolve(host_and_port.first, host_and_port.second,
+    const auto results = resolver.resolve(where.host, std::to_string(where.port),
                                           tcp::resolver::passive | tcp::resolver::numeric_service, error);
-    if (error) return Unavailable("host '", host_and_port.first, "' is unknown: ", error.message());
+    if (error) return Unavailable("host '", where.host, "' is unknown: ", error.message());
     std::vector<tcp::endpoint> endpoints(results.begin(), results.end());
     // A name may stand for both protocols; clients that know only one know IPv4.
     std::stable_partition(endpoints.begin(), endpoints.end(), [](const auto& one) { return one.address().is_v4(); });

@@ -1,11 +1,14 @@
 """Starting and stopping: damaged models, missing repository, taken ports, SIGTERM under load."""
 import collections
+import json
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 import unittest
+import urllib.request
 
 import grpc
 
@@ -60,6 +63,47 @@ class LifecycleTest(unittest.TestCase):
                 self.assertFalse(daemon.stub.ModelReady(inference_pb2.ModelReadyRequest(name=name)).ready)
                 self.assertEqual(daemon.metric("msq_model_ready", model=name, version="1"), 0)
                 self.assertTrue(any(f"model '{name}' version 1 is not loaded" in line for line in daemon.log))
+
+    def test_options_that_have_no_effect_are_refused(self):
+        ports = [part for name in ("grpc", "http", "metrics") for part in (f"--{name}-address", "127.0.0.1:0")]
+        for options, text in ((("--response-cache-bytes", "-1"), "response cache bytes must not be negative"),
+                              (("--load-model", "sample"), "load-model needs model-control-mode explicit")):
+            self.assertIn(text, self.fail_to_start("--model-repository", self.fixture.repository, *ports, *options))
+
+    def test_connections_do_not_use_up_the_descriptors(self):
+        program = self.folder / "limited"
+        program.write_text(f'#!/bin/sh\nulimit -n 128\nexec "{harness.BIN / "msqd"}" "$@"\n')
+        program.chmod(0o755)
+        with harness.Daemon(self.fixture.repository, program=program) as daemon:
+            daemon.stub.ModelInfer(request(self.fixture.pixels), timeout=30)
+            host, port = daemon.url.split(":")
+            idle = [socket.create_connection((host, int(port)), timeout=30) for _ in range(200)]
+            daemon.metrics()  # these ports have their share
+            with urllib.request.urlopen(f"http://{daemon.http_url}/v2/health/live", timeout=30) as page:
+                self.assertEqual(page.status, 200)
+            daemon.stub.ModelInfer(request(self.fixture.pixels), timeout=30)
+            for connection in idle:
+                connection.close()
+            with grpc.insecure_channel(daemon.url, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+                stub = harness.inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+                response = stub.ModelInfer(request(self.fixture.pixels), timeout=30, wait_for_ready=True)
+                self.assertEqual(response.raw_output_contents[0], self.fixture.logits.tobytes())
+        self.assertTrue(any("new gRPC connections are refused" in line for line in daemon.log), daemon.log)
+
+    def test_a_warm_up_does_not_hold_up_the_end(self):
+        config = {"model_warmup": [{"name": "w", "batch_size": 64, "count": 65536, "inputs": {"pixels": {
+            "data_type": "TYPE_UINT8", "dims": [3, 8, 8], "zero_data": True}}}] * 20}
+        load = inference_pb2.RepositoryModelLoadRequest(model_name="sample")
+        load.parameters["config"].string_param = json.dumps(config)
+        with harness.Daemon(self.fixture.repository, "--model-control-mode", "explicit", "--drain-grace-seconds",
+                            "2") as daemon:
+            call = daemon.stub.RepositoryModelLoad.future(load)
+            time.sleep(1)
+            self.assertFalse(call.done())
+            start = time.monotonic()
+            self.assertEqual(daemon.stop(), 0)
+            self.assertLess(time.monotonic() - start, 10)
+            self.assertEqual(call.exception().code(), grpc.StatusCode.UNAVAILABLE)
 
     def test_sigint_stops_as_sigterm(self):
         with harness.Daemon(self.fixture.repository) as daemon:
