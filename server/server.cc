@@ -47,8 +47,12 @@ constexpr std::string_view kCpu = "cpu";
 constexpr int kMaxHttpThreads = 8;  // they translate; the work is done elsewhere
 
 absl::Status CheckOptions(const ServerOptions& options) {
+  if (options.repository.mode != ModelRepository::Mode::kExplicit && !options.repository.startup_models.empty()) {
+    return InvalidArgument("load-model needs model-control-mode explicit: the other modes load every model");
+  }
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
   if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
+  if (options.response_cache_bytes < 0) return InvalidArgument("response cache bytes must not be negative");
   if (options.queue_capacity < 1) return InvalidArgument("queue capacity must be positive");
   if (options.max_queued_bytes < 1) return InvalidArgument("max queued bytes must be positive");
   if (options.max_message_bytes < 1024 || options.max_message_bytes > std::numeric_limits<int32_t>::max()) {

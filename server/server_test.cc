@@ -388,6 +388,12 @@ TEST_F(ServerTest, BadOptionsAndTakenPortsAreErrors) {
   options_.grpc_address = "127.0.0.1:0";
   options_.workers = 0;
   EXPECT_EQ(Start().code(), absl::StatusCode::kInvalidArgument);
+  options_.workers = 1;
+  options_.response_cache_bytes = -1;
+  EXPECT_EQ(Message(Start()), "response cache bytes must not be negative");
+  options_.response_cache_bytes = 0;
+  options_.repository.startup_models = {"m"};
+  EXPECT_NE(Message(Start()).find("load-model needs model-control-mode explicit"), std::string_view::npos);
 }
 
 }  // namespace
