@@ -78,6 +78,7 @@ class LifecycleTest(unittest.TestCase):
             daemon.stub.ModelInfer(request(self.fixture.pixels), timeout=30)
             host, port = daemon.url.split(":")
             idle = [socket.create_connection((host, int(port)), timeout=30) for _ in range(200)]
+            self.assertEqual(idle[-1].recv(1000), b"")  # closed
             daemon.metrics()  # these ports have their share
             with urllib.request.urlopen(f"http://{daemon.http_url}/v2/health/live", timeout=30) as page:
                 self.assertEqual(page.status, 200)
