@@ -237,6 +237,7 @@ class Server::Impl {
     options.max_body_bytes = static_cast<uint64_t>(options_.max_message_bytes);
     options.max_total_body_bytes = 16 * options.max_body_bytes;
     options.error_page = RefusalPage;
+    options.check_head = [this](const WebRequest& head) { return http_service_->CheckHead(head); };
     auto server = WebServer::Start(
         std::move(options), [this](const std::shared_ptr<WebExchange>& exchange) { http_service_->Handle(exchange); });
     if (!server.ok()) return WithContext(server.status(), "http");

@@ -18,6 +18,7 @@ namespace msq::server {
 namespace {
 
 constexpr char kJsonType[] = "application/json";
+constexpr uint64_t kMaxUnreadBytes = 64 << 10;  // of a body that no endpoint reads
 constexpr char kJsonBytesHeader[] = "Inference-Header-Content-Length";
 
 // One request whose endpoint is found.
@@ -49,22 +50,22 @@ Json AnswerJson(const Response& response) {
   }
 }
 
-// Asked before a body is read: what anybody may send must cost nothing. A setting that is empty changes nothing, which
-// only its call can tell.
-absl::Status AuthorizeBody(const HttpCall& call) {
-  switch (call.route.endpoint) {
+// Asked before a body comes over the network, and again before it is parsed: what anybody may send must cost nothing. A
+// setting that is empty changes nothing, which only its call can tell.
+absl::Status AuthorizeBody(const ProtocolService& core, const Caller& caller, const Route& route) {
+  switch (route.endpoint) {
     case Endpoint::kModelInfer:
-      return call.core->Authorize(call.caller, Right::kInfer, call.route.name);
+      return core.Authorize(caller, Right::kInfer, route.name);
     case Endpoint::kRepositoryModelLoad:
     case Endpoint::kRepositoryModelUnload:
-      return call.core->Authorize(call.caller, Right::kAdmin, call.route.name);
+      return core.Authorize(caller, Right::kAdmin, route.name);
     case Endpoint::kTraceSetting:
-      return call.core->Authorize(call.caller, Right::kRead, call.route.name);
+      return core.Authorize(caller, Right::kRead, route.name);
     case Endpoint::kLogSettings:
     case Endpoint::kRepositoryIndex:
-      return call.core->Authorize(call.caller, Right::kRead, "");
+      return core.Authorize(caller, Right::kRead, "");
     default:
-      return call.core->Authorize(call.caller, Right::kAdmin, "");
+      return core.Authorize(caller, Right::kAdmin, "");
   }
 }
 
@@ -73,7 +74,7 @@ template <typename Request>
 absl::Status ReadBody(const HttpCall& call, Request* request) {
   if constexpr (requires(const nlohmann::json& json) { FromJson(json, request); }) {
     if (call.exchange->request().method != "POST") return absl::OkStatus();  // reads, and changes nothing
-    MSQ_RETURN_IF_ERROR(AuthorizeBody(call));
+    MSQ_RETURN_IF_ERROR(AuthorizeBody(*call.core, call.caller, call.route));
     MSQ_ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(call.exchange->TakeBody()));
     return FromJson(json, request);
   } else {
@@ -157,7 +158,7 @@ absl::StatusOr<std::optional<uint64_t>> JsonBytes(const WebRequest& request) {
 }
 
 absl::Status ReadInference(const HttpCall& call, Inference* inference) {
-  MSQ_RETURN_IF_ERROR(AuthorizeBody(call));
+  MSQ_RETURN_IF_ERROR(AuthorizeBody(*call.core, call.caller, call.route));
   inference->request.set_model_name(call.route.name);
   inference->request.set_model_version(call.route.version);
   MSQ_ASSIGN_OR_RETURN(const std::optional<uint64_t> json_bytes, JsonBytes(call.exchange->request()));
@@ -259,24 +260,55 @@ void Dispatch(const HttpCall& call) {
   }
 }
 
-}  // namespace
+Caller CallerOf(const WebRequest& request) {
+  return {std::string(request.Header("Authorization"))};
+}
 
-void HttpService::Handle(const std::shared_ptr<WebExchange>& exchange) {
-  const WebRequest& request = exchange->request();
-  auto route = FindRoute(request.path);
-  if (!route.ok()) return exchange->Respond(ErrorResponse(route.status()));
-  if (!*route) return exchange->Respond(ErrorPage(404, "there is no endpoint " + request.path));
-  if (!(*route)->Takes(request.method)) {
-    const std::string methods((*route)->methods);
+// Finds the route, or an answer that says why there is none.
+std::optional<WebResponse> FindEndpoint(const WebRequest& request, Route* route) {
+  auto found = FindRoute(request.path);
+  if (!found.ok()) return ErrorResponse(found.status());
+  if (!*found) return ErrorPage(404, "there is no endpoint " + request.path);
+  *route = **std::move(found);
+  if (!route->Takes(request.method)) {
+    const std::string methods(route->methods);
     WebResponse response = ErrorPage(405, request.path + " takes " + methods + ", not " + request.method);
     response.headers.emplace_back("Allow", methods);
-    return exchange->Respond(std::move(response));
+    return response;
   }
   // Browsers let any page post to any server, and add this header; a server for everybody would obey.
-  if (request.method == "POST" && (*route)->IsAdministrative() && !request.Header("Origin").empty()) {
-    return exchange->Respond(ErrorPage(403, request.path + " takes no requests from web pages (header Origin)"));
+  if (request.method == "POST" && route->IsAdministrative() && !request.Header("Origin").empty()) {
+    return ErrorPage(403, request.path + " takes no requests from web pages (header Origin)");
   }
-  Dispatch({core_, max_tensor_bytes_, exchange, **std::move(route), {std::string(request.Header("Authorization"))}});
+  return std::nullopt;
+}
+
+// Does the request announce no more than anybody may send?
+bool HasSmallBody(const WebRequest& request) {
+  const std::string_view length = request.Header("Content-Length");
+  uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), bytes);
+  return error == std::errc() && end == length.data() + length.size() && bytes <= kMaxUnreadBytes;
+}
+
+}  // namespace
+
+std::optional<WebResponse> HttpService::CheckHead(const WebRequest& head) const {
+  Route route;
+  if (auto refusal = FindEndpoint(head, &route)) return refusal;
+  if (head.method != "POST") {
+    if (HasSmallBody(head)) return std::nullopt;
+    return ErrorPage(413, head.method + " takes no body");
+  }
+  const absl::Status status = AuthorizeBody(*core_, CallerOf(head), route);
+  if (!status.ok()) return ErrorResponse(status);
+  return std::nullopt;
+}
+
+void HttpService::Handle(const std::shared_ptr<WebExchange>& exchange) {
+  Route route;
+  if (auto refusal = FindEndpoint(exchange->request(), &route)) return exchange->Respond(*std::move(refusal));
+  Dispatch({core_, max_tensor_bytes_, exchange, std::move(route), CallerOf(exchange->request())});
 }
 
 }  // namespace msq::server

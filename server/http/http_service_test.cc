@@ -210,6 +210,27 @@ TEST_F(HttpServiceTest, ClassificationAndBackendArePassedOn) {
   EXPECT_EQ(Post("/v2/models/m/infer", Request(1, 77, {{"parameters", {{"backend", "abacus"}}}})).status, 400);
 }
 
+TEST_F(HttpServiceTest, WhatNeedNotComeIsRefusedByItsHead) {
+  stack_.folder().AddFile("tokens.json", R"({"tokens": [{"name": "a", "token": "secret", "models": ["m"]}]})");
+  Open({}, stack_.folder().path() + "/tokens.json");
+  const auto status = [this](const std::string& method, const std::string& path, const std::string& token,
+                             const std::string& length = "100000") {
+    const auto refusal =
+        service_->CheckHead({method, path, "", {{"Authorization", token}, {"Content-Length", length}}, "", ""});
+    return refusal ? refusal->status : 0;
+  };
+  EXPECT_EQ(status("POST", "/v2/models/m/infer", ""), 401);
+  EXPECT_EQ(status("POST", "/v2/models/m/infer", "Bearer secret"), 0);
+  EXPECT_EQ(status("POST", "/v2/models/n/infer", "Bearer secret"), 403);
+  EXPECT_EQ(status("POST", "/v2/repository/models/m/load", "Bearer secret"), 403);
+  EXPECT_EQ(status("POST", "/v2/logging", ""), 401);
+  EXPECT_EQ(status("POST", "/v3", ""), 404);
+  EXPECT_EQ(status("GET", "/v2/models/m/infer", ""), 405);
+  EXPECT_EQ(status("GET", "/v2/health/live", ""), 413);
+  EXPECT_EQ(status("GET", "/v2/health/live", "", "2"), 0);
+  EXPECT_EQ(status("GET", "/v2/health/live", "", ""), 413);  // chunked
+}
+
 TEST_F(HttpServiceTest, BadRequestsSayWhy) {
   EXPECT_EQ(Bad(Get("/"), 404), "there is no endpoint /");
   const WebResponse wrong = Get("/v2/models/m/infer");

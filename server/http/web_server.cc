@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -25,6 +26,10 @@ using boost::system::error_code;
 using tcp = net::ip::tcp;
 
 constexpr std::chrono::milliseconds kAcceptRetryDelay(50);
+
+// What a JSON parser takes less than a millisecond for, and what it takes less than some hundred for.
+constexpr uint64_t kSmallBodyBytes = 4 << 10;
+constexpr uint64_t kLargeBodyBytes = 1 << 20;
 
 absl::Status LoadTls(const WebServer::Tls& tls, net::ssl::context* context) {
   error_code error;
@@ -68,6 +73,11 @@ class WebServer::Impl {
     const Options& options = state_->options;
     if (options.tls) MSQ_RETURN_IF_ERROR(LoadTls(*options.tls, &tls_.emplace(net::ssl::context::tls_server)));
     MSQ_RETURN_IF_ERROR(WithContext(Listen(options.address), "cannot listen on ", options.address));
+    if (options.max_body_bytes > kSmallBodyBytes) {
+      bodies_.emplace(threads_wanted_);
+      large_bodies_.emplace((threads_wanted_ + 1) / 2);
+    }
+    state_->run = [this](uint64_t body_bytes, std::function<void()> task) { Run(body_bytes, std::move(task)); };
     Accept();
     for (int i = 0; i < threads_wanted_; ++i) threads_.emplace_back([this] { RunThread(); });
     return absl::OkStatus();
@@ -89,15 +99,30 @@ class WebServer::Impl {
                                [this] { return state_->connections.empty(); });
     }
     CloseConnections(/*only_if_idle=*/false);
-    {
-      std::lock_guard lock(state_->mutex);
-      abandoned_.swap(state_->waiting);
+    Abandon();
+    for (auto* pool : {&bodies_, &large_bodies_}) {
+      if (*pool) (*pool)->stop();
     }
     io_.stop();
     for (std::thread& thread : threads_) thread.join();
+    for (auto* pool : {&bodies_, &large_bodies_}) {
+      if (*pool) (*pool)->join();
+    }
+    Abandon();  // what was begun meanwhile
   }
 
  private:
+  // Those who wait for an answer hear nothing any more.
+  void Abandon() {
+    std::lock_guard lock(state_->mutex);
+    abandoned_.merge(state_->waiting);
+  }
+
+  void Run(uint64_t body_bytes, std::function<void()> task) {
+    if (body_bytes <= kSmallBodyBytes) return task();
+    net::post(body_bytes <= kLargeBodyBytes ? *bodies_ : *large_bodies_, std::move(task));
+  }
+
   absl::Status Listen(const std::string& address) {
     MSQ_ASSIGN_OR_RETURN(const HostPort where, ParseHostPort(address));
     error_code error;
@@ -143,17 +168,31 @@ class WebServer::Impl {
   }
 
   void Admit(tcp::socket socket) {
+    if (state_->stopping || !MakeRoom(socket.native_handle())) return;  // closes it
+    tls_ ? ServeTlsClient(state_, std::move(socket), *tls_) : ServeClient(state_, std::move(socket));
+  }
+
+  // For one more, if need be at the cost of the one that has been idle for longest.
+  bool MakeRoom(int descriptor) {
+    std::shared_ptr<WebConnection> longest_idle;  // released outside the lock, which its end takes
     {
       std::lock_guard lock(state_->mutex);
-      if (state_->stopping || state_->connections.size() >= state_->options.max_connections) return;  // closes it
+      auto& connections = state_->connections;
+      if (connections.size() < state_->options.max_connections && !IsInReserve(descriptor, kHttpReserve)) return true;
+      const auto it = std::min_element(connections.begin(), connections.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+      if (it == connections.end() || it->second == absl::InfiniteFuture()) return false;
+      it->second = absl::InfiniteFuture();
+      longest_idle = it->first->weak_from_this().lock();
     }
-    tls_ ? ServeTlsClient(state_, std::move(socket), *tls_) : ServeClient(state_, std::move(socket));
+    if (longest_idle != nullptr) longest_idle->Close(/*only_if_idle=*/true);  // else it is closing already
+    return true;
   }
 
   void CloseConnections(bool only_if_idle) {
     std::vector<std::shared_ptr<WebConnection>> all;  // released outside the lock, which their end takes
     std::lock_guard lock(state_->mutex);
-    for (WebConnection* connection : state_->connections) {
+    for (const auto& [connection, ignored] : state_->connections) {
       if (auto alive = connection->weak_from_this().lock()) all.push_back(std::move(alive));
     }
     for (const auto& connection : all) connection->Close(only_if_idle);
@@ -181,6 +220,7 @@ class WebServer::Impl {
   net::steady_timer retry_{strand_};
   int port_ = 0;
   std::vector<std::thread> threads_;
+  std::optional<net::thread_pool> bodies_, large_bodies_;
   std::unordered_map<uint64_t, std::shared_ptr<WebConnection>> abandoned_;  // destroyed before io_
 };
 

@@ -14,7 +14,8 @@
 namespace msq::server {
 
 // Thread-safe. Serves from Start to Stop or destruction. No client can hold it up: every step of a connection has a time
-// limit, headers, bodies and their sum have size limits, and a handler never waits for a client.
+// limit, headers, bodies and their sum have size limits, idle connections make room for new ones, a handler never waits
+// for a client, and what has a body is handled on other threads than what has none.
 class WebServer {
  public:
   struct Tls {
@@ -25,13 +26,21 @@ class WebServer {
   struct Options {
     std::string address;  // HOST:PORT; port 0 picks a free one; [::1]:PORT for IPv6
     std::optional<Tls> tls;
-    int threads = 2;  // that read, call the handler and write
+    // That read, write and call the handler for requests whose body is small. As many call it for others, half as many
+    // for large bodies: none of these three waits for another.
+    int threads = 2;
+    // When there are so many a new one takes the place of the one that has been without a request for longest; only where
+    // all have one it is closed.
     size_t max_connections = 512;
     uint64_t max_body_bytes = uint64_t{1} << 20;
     // Bodies that are received or being answered, all together; more are refused (503).
     uint64_t max_total_body_bytes = uint64_t{16} << 20;
     // For each of: the next request's headers, a body, an answer's way to the client.
     absl::Duration step_timeout = absl::Seconds(60);
+    // For each of: TLS's handshake, the first request's headers.
+    absl::Duration first_timeout = absl::Seconds(15);
+    // Called with a request that has a body before this is read; an answer refuses it, and closes the connection.
+    std::function<std::optional<WebResponse>(const WebRequest& head)> check_head;
     // The answer to what never reaches the handler; the default is a line of text.
     std::function<WebResponse(int status, const std::string& message)> error_page;
   };

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/log.h"
 
 namespace msq::server {
 namespace {
@@ -40,7 +42,7 @@ class StreamConnection final : public WebConnection {
   StreamConnection(std::shared_ptr<WebServerState> state, Arguments&&... arguments)
       : state_(std::move(state)), stream_(std::forward<Arguments>(arguments)...) {
     std::lock_guard lock(state_->mutex);
-    state_->connections.insert(this);
+    state_->connections.emplace(this, absl::Now());
   }
   ~StreamConnection() override {
     Refund();
@@ -70,7 +72,13 @@ class StreamConnection final : public WebConnection {
 
   std::shared_ptr<StreamConnection> Self() { return std::static_pointer_cast<StreamConnection>(shared_from_this()); }
   beast::tcp_stream& Tcp() { return beast::get_lowest_layer(stream_); }
-  void LimitStep() { Tcp().expires_after(absl::ToChronoNanoseconds(state_->options.step_timeout)); }
+  void Limit(absl::Duration duration) { Tcp().expires_after(absl::ToChronoNanoseconds(duration)); }
+  void LimitStep() { Limit(state_->options.step_timeout); }
+  void LimitFirstStep() { Limit(std::min(state_->options.first_timeout, state_->options.step_timeout)); }
+  void SetIdle(bool idle) {
+    idle_ = idle;
+    state_->SetIdle(this, idle);
+  }
 
   void Handshake() {
     beast::error_code ignored;
@@ -79,7 +87,7 @@ class StreamConnection final : public WebConnection {
     const std::string host = peer.address().to_string(ignored);
     peer_ = absl::StrCat(peer.address().is_v6() ? "[" + host + "]" : host, ":", peer.port());
     if constexpr (kTls) {
-      LimitStep();
+      LimitFirstStep();
       stream_.async_handshake(net::ssl::stream_base::server, [self = Self()](beast::error_code error) {
         if (!error) self->ReadHeaders();
       });
@@ -90,19 +98,22 @@ class StreamConnection final : public WebConnection {
 
   void ReadHeaders() {
     if (state_->stopping) return;  // destroyed, and with it the socket
-    idle_ = true;
+    SetIdle(true);
+    request_line_.clear();
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(state_->options.max_body_bytes);
-    LimitStep();
+    first_ ? LimitFirstStep() : LimitStep();
+    first_ = false;
     http::async_read_header(stream_, buffer_, *parser_, [self = Self()](beast::error_code error, size_t) {
-      self->idle_ = false;
+      self->SetIdle(false);
       error ? self->RefuseUnreadable(error) : self->CheckHeaders();
     });
   }
 
   void CheckHeaders() {
     const auto& headers = parser_->get();
+    request_line_ = absl::StrCat(ToString(headers.method_string()), " ", ToString(headers.target()));
     const auto coding = headers[http::field::content_encoding];
     if (!coding.empty() && !beast::iequals(coding, "identity")) {
       return Refuse(415, absl::StrCat("a body in Content-Encoding '", ToString(coding), "' is not supported"));
@@ -110,6 +121,9 @@ class StreamConnection final : public WebConnection {
     const auto transfer = headers[http::field::transfer_encoding];
     if (!transfer.empty() && !beast::iequals(transfer, "chunked")) {
       return Refuse(501, absl::StrCat("Transfer-Encoding '", ToString(transfer), "' is not supported"));
+    }
+    if (!parser_->is_done() && state_->options.check_head) {
+      if (auto refusal = state_->options.check_head(Head())) return Refuse(*std::move(refusal));
     }
     LimitStep();
     if (beast::iequals(headers[http::field::expect], "100-continue") && !parser_->is_done()) return Continue();
@@ -150,8 +164,9 @@ class StreamConnection final : public WebConnection {
     Refuse(400, absl::StrCat("this is no HTTP request: ", error.message()));
   }
 
-  WebRequest TakeRequest() {
-    auto message = parser_->release();
+  // The request without its body.
+  WebRequest Head() const {
+    const auto& message = parser_->get();
     WebRequest request;
     request.method = ToString(message.method_string());
     std::string target = ToString(message.target());
@@ -165,7 +180,6 @@ class StreamConnection final : public WebConnection {
     for (const auto& field : message) {
       request.headers.emplace_back(ToString(field.name_string()), ToString(field.value()));
     }
-    request.body = std::move(message.body());
     request.peer = peer_;
     return request;
   }
@@ -175,20 +189,27 @@ class StreamConnection final : public WebConnection {
     keep_alive_ = parser_->keep_alive();
     head_ = parser_->get().method() == http::verb::head;
     const uint64_t id = state_->next_exchange++;
+    WebRequest request = Head();
+    request.body = std::move(parser_->get().body());
+    const uint64_t body_bytes = request.body.size();
     const auto exchange = std::make_shared<WebExchange>(
-        TakeRequest(), [state = state_, id](WebResponse response) { state->Answer(id, std::move(response)); });
+        std::move(request), [state = state_, id](WebResponse response) { state->Answer(id, std::move(response)); });
     {
       std::lock_guard lock(state_->mutex);
       state_->waiting.emplace(id, shared_from_this());  // from here on only an answer lets go of it
     }
     exchange_ = exchange;
+    WatchForDisconnect();
+    state_->run(body_bytes, [state = state_, exchange] { Handle(*state, exchange); });
+  }
+
+  static void Handle(const WebServerState& state, const std::shared_ptr<WebExchange>& exchange) {
     try {
-      WatchForDisconnect();
-      state_->handler(exchange);
+      state.handler(exchange);
     } catch (const std::exception& error) {
-      exchange->Respond(state_->ErrorPage(500, absl::StrCat("the request failed: ", error.what())));
+      exchange->Respond(state.ErrorPage(500, absl::StrCat("the request failed: ", error.what())));
     } catch (...) {
-      exchange->Respond(state_->ErrorPage(500, "the request failed"));
+      exchange->Respond(state.ErrorPage(500, "the request failed"));
     }
   }
 
@@ -202,12 +223,13 @@ class StreamConnection final : public WebConnection {
     });
   }
 
-  void Refuse(int status, const std::string& message) {
+  void Refuse(int status, const std::string& message) { Refuse(state_->ErrorPage(status, message)); }
+  void Refuse(WebResponse response) {
     refused_ = true;
     keep_alive_ = head_ = false;
     parser_.reset();  // with what is here of the body
     Refund();
-    Write(state_->ErrorPage(status, message));
+    Write(std::move(response));
   }
 
   void Write(WebResponse response) {
@@ -219,6 +241,7 @@ class StreamConnection final : public WebConnection {
     if (response_->result() == http::status::unknown) response_->reason("Unknown");
     for (const auto& [name, value] : response.headers) response_->insert(name, value);
     response_->keep_alive(keep_alive_);
+    LogVerbose(1, "HTTP ", peer_, " ", request_line_, ": ", response.status);
     response_->content_length(response.body.size());
     if (!head_) response_->body() = std::move(response.body);
     LimitStep();
@@ -238,7 +261,7 @@ class StreamConnection final : public WebConnection {
     beast::error_code ignored;
     Tcp().socket().shutdown(tcp::socket::shutdown_send, ignored);
     Tcp().expires_after(kLingerTime);
-    idle_ = true;
+    SetIdle(true);
     Drop();
   }
   void Drop() {
@@ -256,11 +279,13 @@ class StreamConnection final : public WebConnection {
   const std::shared_ptr<WebServerState> state_;
   Stream stream_;
   std::string peer_;
+  std::string request_line_;  // of the request under way, for the log
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;
   std::weak_ptr<WebExchange> exchange_;
   uint64_t charged_ = 0;
+  bool first_ = true;  // no request has been read yet
   bool idle_ = true;
   bool keep_alive_ = false;
   bool head_ = false;

@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <unordered_map>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 
+#include "absl/time/clock.h"
 #include "server/http/web_server.h"
 
 namespace msq::server {
@@ -34,7 +34,10 @@ struct WebServerState {
   std::atomic<bool> stopping{false};
   std::mutex mutex;
   std::condition_variable changed;
-  std::set<WebConnection*> connections;
+  // Since when each has no request under way; InfiniteFuture: it has one, or is being closed.
+  std::unordered_map<WebConnection*, absl::Time> connections;
+  // Runs the task, beside those of other requests with bodies about as large.
+  std::function<void(uint64_t body_bytes, std::function<void()> task)> run;
   // Connections that wait for their handler's answer: only this keeps them alive meanwhile, so that an exchange that is
   // kept for ever keeps no socket.
   std::unordered_map<uint64_t, std::shared_ptr<WebConnection>> waiting;
@@ -54,6 +57,11 @@ struct WebServerState {
     waiting.erase(it);
     WebConnection& connection_ref = *connection;
     connection_ref.Send(std::move(connection), std::move(response));  // under the lock: the server cannot end meanwhile
+  }
+
+  void SetIdle(WebConnection* connection, bool idle) {
+    std::lock_guard lock(mutex);
+    connections[connection] = idle ? absl::Now() : absl::InfiniteFuture();
   }
 
   bool Charge(uint64_t bytes) {

@@ -174,7 +174,6 @@ TEST_F(WebServerTest, ConnectionsAndBytesUnderWayAreBounded) {
     Client second(port());
     second.Send("POST / HTTP/1.1\r\nContent-Length: 501\r\n\r\n" + std::string(501, 'x'));
     EXPECT_THAT(second.ReadUntil("way"), StartsWith("HTTP/1.1 503 "));
-    EXPECT_THAT(Client(port()).ReadAll(), StartsWith("<"));  // the third is closed
   }
   exchange->Respond({});
   EXPECT_THAT(first.ReadAll(), StartsWith("HTTP/1.1 200 "));
@@ -184,6 +183,97 @@ TEST_F(WebServerTest, ConnectionsAndBytesUnderWayAreBounded) {
                       "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x'));
   }
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(WebServerTest, ANewConnectionTakesThePlaceOfTheLongestIdle) {
+  options_.max_connections = 3;
+  std::promise<std::shared_ptr<WebExchange>> held;
+  ASSERT_TRUE(Start([&held](const std::shared_ptr<WebExchange>& exchange) {
+                exchange->request().path == "/hold" ? held.set_value(exchange) : Echo(exchange);
+              }).ok());
+  Client busy(port());
+  busy.Send("GET /hold HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const std::shared_ptr<WebExchange> exchange = held.get_future().get();
+  Client used(port());
+  used.Send("GET /1 HTTP/1.1\r\n\r\n");
+  used.ReadUntil("GET|/1||");
+  Client silent(port());
+  used.Send("GET /2 HTTP/1.1\r\n\r\n");
+  used.ReadUntil("GET|/2||");
+  EXPECT_THAT(Exchange(port(), "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(silent.ReadAll(), StartsWith("<"));
+  used.Send("GET /3 HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(used.ReadUntil("GET|/3||"), HasSubstr("200 OK"));
+  exchange->Respond({});
+  EXPECT_THAT(busy.ReadAll(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(WebServerTest, WhereAllAreBusyANewConnectionIsClosed) {
+  options_.max_connections = 1;
+  std::promise<std::shared_ptr<WebExchange>> held;
+  ASSERT_TRUE(Start([&held](const std::shared_ptr<WebExchange>& exchange) { held.set_value(exchange); }).ok());
+  Client busy(port());
+  busy.Send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const std::shared_ptr<WebExchange> exchange = held.get_future().get();
+  EXPECT_THAT(Client(port()).ReadAll(), StartsWith("<"));
+  exchange->Respond({});
+  EXPECT_THAT(busy.ReadAll(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(WebServerTest, TheFirstRequestHasLessTimeThanTheNext) {
+  options_.first_timeout = absl::Milliseconds(300);
+  ASSERT_TRUE(Start().ok());
+  Client silent(port()), used(port());
+  used.Send("GET /1 HTTP/1.1\r\n\r\n");
+  used.ReadUntil("GET|/1||");
+  const absl::Time start = absl::Now();
+  EXPECT_EQ(silent.ReadAll(), "<closed>");
+  EXPECT_LT(absl::Now() - start, absl::Seconds(10));
+  absl::SleepFor(absl::Milliseconds(500));
+  used.Send("GET /2 HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(used.ReadUntil("GET|/2||"), HasSubstr("200 OK"));
+}
+
+TEST_F(WebServerTest, HeadsAreCheckedBeforeABodyIsRead) {
+  options_.check_head = [](const WebRequest& head) -> std::optional<WebResponse> {
+    if (head.Header("Authorization") == "yes") return std::nullopt;
+    return WebResponse{401, {}, head.path + head.body + "?"};
+  };
+  ASSERT_TRUE(Start().ok());
+  const std::string head = "POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 900\r\n";
+  for (int i = 0; i < 20; ++i) {
+    const std::string answer = Exchange(port(), head + "\r\n");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 "));
+    EXPECT_THAT(answer, EndsWith("\r\n\r\n/p?<closed>"));
+  }
+  const std::string good = head + "Connection: close\r\nAuthorization: yes\r\n\r\n" + std::string(900, 'x');
+  EXPECT_THAT(Exchange(port(), good), HasSubstr("200 OK"));
+  EXPECT_THAT(Exchange(port(), "GET / HTTP/1.0\r\n\r\n"), HasSubstr("200 OK"));  // has none
+}
+
+TEST_F(WebServerTest, LargeBodiesHoldUpNeitherSmallerOnesNorProbes) {
+  options_.threads = 1;
+  options_.max_body_bytes = 4 << 20;
+  std::promise<void> begun, go_on;
+  ASSERT_TRUE(Start([&](const std::shared_ptr<WebExchange>& exchange) {
+                if (exchange->request().body.size() > (1 << 20)) {
+                  begun.set_value();
+                  go_on.get_future().wait();
+                }
+                exchange->Respond({200, {}, std::to_string(exchange->request().body.size())});
+              }).ok());
+  const auto post = [](size_t size) {
+    return "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+           std::string(size, 'x');
+  };
+  Client large(port());
+  large.Send(post(2 << 20));
+  begun.get_future().wait();
+  EXPECT_THAT(Exchange(port(), "GET / HTTP/1.0\r\n\r\n"), EndsWith("\r\n\r\n0<closed>"));
+  EXPECT_THAT(Exchange(port(), post(100)), EndsWith("\r\n\r\n100<closed>"));
+  EXPECT_THAT(Exchange(port(), post(100000)), EndsWith("\r\n\r\n100000<closed>"));
+  go_on.set_value();
+  EXPECT_THAT(large.ReadAll(), EndsWith("\r\n\r\n2097152<closed>"));
 }
 
 TEST_F(WebServerTest, BodiesThatAreOnlyAnnouncedTakeNoRoom) {

@@ -201,6 +201,44 @@ class HttpLifecycleTest(unittest.TestCase):
             with Client(daemon.http_url) as plain, self.assertRaises((http.client.HTTPException, OSError)):
                 plain.ask("GET", "/v2/health/live")
 
+    def test_bodies_without_a_token_are_refused_before_they_come(self):
+        tokens = self.folder / "secret.json"
+        tokens.write_text(json.dumps({"tokens": [{"name": "a", "token": "secret"}]}))
+        tokens.chmod(0o600)
+        with harness.Daemon(self.fixture.repository, "--tokens", tokens, "--max-message-bytes", "100000") as daemon:
+            host, port = daemon.http_url.split(":")
+            for method, path, status in (("POST", "/v2/models/sample/infer", 401), ("POST", "/v2/logging", 401),
+                                         ("POST", "/v3", 404), ("GET", "/v2/health/live", 413)):
+                with socket.create_connection((host, int(port)), timeout=30) as connection:
+                    connection.sendall(f"{method} {path} HTTP/1.1\r\nContent-Length: 99999\r\n\r\n".encode())
+                    self.assertIn(f"HTTP/1.1 {status} ".encode(), connection.recv(4096))
+
+    def test_probes_get_through_between_idle_connections_and_large_bodies(self):
+        body = b'{"inputs":[{"name":"pixels","datatype":"UINT8","shape":[1,3,8,8],"data":[' + b"0," * (5 << 20) + b"0]}]}"
+        with harness.Daemon(self.fixture.repository) as daemon:
+            host, port = daemon.http_url.split(":")
+            idle = [socket.create_connection((host, int(port)), timeout=30) for _ in range(600)]
+            statuses, times = [], []
+
+            def post():
+                with Client(daemon.http_url) as client:
+                    statuses.append(client.ask("POST", "/v2/models/sample/infer", body)[0])
+
+            threads = [threading.Thread(target=post) for _ in range(6)]
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads):
+                start = time.monotonic()
+                with Client(daemon.http_url) as client:
+                    self.assertEqual(client.ask("GET", "/v2/health/live")[0], 200)
+                times.append(time.monotonic() - start)
+                time.sleep(0.01)
+            for connection in idle:
+                connection.close()
+            self.assertEqual(statuses, [400] * 6)
+            self.assertLess(sorted(times)[len(times) // 2], 0.2)
+            self.assertLess(max(times), 2)
+
     def test_sigterm_closes_idle_connections_and_answers_the_others(self):
         with harness.Daemon(self.fixture.repository) as daemon:
             idle = self.enterContext(Client(daemon.http_url))
