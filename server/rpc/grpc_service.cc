@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "base/log.h"
 #include "server/protocol/reason.h"
 #include "server/rpc/infer_stream.h"
 #include "server/rpc/status_to_grpc.h"
@@ -44,14 +45,17 @@ Caller GrpcService::CallerOf(const Context& context) {
   return {std::string(it->second.data(), it->second.size())};
 }
 
-void GrpcService::Finish(Context* context, Reactor* reactor, const absl::Status& status) {
+void GrpcService::Finish(Context* context, const char* name, Reactor* reactor, const absl::Status& status) {
+  if (GetLogSettings().verbose_level >= 1) {
+    LogVerbose(1, "gRPC ", context->peer(), " ", name, ": ", absl::StatusCodeToString(status.code()));
+  }
   if (const std::string reason = Reason(status); !reason.empty()) context->AddTrailingMetadata(kReasonMetadata, reason);
   reactor->Finish(ToGrpc(status));
 }
 
-grpc::ServerUnaryReactor* GrpcService::Answer(Context* context, const absl::Status& status) {
+grpc::ServerUnaryReactor* GrpcService::Answer(Context* context, const char* name, const absl::Status& status) {
   Reactor* reactor = context->DefaultReactor();
-  Finish(context, reactor, status);
+  Finish(context, name, reactor, status);
   return reactor;
 }
 
@@ -62,7 +66,7 @@ grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, const infere
   call.request = request;
   call.response = response;
   call.deadline = DeadlineOf(*context);
-  call.done = [context, reactor](const absl::Status& status) { Finish(context, reactor, status); };
+  call.done = [context, reactor](const absl::Status& status) { Finish(context, "ModelInfer", reactor, status); };
   reactor->Start(CallerOf(*context), std::move(call));
   return reactor;
 }

@@ -30,14 +30,14 @@ class GrpcService final : public inference::GRPCInferenceService::CallbackServic
 #define MSQ_RPC(Name)                                                                                           \
   Reactor* Name(Context* context, const inference::Name##Request* request, inference::Name##Response* response) \
       override {                                                                                                \
-    return Answer(context, (core_->Name)(CallerOf(*context), *request, response));                              \
+    return Answer(context, #Name, (core_->Name)(CallerOf(*context), *request, response));                       \
   }
 #define MSQ_SLOW_RPC(Name)                                                                                      \
   Reactor* Name(Context* context, const inference::Name##Request* request, inference::Name##Response* response) \
       override {                                                                                                \
     Reactor* reactor = context->DefaultReactor();                                                               \
     (core_->Name)(CallerOf(*context), *request, response,                                                       \
-                  [context, reactor](const absl::Status& status) { Finish(context, reactor, status); });        \
+                  [context, reactor](const absl::Status& status) { Finish(context, #Name, reactor, status); }); \
     return reactor;                                                                                             \
   }
 
@@ -71,8 +71,8 @@ class GrpcService final : public inference::GRPCInferenceService::CallbackServic
   friend class InferStream;
 
   static Caller CallerOf(const Context& context);
-  static void Finish(Context* context, Reactor* reactor, const absl::Status& status);
-  static Reactor* Answer(Context* context, const absl::Status& status);
+  static void Finish(Context* context, const char* name, Reactor* reactor, const absl::Status& status);
+  static Reactor* Answer(Context* context, const char* name, const absl::Status& status);
   void Forget(const InferStream* stream);
 
   ProtocolService* const core_;

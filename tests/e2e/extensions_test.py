@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 import unittest
+import urllib.request
 
 import grpc
 
@@ -289,6 +290,19 @@ class SettingsTest(Extensions):
         log = inference_pb2.LogSettingsRequest()
         log.settings["log_verbose_level"].uint32_param = 1
         self.assertEqual(self.stub.LogSettings(log).settings["log_verbose_level"].uint32_param, 1)
+        self.stub.ModelReady(inference_pb2.ModelReadyRequest(name="sample"))
+        with urllib.request.urlopen(f"http://{self.daemon.http_url}/v2/health/live", timeout=10):
+            pass
+        log.settings["log_verbose_level"].uint32_param = 0
+        self.stub.LogSettings(log)
+        for line in (r"INFO gRPC \S+:\d+ ModelReady: OK", r"INFO HTTP 127.0.0.1:\d+ GET /v2/health/live: 200"):
+            self.await_log(line)
+
+    def await_log(self, pattern):
+        deadline = time.monotonic() + 10
+        while not any(re.search(pattern, line) for line in self.daemon.log):
+            self.assertLess(time.monotonic(), deadline, pattern)
+            time.sleep(0.01)
 
 
 class TokensTest(Extensions):
