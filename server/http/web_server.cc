@@ -92,13 +92,13 @@ class WebServer::Impl {
       acceptor_.close(ignored);
       retry_.cancel();
     });
-    CloseConnections(/*only_if_idle=*/true);
+    CloseConnections(WebConnection::If::kIdle);
     {
       std::unique_lock lock(state_->mutex);
       state_->changed.wait_for(lock, absl::ToChronoNanoseconds(std::max(grace, absl::ZeroDuration())),
                                [this] { return state_->connections.empty(); });
     }
-    CloseConnections(/*only_if_idle=*/false);
+    CloseConnections(WebConnection::If::kAny);
     Abandon();
     for (auto* pool : {&bodies_, &large_bodies_}) {
       if (*pool) (*pool)->stop();
@@ -172,9 +172,9 @@ class WebServer::Impl {
     tls_ ? ServeTlsClient(state_, std::move(socket), *tls_) : ServeClient(state_, std::move(socket));
   }
 
-  // For one more, if need be at the cost of the one that has been idle for longest.
+  // For one more, if need be at the cost of the one whose client has been silent for longest.
   bool MakeRoom(int descriptor) {
-    std::shared_ptr<WebConnection> longest_idle;  // released outside the lock, which its end takes
+    std::shared_ptr<WebConnection> longest_silent;  // released outside the lock, which its end takes
     {
       std::lock_guard lock(state_->mutex);
       auto& connections = state_->connections;
@@ -183,19 +183,19 @@ class WebServer::Impl {
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
       if (it == connections.end() || it->second == absl::InfiniteFuture()) return false;
       it->second = absl::InfiniteFuture();
-      longest_idle = it->first->weak_from_this().lock();
+      longest_silent = it->first->weak_from_this().lock();
     }
-    if (longest_idle != nullptr) longest_idle->Close(/*only_if_idle=*/true);  // else it is closing already
+    if (longest_silent != nullptr) longest_silent->Close(WebConnection::If::kWaiting);  // else it is closing already
     return true;
   }
 
-  void CloseConnections(bool only_if_idle) {
+  void CloseConnections(WebConnection::If state) {
     std::vector<std::shared_ptr<WebConnection>> all;  // released outside the lock, which their end takes
     std::lock_guard lock(state_->mutex);
     for (const auto& [connection, ignored] : state_->connections) {
       if (auto alive = connection->weak_from_this().lock()) all.push_back(std::move(alive));
     }
-    for (const auto& connection : all) connection->Close(only_if_idle);
+    for (const auto& connection : all) connection->Close(state);
   }
 
   void RunThread() {

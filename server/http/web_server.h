@@ -14,7 +14,7 @@
 namespace msq::server {
 
 // Thread-safe. Serves from Start to Stop or destruction. No client can hold it up: every step of a connection has a time
-// limit, headers, bodies and their sum have size limits, idle connections make room for new ones, a handler never waits
+// limit, headers, bodies and their sum have size limits, silent clients make room for new ones, a handler never waits
 // for a client, and what has a body is handled on other threads than what has none.
 class WebServer {
  public:
@@ -29,8 +29,8 @@ class WebServer {
     // That read, write and call the handler for requests whose body is small. As many call it for others, half as many
     // for large bodies: none of these three waits for another.
     int threads = 2;
-    // When there are so many a new one takes the place of the one that has been without a request for longest; only where
-    // all have one it is closed.
+    // When there are so many a new one takes the place of the one whose client's next bytes, of a request or a body, are
+    // waited for longest; only where all are being answered it is closed.
     size_t max_connections = 512;
     uint64_t max_body_bytes = uint64_t{1} << 20;
     // Bodies that are received or being answered, all together; more are refused (503).

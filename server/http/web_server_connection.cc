@@ -59,9 +59,9 @@ class StreamConnection final : public WebConnection {
     net::post(strand, [self = std::static_pointer_cast<StreamConnection>(std::move(connection)),
                        response = std::move(response)]() mutable { self->Write(std::move(response)); });
   }
-  void Close(bool only_if_idle) override {
-    net::post(Tcp().get_executor(), [self = Self(), only_if_idle] {
-      if (only_if_idle && !self->idle_) return;
+  void Close(If state) override {
+    net::post(Tcp().get_executor(), [self = Self(), state] {
+      if ((state == If::kIdle && !self->idle_) || (state == If::kWaiting && !self->waiting_)) return;
       self->Tcp().close();
       if (const auto exchange = self->exchange_.lock()) exchange->Disconnect();
     });
@@ -75,9 +75,9 @@ class StreamConnection final : public WebConnection {
   void Limit(absl::Duration duration) { Tcp().expires_after(absl::ToChronoNanoseconds(duration)); }
   void LimitStep() { Limit(state_->options.step_timeout); }
   void LimitFirstStep() { Limit(std::min(state_->options.first_timeout, state_->options.step_timeout)); }
-  void SetIdle(bool idle) {
-    idle_ = idle;
-    state_->SetIdle(this, idle);
+  void SetWaiting(bool waiting) {
+    waiting_ = waiting;
+    state_->SetWaiting(this, waiting);
   }
 
   void Handshake() {
@@ -98,7 +98,8 @@ class StreamConnection final : public WebConnection {
 
   void ReadHeaders() {
     if (state_->stopping) return;  // destroyed, and with it the socket
-    SetIdle(true);
+    idle_ = true;
+    SetWaiting(true);
     request_line_.clear();
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
@@ -106,7 +107,7 @@ class StreamConnection final : public WebConnection {
     first_ ? LimitFirstStep() : LimitStep();
     first_ = false;
     http::async_read_header(stream_, buffer_, *parser_, [self = Self()](beast::error_code error, size_t) {
-      self->SetIdle(false);
+      self->idle_ = false;
       error ? self->RefuseUnreadable(error) : self->CheckHeaders();
     });
   }
@@ -148,6 +149,7 @@ class StreamConnection final : public WebConnection {
         return self->Refuse(503, "too many bytes of requests are under way");
       }
       self->charged_ = bytes;
+      self->SetWaiting(true);  // anew
       self->ReadBody();
     });
   }
@@ -185,6 +187,7 @@ class StreamConnection final : public WebConnection {
   }
 
   void Dispatch() {
+    SetWaiting(false);
     Tcp().expires_never();
     keep_alive_ = parser_->keep_alive();
     head_ = parser_->get().method() == http::verb::head;
@@ -234,6 +237,7 @@ class StreamConnection final : public WebConnection {
 
   void Write(WebResponse response) {
     exchange_.reset();
+    SetWaiting(false);
     Tcp().cancel();  // the watch
     if (state_->stopping) keep_alive_ = false;
     response_.emplace();
@@ -261,7 +265,8 @@ class StreamConnection final : public WebConnection {
     beast::error_code ignored;
     Tcp().socket().shutdown(tcp::socket::shutdown_send, ignored);
     Tcp().expires_after(kLingerTime);
-    SetIdle(true);
+    idle_ = true;
+    SetWaiting(true);
     Drop();
   }
   void Drop() {
@@ -285,8 +290,9 @@ class StreamConnection final : public WebConnection {
   std::optional<http::response<http::string_body>> response_;
   std::weak_ptr<WebExchange> exchange_;
   uint64_t charged_ = 0;
-  bool first_ = true;  // no request has been read yet
-  bool idle_ = true;
+  bool first_ = true;    // no request has been read yet
+  bool idle_ = true;     // no request is under way
+  bool waiting_ = true;  // for the client's next bytes
   bool keep_alive_ = false;
   bool head_ = false;
   bool refused_ = false;

@@ -23,8 +23,9 @@ class WebConnection : public std::enable_shared_from_this<WebConnection> {
   virtual ~WebConnection() = default;
   // Takes over the caller's reference: when this returns the connection may be gone.
   virtual void Send(std::shared_ptr<WebConnection> self, WebResponse response) = 0;
-  // Closes it: at once, or only when no request is under way.
-  virtual void Close(bool only_if_idle) = 0;
+  enum class If : uint8_t { kAny, kIdle, kWaiting };
+  // Closes it: at once, or only when no request is under way, or when it waits for its client's next bytes.
+  virtual void Close(If state) = 0;
 };
 
 // What the connections of a server share; thread-safe. Exchanges keep it alive after the server.
@@ -34,7 +35,7 @@ struct WebServerState {
   std::atomic<bool> stopping{false};
   std::mutex mutex;
   std::condition_variable changed;
-  // Since when each has no request under way; InfiniteFuture: it has one, or is being closed.
+  // Since when each waits for its client's next bytes; InfiniteFuture: it does not, or is being closed.
   std::unordered_map<WebConnection*, absl::Time> connections;
   // Runs the task, beside those of other requests with bodies about as large.
   std::function<void(uint64_t body_bytes, std::function<void()> task)> run;
@@ -59,9 +60,9 @@ struct WebServerState {
     connection_ref.Send(std::move(connection), std::move(response));  // under the lock: the server cannot end meanwhile
   }
 
-  void SetIdle(WebConnection* connection, bool idle) {
+  void SetWaiting(WebConnection* connection, bool waiting_for_client) {
     std::lock_guard lock(mutex);
-    connections[connection] = idle ? absl::Now() : absl::InfiniteFuture();
+    connections[connection] = waiting_for_client ? absl::Now() : absl::InfiniteFuture();
   }
 
   bool Charge(uint64_t bytes) {

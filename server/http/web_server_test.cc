@@ -185,7 +185,7 @@ TEST_F(WebServerTest, ConnectionsAndBytesUnderWayAreBounded) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
 }
 
-TEST_F(WebServerTest, ANewConnectionTakesThePlaceOfTheLongestIdle) {
+TEST_F(WebServerTest, ANewConnectionTakesThePlaceOfTheLongestSilent) {
   options_.max_connections = 3;
   std::promise<std::shared_ptr<WebExchange>> held;
   ASSERT_TRUE(Start([&held](const std::shared_ptr<WebExchange>& exchange) {
@@ -206,6 +206,17 @@ TEST_F(WebServerTest, ANewConnectionTakesThePlaceOfTheLongestIdle) {
   EXPECT_THAT(used.ReadUntil("GET|/3||"), HasSubstr("200 OK"));
   exchange->Respond({});
   EXPECT_THAT(busy.ReadAll(), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(WebServerTest, ABodyThatDoesNotComeKeepsNobodyOut) {
+  options_.max_connections = 1;
+  ASSERT_TRUE(Start().ok());
+  Client stalled(port());
+  stalled.Send("POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+  stalled.ReadUntil("Continue");
+  stalled.Send("ab");
+  EXPECT_THAT(Exchange(port(), "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(stalled.ReadAll(), Not(HasSubstr("200")));
 }
 
 TEST_F(WebServerTest, WhereAllAreBusyANewConnectionIsClosed) {
