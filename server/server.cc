@@ -119,7 +119,7 @@ class Server::Impl {
     core_ = std::make_unique<ProtocolService>(
         ProtocolService::Parts{repository_.get(), engine_.get(), &regions_, tracer_.get(), tokens_.get()},
         ProtocolService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
-    service_ = std::make_unique<GrpcService>(core_.get());
+    service_ = std::make_unique<GrpcService>(core_.get(), 4 * options_.max_message_bytes);
     http_service_ = std::make_unique<HttpService>(core_.get(), static_cast<uint64_t>(options_.max_message_bytes));
     MSQ_RETURN_IF_ERROR(StartGrpc());
     return StartHttp();

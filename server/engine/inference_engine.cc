@@ -69,11 +69,12 @@ InferenceEngine::~InferenceEngine() {
   while (answered_ < accepted_) absl::SleepFor(absl::Milliseconds(1));
 }
 
-RequestPtr InferenceEngine::Infer(InferenceCall call) {
+RequestHandle InferenceEngine::Infer(InferenceCall call) {
   auto job = std::make_shared<Job>();
   job->times.arrival = clock_.Now();
   job->message = call.request;
   job->response = call.response;
+  job->bytes = call.bytes;
   job->deadline = call.deadline;
   job->caller = std::move(call.caller);
   job->answer = std::move(call.done);
@@ -82,7 +83,7 @@ RequestPtr InferenceEngine::Infer(InferenceCall call) {
   if (status.ok()) status = WithinMemory([&] { return answered = AnswerFromCache(*job), absl::OkStatus(); });
   if (answered) {
     job->answer(status);
-    return nullptr;
+    return {};
   }
   if (status.ok()) status = Queue(job);
   if (status.ok()) return job;
@@ -95,7 +96,7 @@ RequestPtr InferenceEngine::Infer(InferenceCall call) {
     job->model->CountAnswer(*job, status);
   }
   job->answer(status);
-  return nullptr;
+  return {};
 }
 
 absl::Status InferenceEngine::Accept(const std::shared_ptr<Job>& job) {
@@ -103,7 +104,7 @@ absl::Status InferenceEngine::Accept(const std::shared_ptr<Job>& job) {
   MSQ_ASSIGN_OR_RETURN(job->model, parts_.repository->Find(message.model_name(), message.model_version()));
   job->description = &job->model->description();
   MSQ_RETURN_IF_ERROR(DecodeRequest(*parts_.regions, options_.max_response_bytes, job.get()));
-  job->bytes = static_cast<int64_t>(message.ByteSizeLong());
+  if (job->bytes == 0) job->bytes = static_cast<int64_t>(message.ByteSizeLong());
   return absl::OkStatus();
 }
 
@@ -131,11 +132,12 @@ absl::Status InferenceEngine::Queue(const std::shared_ptr<Job>& job) {
   job->done = [this, raw = job.get()](const absl::Status& status) { Finish(*raw, status); };
   const int64_t before = queued_bytes_.fetch_add(job->bytes);
   ++accepted_;
-  // A sequence that has begun goes on: it would not hear of a step that was left out.
-  const bool goes_on = job->sequence && !job->sequence_start;
-  const bool fits = goes_on || before == 0 || before + job->bytes <= options_.max_queued_bytes;
-  const absl::Status status =
-      fits ? job->model->Submit(job) : WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
+  const bool is_step = job->sequence && job->description->config.has_sequence_batching();
+  // A sequence that has begun would end with a step that is refused: it is not the first to make room.
+  const int64_t share = is_step && !job->sequence_start ? 2 : 1;
+  job->fits = before == 0 || (before + job->bytes) / share <= options_.max_queued_bytes;
+  const absl::Status status = job->fits || is_step ? job->model->Submit(job)
+                                                   : WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
   if (status.ok()) return status;
   queued_bytes_ -= job->bytes;
   --accepted_;
@@ -167,7 +169,9 @@ void InferenceEngine::WriteTrace(const Job& job) const {
   parts_.tracer->Write(record);
 }
 
-void InferenceEngine::Cancel(const RequestPtr& request) {
+void InferenceEngine::Cancel(const RequestHandle& handle) {
+  const RequestPtr request = handle.lock();
+  if (request == nullptr) return;  // answered
   request->cancelled = true;
   static_cast<const Job&>(*request).model->Cancel(request);
 }

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "proto/inference.pb.h"
+#include "server/engine/held_bytes.h"
 #include "server/engine/response_cache.h"
 #include "server/models/model_repository.h"
 #include "server/observe/metrics.h"
@@ -19,10 +20,11 @@
 
 namespace msq::server {
 
-// One request. The messages must live until `done`.
+// One request. The messages must live until `done` is called; it may free them.
 struct InferenceCall {
   const inference::ModelInferRequest* request = nullptr;
   inference::ModelInferResponse* response = nullptr;
+  int64_t bytes = 0;  // of memory that the request takes; 0: as many as its message has
   absl::Time deadline = absl::InfiniteFuture();
   std::string caller;  // whose shared memory it may use: the name of a token, or empty
   std::function<void(const absl::Status&)> done;
@@ -33,7 +35,9 @@ struct InferenceCall {
 class InferenceEngine {
  public:
   struct Options {
-    int64_t max_queued_bytes = int64_t{1} << 30;  // of inputs that wait or are computed; one request always may
+    // Of requests that wait or are computed, and of answers that are held. One request always may where there is
+    // nothing else; the steps of sequences that have begun may take as much again.
+    int64_t max_queued_bytes = int64_t{1} << 30;
     int64_t max_response_bytes = int64_t{1} << 27;
     bool full_is_exhausted = false;  // a full queue is RESOURCE_EXHAUSTED instead of UNAVAILABLE
   };
@@ -47,11 +51,14 @@ class InferenceEngine {
   InferenceEngine(const Parts& parts, const Options& options, const Clock& clock = Clock::Real());
   ~InferenceEngine();
 
-  // The handle is for Cancel alone. Null when the call was answered at once.
-  RequestPtr Infer(InferenceCall call);
+  // The handle is for Cancel alone. Empty when the call was answered at once.
+  RequestHandle Infer(InferenceCall call);
 
   // The client has gone: the request is not computed any more if it waits, and a run of it alone is ended.
-  void Cancel(const RequestPtr& request);
+  void Cancel(const RequestHandle& handle);
+
+  // For an answer that is on its way: until the result goes, its bytes count as those of the requests under way.
+  HeldBytes Hold(int64_t bytes) { return {&queued_bytes_, bytes}; }
 
   // Requests put in a queue so far, and those of them that were answered, by error or not.
   int64_t accepted() const { return accepted_; }

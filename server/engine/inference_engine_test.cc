@@ -335,6 +335,66 @@ TEST_F(QueueTest, BytesUnderWayAreBounded) {
   EXPECT_TRUE(Infer(Request()).ok());
 }
 
+TEST_F(QueueTest, ASequenceIdIsNoWayAroundTheBytes) {
+  options_.queue_capacity = 100;
+  options_.engine.max_queued_bytes = static_cast<int64_t>(2 * Request().ByteSizeLong() + 1);
+  HoldOne();
+  stack_.Send(&waiting_);
+  ModelInferRequest request = Request();
+  (*request.mutable_parameters())["sequence_id"].set_int64_param(7);  // which means nothing to this model
+  EXPECT_EQ(Reason(Infer(request)), "queue_full");
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
+  EXPECT_TRUE(waiting_.answer.get().ok());
+}
+
+TEST_F(QueueTest, StepsUnderWayMayTakeAsMuchAgain) {
+  stack_.folder().AddFile("m/config.pbtxt", "sequence_batching { oldest { max_candidate_sequences: 4 } }");
+  ModelInferRequest step = Request();
+  (*step.mutable_parameters())["sequence_id"].set_int64_param(7);
+  ModelInferRequest start = step;
+  (*start.mutable_parameters())["sequence_start"].set_bool_param(true);
+  running_.request = start;
+  options_.queue_capacity = 100;
+  options_.engine.max_queued_bytes = static_cast<int64_t>(start.ByteSizeLong());
+  HoldOne();
+  ModelInferRequest other = start;
+  (*other.mutable_parameters())["sequence_id"].set_int64_param(8);
+  EXPECT_EQ(Infer(other), WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull));  // nothing has begun
+  waiting_.request = step;
+  stack_.Send(&waiting_);
+  Pending beyond;
+  beyond.request = step;
+  stack_.Send(&beyond);
+  EXPECT_EQ(beyond.answer.get(), WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull));
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
+  EXPECT_TRUE(waiting_.answer.get().ok());
+  const absl::Status ended = Infer(step);  // it hears that a step was left out
+  EXPECT_EQ(ended.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(Message(ended).find("must specify the START flag"), std::string_view::npos) << ended;
+}
+
+TEST_F(QueueTest, AnswersThatAreHeldCount) {
+  options_.engine.max_queued_bytes = 10000;
+  Start(options_);
+  {
+    const HeldBytes held = stack_.engine().Hold(9900);
+    EXPECT_EQ(Infer(Request()), WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull));
+  }
+  EXPECT_TRUE(Infer(Request()).ok());
+}
+
+TEST_F(QueueTest, AnAnsweredRequestKeepsNoModel) {
+  stack_.Open({.repository = {.mode = ModelRepository::Mode::kExplicit, .startup_models = {"*"}}});
+  std::weak_ptr<const ServedModel> model = *stack_.repository().Find("m", "");
+  stack_.Send(&waiting_);  // its handle stays
+  EXPECT_TRUE(waiting_.answer.get().ok());
+  ASSERT_TRUE(stack_.Unload("m").ok());
+  EXPECT_TRUE(testing::Eventually([&] { return model.expired(); }));
+  stack_.engine().Cancel(waiting_.handle);  // of no effect
+}
+
 TEST_F(QueueTest, ExpiredRequestsAreNotComputed) {
   HoldOne();
   stack_.Send(&waiting_, absl::Now() + absl::Milliseconds(5));

@@ -269,11 +269,11 @@ void ProtocolService::RepositoryModelUnload(const Caller& caller,
   });
 }
 
-RequestPtr ProtocolService::ModelInfer(const Caller& caller, InferenceCall call) {
+RequestHandle ProtocolService::ModelInfer(const Caller& caller, InferenceCall call) {
   auto name = refusing_ ? ShuttingDown() : Identify(caller, Right::kInfer, call.request->model_name());
   if (!name.ok()) {
     call.done(name.status());
-    return nullptr;
+    return {};
   }
   call.caller = *std::move(name);
   return parts_.engine->Infer(std::move(call));

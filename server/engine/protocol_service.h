@@ -82,9 +82,10 @@ class ProtocolService {
   void RepositoryModelUnload(const Caller&, const inference::RepositoryModelUnloadRequest&,
                              inference::RepositoryModelUnloadResponse*, Done done);
 
-  // As InferenceEngine::Infer.
-  RequestPtr ModelInfer(const Caller&, InferenceCall call);
-  void Cancel(const RequestPtr& request) { parts_.engine->Cancel(request); }
+  // As InferenceEngine's Infer, Cancel and Hold.
+  RequestHandle ModelInfer(const Caller&, InferenceCall call);
+  void Cancel(const RequestHandle& request) { parts_.engine->Cancel(request); }
+  HeldBytes Hold(int64_t bytes) { return parts_.engine->Hold(bytes); }
 
  private:
   // Fails when the caller has not the right; else its token's name, empty where the server asks for none.

@@ -202,8 +202,8 @@ void AnswerInfer(const HttpCall& call) {
   infer.request = &inference->request;
   infer.response = &inference->response;
   infer.done = [call, inference](const absl::Status& status) { RespondInference(call, *inference, status); };
-  const RequestPtr request = call.core->ModelInfer(call.caller, std::move(infer));
-  if (request != nullptr) call.exchange->OnDisconnect([core = call.core, request] { core->Cancel(request); });
+  const RequestHandle request = call.core->ModelInfer(call.caller, std::move(infer));
+  call.exchange->OnDisconnect([core = call.core, request] { core->Cancel(request); });
 }
 
 void AnswerTraceSetting(const HttpCall& call) {

@@ -88,6 +88,7 @@ struct InferenceRequest {
   SequenceId sequence;
   bool sequence_start = false;
   bool sequence_end = false;
+  bool fits = true;  // else a step that there is no memory for: it is refused, which ends its sequence
   std::shared_ptr<SequenceState> state;  // set while it runs, where it is a step of a sequence
   bool warm_up = false;                  // of a model that is being loaded: no client's, so it is not counted
   absl::Status failure;                  // set by an instance that failed at this request of its batch alone
@@ -96,5 +97,7 @@ struct InferenceRequest {
 };
 
 using RequestPtr = std::shared_ptr<InferenceRequest>;
+// What cancels a request, and keeps nothing of it.
+using RequestHandle = std::weak_ptr<InferenceRequest>;
 
 }  // namespace msq::server

@@ -6,46 +6,24 @@
 #include "absl/time/time.h"
 #include "base/log.h"
 #include "server/protocol/reason.h"
+#include "server/rpc/arena_messages.h"
 #include "server/rpc/infer_stream.h"
+#include "server/rpc/raw_message.h"
 #include "server/rpc/status_to_grpc.h"
 
 namespace msq::server {
 namespace {
 
-// One ModelInfer under way; owns itself.
-class InferReactor final : public grpc::ServerUnaryReactor {
- public:
-  explicit InferReactor(ProtocolService* core) : core_(core) {}
+using Context = grpc::CallbackServerContext;
 
-  void Start(const Caller& caller, InferenceCall call) { request_ = core_->ModelInfer(caller, std::move(call)); }
-  void OnCancel() override {
-    if (request_ != nullptr) core_->Cancel(request_);
-  }
-  void OnDone() override { delete this; }
-
-  // "Not API", but what gRPC's own default reactor says of itself: the two reactions above do so little that they run
-  // where they fall due. Else each goes to gRPC's executor, whose one thread would wake up for every request.
-  bool InternalInlineable() override { return true; }
-
- private:
-  ProtocolService* const core_;
-  RequestPtr request_;
-};
-
-}  // namespace
-
-GrpcService::GrpcService(ProtocolService* core) : core_(core) {
-  SetMessageAllocatorFor_ModelInfer(&infer_messages_);
-}
-
-Caller GrpcService::CallerOf(const Context& context) {
+Caller CallerOf(const Context& context) {
   const auto& metadata = context.client_metadata();
   const auto it = metadata.find("authorization");
   if (it == metadata.end()) return {};
   return {std::string(it->second.data(), it->second.size())};
 }
 
-void GrpcService::Finish(Context* context, const char* name, Reactor* reactor, const absl::Status& status) {
+void FinishCall(Context* context, const char* name, grpc::ServerUnaryReactor* reactor, const absl::Status& status) {
   if (GetLogSettings().verbose_level >= 1) {
     LogVerbose(1, "gRPC ", context->peer(), " ", name, ": ", absl::StatusCodeToString(status.code()));
   }
@@ -53,27 +31,115 @@ void GrpcService::Finish(Context* context, const char* name, Reactor* reactor, c
   reactor->Finish(ToGrpc(status));
 }
 
-grpc::ServerUnaryReactor* GrpcService::Answer(Context* context, const char* name, const absl::Status& status) {
-  Reactor* reactor = context->DefaultReactor();
-  Finish(context, name, reactor, status);
+// One ModelInfer under way; owns itself.
+class InferReactor final : public grpc::ServerUnaryReactor {
+ public:
+  InferReactor(ProtocolService* core, Context* context, grpc::ByteBuffer* answer)
+      : core_(core), context_(context), answer_(answer) {}
+
+  inference::ModelInferRequest* request() { return messages_->request; }
+
+  void Start(const Caller& caller, int64_t request_bytes) {
+    InferenceCall call;
+    call.request = messages_->request;
+    call.response = messages_->response;
+    call.bytes = request_bytes;
+    call.deadline = DeadlineOf(*context_);
+    call.done = [this](const absl::Status& status) { Answer(status); };
+    request_ = core_->ModelInfer(caller, std::move(call));
+  }
+
+  // The messages go as soon as they are not needed any more: the client may take its time to read, or never do.
+  void Answer(absl::Status status) {
+    if (status.ok()) status = SerializeMessage(*messages_->response, answer_);
+    messages_.reset();
+    held_ = core_->Hold(static_cast<int64_t>(answer_->Length()));
+    FinishCall(context_, "ModelInfer", this, status);
+  }
+
+  void OnCancel() override { core_->Cancel(request_); }
+  void OnDone() override { delete this; }
+
+  // "Not API", but what gRPC's own default reactor says of itself: the two reactions above do so little that they run
+  // where they fall due. Else each goes to gRPC's executor, whose one thread would wake up for every request.
+  bool InternalInlineable() override { return true; }
+
+ private:
+  using Messages = ArenaMessages<inference::ModelInferRequest, inference::ModelInferResponse>;
+  ProtocolService* const core_;
+  Context* const context_;
+  grpc::ByteBuffer* const answer_;
+  std::unique_ptr<Messages> messages_ = std::make_unique<Messages>();
+  HeldBytes held_;
+  RequestHandle request_;
+};
+
+}  // namespace
+
+template <typename Request>
+absl::Status GrpcService::Read(const Caller& caller, grpc::ByteBuffer* bytes, Request* request, int64_t* memory) const {
+  if (Request::descriptor()->field_count() == 0) return bytes->Clear(), absl::OkStatus();  // it says nothing
+  absl::Status status = core_->Authorize(caller, Right::kRead, "");
+  if (status.ok()) return ParseMessage(bytes, LayoutOf<Request>(), max_request_bytes_, request, memory);
+  bytes->Clear();
+  return status;
+}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
+                                              absl::Status (ProtocolService::*rpc)(const Caller&, const Request&,
+                                                                                   Response*)) {
+  Reactor* reactor = call.context->DefaultReactor();
+  const Caller caller = CallerOf(*call.context);
+  Request request;
+  Response response;
+  int64_t memory;
+  absl::Status status = Read(caller, call.request, &request, &memory);
+  if (status.ok()) status = (core_->*rpc)(caller, request, &response);
+  if (status.ok()) status = SerializeMessage(response, call.response);
+  FinishCall(call.context, call.name, reactor, status);
   return reactor;
 }
 
-grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, const inference::ModelInferRequest* request,
-                                                  inference::ModelInferResponse* response) {
-  auto* reactor = new InferReactor(core_);
-  InferenceCall call;
-  call.request = request;
-  call.response = response;
-  call.deadline = DeadlineOf(*context);
-  call.done = [context, reactor](const absl::Status& status) { Finish(context, "ModelInfer", reactor, status); };
-  reactor->Start(CallerOf(*context), std::move(call));
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
+                                              void (ProtocolService::*rpc)(const Caller&, const Request&, Response*,
+                                                                           ProtocolService::Done)) {
+  struct Messages {
+    Request request;
+    Response response;
+  };
+  Reactor* reactor = call.context->DefaultReactor();
+  const Caller caller = CallerOf(*call.context);
+  const auto messages = std::make_shared<Messages>();
+  int64_t memory;
+  if (absl::Status status = Read(caller, call.request, &messages->request, &memory); !status.ok()) {
+    FinishCall(call.context, call.name, reactor, status);
+    return reactor;
+  }
+  (core_->*rpc)(caller, messages->request, &messages->response, [call, reactor, messages](absl::Status status) {
+    if (status.ok()) status = SerializeMessage(messages->response, call.response);
+    FinishCall(call.context, call.name, reactor, status);
+  });
   return reactor;
 }
 
-grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-GrpcService::ModelStreamInfer(Context* context) {
-  auto stream = std::make_shared<InferStream>(this, core_, context, CallerOf(*context));
+grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* response) {
+  auto* reactor = new InferReactor(core_, context, response);
+  const Caller caller = CallerOf(*context);
+  int64_t memory;
+  const absl::Status status = Read(caller, const_cast<grpc::ByteBuffer*>(request), reactor->request(), &memory);
+  status.ok() ? reactor->Start(caller, memory) : reactor->Answer(status);
+  return reactor;
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::ModelStreamInfer(Context* context) {
+  const auto read = [this, caller = CallerOf(*context)](grpc::ByteBuffer* bytes, inference::ModelInferRequest* request,
+                                                        int64_t* memory) {
+    return Read(caller, bytes, request, memory);
+  };
+  auto stream = std::make_shared<InferStream>(this, core_, context, CallerOf(*context), read);
   bool closing;
   {
     std::lock_guard lock(mutex_);

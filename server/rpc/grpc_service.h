@@ -7,18 +7,18 @@
 
 #include <grpcpp/server_context.h>
 
-#include "proto/inference.grpc.pb.h"
 #include "server/engine/protocol_service.h"
-#include "server/rpc/arena_messages.h"
+#include "server/rpc/raw_service.h"
 
 namespace msq::server {
 
 class InferStream;
 
 // Thread-safe. The core must outlive it.
-class GrpcService final : public inference::GRPCInferenceService::CallbackService {
+class GrpcService final : public RawInferenceService {
  public:
-  explicit GrpcService(ProtocolService* core);
+  // No request may take more than `max_request_bytes` of memory, however few its message has.
+  GrpcService(ProtocolService* core, int64_t max_request_bytes) : core_(core), max_request_bytes_(max_request_bytes) {}
 
   // Ends the streams: each is answered what it has asked for, then UNAVAILABLE. New ones are refused.
   void CloseStreams();
@@ -26,19 +26,9 @@ class GrpcService final : public inference::GRPCInferenceService::CallbackServic
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
 
-// An RPC that is answered at once, and one that is answered later.
-#define MSQ_RPC(Name)                                                                                           \
-  Reactor* Name(Context* context, const inference::Name##Request* request, inference::Name##Response* response) \
-      override {                                                                                                \
-    return Answer(context, #Name, (core_->Name)(CallerOf(*context), *request, response));                       \
-  }
-#define MSQ_SLOW_RPC(Name)                                                                                      \
-  Reactor* Name(Context* context, const inference::Name##Request* request, inference::Name##Response* response) \
-      override {                                                                                                \
-    Reactor* reactor = context->DefaultReactor();                                                               \
-    (core_->Name)(CallerOf(*context), *request, response,                                                       \
-                  [context, reactor](const absl::Status& status) { Finish(context, #Name, reactor, status); }); \
-    return reactor;                                                                                             \
+#define MSQ_RPC(Name)                                                                                              \
+  Reactor* Name(Context* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) override {          \
+    return Answer(Call{#Name, context, const_cast<grpc::ByteBuffer*>(request), response}, &ProtocolService::Name); \
   }
 
   MSQ_RPC(ServerLive)
@@ -57,26 +47,37 @@ class GrpcService final : public inference::GRPCInferenceService::CallbackServic
   MSQ_RPC(CudaSharedMemoryUnregister)
   MSQ_RPC(TraceSetting)
   MSQ_RPC(LogSettings)
-  MSQ_SLOW_RPC(RepositoryModelLoad)
-  MSQ_SLOW_RPC(RepositoryModelUnload)
+  MSQ_RPC(RepositoryModelLoad)
+  MSQ_RPC(RepositoryModelUnload)
 #undef MSQ_RPC
-#undef MSQ_SLOW_RPC
 
-  Reactor* ModelInfer(Context* context, const inference::ModelInferRequest* request,
-                      inference::ModelInferResponse* response) override;
-  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>* ModelStreamInfer(
-      Context* context) override;
+  Reactor* ModelInfer(Context* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ModelStreamInfer(Context* context) override;
 
  private:
   friend class InferStream;
 
-  static Caller CallerOf(const Context& context);
-  static void Finish(Context* context, const char* name, Reactor* reactor, const absl::Status& status);
-  static Reactor* Answer(Context* context, const char* name, const absl::Status& status);
+  // A unary call. The request's bytes are gRPC's until the call is over: who has read them lets them go.
+  struct Call {
+    const char* name;
+    Context* context;
+    grpc::ByteBuffer* request;
+    grpc::ByteBuffer* response;
+  };
+  // What is answered at once, and what is answered later.
+  template <typename Request, typename Response>
+  Reactor* Answer(const Call& call, absl::Status (ProtocolService::*rpc)(const Caller&, const Request&, Response*));
+  template <typename Request, typename Response>
+  Reactor* Answer(const Call& call,
+                  void (ProtocolService::*rpc)(const Caller&, const Request&, Response*, ProtocolService::Done));
+
+  // Fills the message of somebody who may ask.
+  template <typename Request>
+  absl::Status Read(const Caller& caller, grpc::ByteBuffer* bytes, Request* request, int64_t* memory) const;
   void Forget(const InferStream* stream);
 
   ProtocolService* const core_;
-  ArenaMessages<inference::ModelInferRequest, inference::ModelInferResponse> infer_messages_;
+  const int64_t max_request_bytes_;
   std::mutex mutex_;
   std::map<const InferStream*, std::shared_ptr<InferStream>> streams_;
   bool closing_ = false;

@@ -7,7 +7,9 @@
 
 #include "base/status.h"
 #include "server/protocol/reason.h"
+#include "server/rpc/arena_messages.h"
 #include "server/rpc/grpc_service.h"
+#include "server/rpc/raw_message.h"
 #include "server/rpc/status_to_grpc.h"
 
 namespace msq::server {
@@ -15,7 +17,7 @@ namespace {
 
 // What one stream may hold, whether the daemon is slow or the client does not read: beyond it nothing more is read.
 constexpr size_t kMaxExchanges = 128;
-constexpr size_t kMaxHeldBytes = size_t{64} << 20;
+constexpr int64_t kMaxHeldBytes = int64_t{64} << 20;
 
 constexpr char kFinalResponse[] = "triton_final_response";
 constexpr char kErrorMetadata[] = "triton_grpc_error";
@@ -29,20 +31,22 @@ bool WantsGrpcErrors(const grpc::CallbackServerContext& context) {
 
 // One request and its answer.
 struct InferStream::Exchange {
-  inference::ModelInferRequest request;
-  inference::ModelStreamInferResponse response;
+  using Messages = ArenaMessages<inference::ModelInferRequest, inference::ModelStreamInferResponse>;
+  grpc::ByteBuffer wire;  // the request as it came, then the answer as it goes
+  std::unique_ptr<Messages> messages = std::make_unique<Messages>();  // null: answered
   absl::Status status;
-  RequestPtr handle;
-  size_t bytes = 0;  // of what is held: the request, then the answer
-  bool answered = false;
+  RequestHandle handle;
+  HeldBytes held;     // of an answer
+  int64_t bytes = 0;  // of what is held: the request, then the answer
 };
 
 InferStream::InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context,
-                         Caller caller)
+                         Caller caller, Read read)
     : service_(service),
       core_(core),
       context_(context),
       caller_(std::move(caller)),
+      read_(std::move(read)),
       deadline_(DeadlineOf(*context)),
       errors_end_stream_(WantsGrpcErrors(*context)) {}
 
@@ -66,17 +70,20 @@ void InferStream::Close() {
 
 void InferStream::OnReadDone(bool ok) {
   Exchange* exchange = nullptr;
+  int64_t request_bytes = 0;
+  absl::Status status;
+  if (ok) status = read_(&incoming_->wire, incoming_->messages->request, &request_bytes);
   {
     std::lock_guard lock(mutex_);
     if (ok && !ending_) {
       exchange = incoming_.get();
-      exchange->bytes = exchange->request.ByteSizeLong();
+      exchange->bytes = request_bytes;
       held_bytes_ += exchange->bytes;
       exchanges_.push_back(std::move(incoming_));
     }
     ending_ = ending_ || !ok;
   }
-  if (exchange != nullptr) Submit(exchange);
+  if (exchange != nullptr) status.ok() ? Submit(exchange, request_bytes) : Answered(exchange, status);
   Step step;
   {
     std::lock_guard lock(mutex_);
@@ -87,14 +94,14 @@ void InferStream::OnReadDone(bool ok) {
   Take(step);
 }
 
-void InferStream::Submit(Exchange* exchange) {
+void InferStream::Submit(Exchange* exchange, int64_t request_bytes) {
   InferenceCall call;
-  call.request = &exchange->request;
-  call.response = exchange->response.mutable_infer_response();
+  call.request = exchange->messages->request;
+  call.response = exchange->messages->response->mutable_infer_response();
+  call.bytes = request_bytes;
   call.deadline = deadline_;
   call.done = [this, exchange](const absl::Status& status) { Answered(exchange, status); };
-  RequestPtr handle = core_->ModelInfer(caller_, std::move(call));
-  if (handle == nullptr) return;
+  const RequestHandle handle = core_->ModelInfer(caller_, std::move(call));
   bool cancel;
   {
     // The exchange may have been answered, written and freed.
@@ -109,24 +116,30 @@ void InferStream::Submit(Exchange* exchange) {
 }
 
 // On any thread; a stream that has nothing else to do may be gone when this returns.
-void InferStream::Answered(Exchange* exchange, const absl::Status& status) {
-  inference::ModelInferResponse* response = exchange->response.mutable_infer_response();
+void InferStream::Answered(Exchange* exchange, absl::Status status) {
+  const inference::ModelInferRequest& request = *exchange->messages->request;
+  inference::ModelStreamInferResponse* answer = exchange->messages->response;
+  inference::ModelInferResponse* response = answer->mutable_infer_response();
   if (!status.ok()) {
     response->Clear();
-    response->set_id(exchange->request.id());
-    response->set_model_name(exchange->request.model_name());
-    exchange->response.set_error_message(std::string(Message(status)));
+    response->set_id(request.id());
+    response->set_model_name(request.model_name());
+    answer->set_error_message(std::string(Message(status)));
   }
   (*response->mutable_parameters())[kFinalResponse].set_bool_param(true);
-  exchange->request.Clear();
-  const size_t bytes = exchange->response.ByteSizeLong();
+  grpc::ByteBuffer wire;
+  const absl::Status written = SerializeMessage(*answer, &wire);
+  if (status.ok()) status = written;
+  const auto bytes = static_cast<int64_t>(wire.Length());
   Step step;
   {
     std::lock_guard lock(mutex_);
     held_bytes_ += bytes - exchange->bytes;
     exchange->bytes = bytes;
+    exchange->held = core_->Hold(bytes);
+    exchange->wire.Swap(&wire);
     exchange->status = status;
-    exchange->answered = true;
+    exchange->messages.reset();
     step = NextStep();
   }
   // Without anything to do here the stream may be gone: who does the rest may have ended it.
@@ -172,18 +185,16 @@ void InferStream::ReadOn() {
     reading_ = true;
     incoming_ = std::make_unique<Exchange>();
   }
-  StartRead(&incoming_->request);
+  StartRead(&incoming_->wire);
 }
 
 void InferStream::CancelAll() {
-  std::vector<RequestPtr> handles;
+  std::vector<RequestHandle> handles;
   {
     std::lock_guard lock(mutex_);
-    for (const auto& exchange : exchanges_) {
-      if (exchange->handle != nullptr) handles.push_back(exchange->handle);
-    }
+    for (const auto& exchange : exchanges_) handles.push_back(exchange->handle);
   }
-  for (const RequestPtr& handle : handles) core_->Cancel(handle);
+  for (const RequestHandle& handle : handles) core_->Cancel(handle);
 }
 
 void InferStream::Drop() {
@@ -192,7 +203,7 @@ void InferStream::Drop() {
 }
 
 InferStream::Step InferStream::NextStep() {
-  while (!writing_ && !exchanges_.empty() && exchanges_.front()->answered) {
+  while (!writing_ && !exchanges_.empty() && exchanges_.front()->messages == nullptr) {
     const absl::Status& status = exchanges_.front()->status;
     if (errors_end_stream_ && !status.ok() && !dropping_) {
       end_ = status;
@@ -201,7 +212,7 @@ InferStream::Step InferStream::NextStep() {
     }
     if (!dropping_) {
       writing_ = true;
-      return {&exchanges_.front()->response, false};  // it stays the front until it is written
+      return {&exchanges_.front()->wire, false};  // it stays the front until it is written
     }
     Drop();
   }

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include "proto/inference.grpc.pb.h"
 #include "server/engine/protocol_service.h"
@@ -18,10 +20,13 @@ class GrpcService;
 
 // Owned by the service until OnDone. gRPC calls the On... methods, instances answer requests, a shutdown closes: all on
 // threads of their own.
-class InferStream final
-    : public grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse> {
+class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context, Caller caller);
+  // Fills a request from its bytes, and says how much memory it takes.
+  using Read = std::function<absl::Status(grpc::ByteBuffer*, inference::ModelInferRequest*, int64_t*)>;
+
+  InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context, Caller caller,
+              Read read);
   ~InferStream() override;
 
   void Start();
@@ -39,12 +44,12 @@ class InferStream final
   struct Exchange;
   // What to do next: decided under the lock, done after it.
   struct Step {
-    const inference::ModelStreamInferResponse* write = nullptr;
+    const grpc::ByteBuffer* write = nullptr;
     bool finish = false;
   };
 
-  void Submit(Exchange* exchange);
-  void Answered(Exchange* exchange, const absl::Status& status);
+  void Submit(Exchange* exchange, int64_t request_bytes);
+  void Answered(Exchange* exchange, absl::Status status);
   void ReadOn();
   void CancelAll();
   void Drop();  // the front exchange
@@ -55,13 +60,14 @@ class InferStream final
   ProtocolService* const core_;
   grpc::CallbackServerContext* const context_;
   const Caller caller_;
+  const Read read_;
   const absl::Time deadline_;
   const bool errors_end_stream_;
 
   std::mutex mutex_;
   std::deque<std::unique_ptr<Exchange>> exchanges_;  // in order of arrival; the front one may be being written
   std::unique_ptr<Exchange> incoming_;               // being read
-  size_t held_bytes_ = 0;                            // of requests not yet answered and answers not yet written
+  int64_t held_bytes_ = 0;                           // of requests not yet answered and answers not yet written
   bool reading_ = false;
   bool writing_ = false;
   bool ending_ = false;    // nothing more is read

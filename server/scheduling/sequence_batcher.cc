@@ -47,6 +47,7 @@ absl::Status SequenceBatcher::CheckRequest(const InferenceRequest& request, cons
 }
 
 bool SequenceBatcher::HasRoom(const InferenceRequest& request, const Sequence* sequence) const {
+  if (!request.fits) return false;
   if (sequence == nullptr && static_cast<int64_t>(sequences_.size()) >= options_.max_sequences) return false;
   const bool under_way = sequence != nullptr && sequence->steps.empty() && !request.sequence_start;
   return under_way || waiting() < options_.max_queue_size;

@@ -47,7 +47,7 @@ class ServingStack {
     inference::ModelInferResponse response;
     std::promise<absl::Status> promise;
     std::future<absl::Status> answer = promise.get_future();
-    RequestPtr handle;
+    RequestHandle handle;
   };
   void Send(Pending* pending, absl::Time deadline = absl::InfiniteFuture());
 

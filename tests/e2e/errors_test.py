@@ -32,7 +32,10 @@ class ErrorsTest(unittest.TestCase):
         return caught.exception
 
     def rejected(self, text, message):
-        self.expect(grpc.StatusCode.INVALID_ARGUMENT, text, self.stub.ModelInfer, message)
+        self.rejected_by(self.stub.ModelInfer, text, message)
+
+    def rejected_by(self, call, text, message):
+        self.expect(grpc.StatusCode.INVALID_ARGUMENT, text, call, message)
 
     def sample(self, batch=1):
         return request(self.fixture.pixels[:batch])
@@ -131,6 +134,29 @@ class ErrorsTest(unittest.TestCase):
         message = self.sample()
         message.raw_input_contents[0] = bytes(100000)
         self.expect(grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", self.stub.ModelInfer, message)
+
+    def test_bytes_that_are_no_message(self):
+        text = "the bytes are no message inference.ModelInferRequest: they are corrupt or cut off"
+        infer = self.daemon.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        stream = self.daemon.channel.stream_stream(
+            "/inference.GRPCInferenceService/ModelStreamInfer",
+            response_deserializer=inference_pb2.ModelStreamInferResponse.FromString)
+        whole = self.sample().SerializeToString()
+        for message in (b"\xff\xff\xff", whole[:-5]):
+            self.rejected_by(infer, text, message)
+            answers = list(stream(iter([message, whole]), timeout=30))  # an error is an answer, and the stream goes on
+            self.assertIn(text, answers[0].error_message)
+            self.assertEqual([answer.error_message == "" for answer in answers], [False, True])
+        with self.assertRaises(grpc.RpcError) as caught:
+            list(stream(iter([whole[:-5]]), metadata=[("triton_grpc_error", "true")], timeout=30))
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertIn(text, caught.exception.details())
+        load = self.daemon.channel.unary_unary("/inference.GRPCInferenceService/RepositoryModelLoad")
+        self.rejected_by(load, "the bytes are no message inference.RepositoryModelLoadRequest", b"\xff")
+
+    def test_message_in_too_many_small_parts(self):
+        infer = self.daemon.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        self.rejected_by(infer, "the message has 60000 bytes, and in so many small parts", b"\x2a\x00" * 30000)
 
     def test_cuda_shared_memory(self):
         self.expect(grpc.StatusCode.UNIMPLEMENTED, "CUDA shared memory is not supported",
