@@ -58,7 +58,6 @@ struct InferenceEngine::Job final : InferenceRequest {
   std::shared_ptr<const ServedModel> model;
   std::function<void(const absl::Status&)> answer;
   int64_t bytes = 0;
-  uint64_t trace = 0;
   std::optional<CacheKey> cache_key;  // to keep the answer under
 };
 
@@ -128,7 +127,6 @@ bool InferenceEngine::AnswerFromCache(Job& job) const {
 
 // Leaves the job to its model, or says why not.
 absl::Status InferenceEngine::Queue(const std::shared_ptr<Job>& job) {
-  if (parts_.tracer != nullptr) job->trace = parts_.tracer->Sample(job->model->name());
   job->done = [this, raw = job.get()](const absl::Status& status) { Finish(*raw, status); };
   const int64_t before = queued_bytes_.fetch_add(job->bytes);
   ++accepted_;
@@ -150,15 +148,17 @@ void InferenceEngine::Finish(Job& job, const absl::Status& status) {
   // Without memory for what is kept of an answer, the answer itself is as good as ever.
   WithinMemory([&] {
     if (status.ok() && job.cache_key) parts_.cache->Insert(*job.cache_key, *job.response);
-    if (job.trace != 0) WriteTrace(job);
+    // Only now: a request that was refused does not use up what is to be traced.
+    const uint64_t trace = parts_.tracer == nullptr ? 0 : parts_.tracer->Sample(job.model->name());
+    if (trace != 0) WriteTrace(job, trace);
     return absl::OkStatus();
   }).IgnoreError();
   job.answer(status);
   ++answered_;
 }
 
-void InferenceEngine::WriteTrace(const Job& job) const {
-  TraceRecord record{job.trace, job.model->name(), std::stoll(job.model->version()), job.message->id(), job.backend};
+void InferenceEngine::WriteTrace(const Job& job, uint64_t id) const {
+  TraceRecord record{id, job.model->name(), std::stoll(job.model->version()), job.message->id(), job.backend};
   record[TracePoint::kRequestStart] = Nanoseconds(job.times.arrival);
   record[TracePoint::kQueueStart] = Nanoseconds(job.times.queued);
   record[TracePoint::kComputeStart] = Nanoseconds(job.times.started);

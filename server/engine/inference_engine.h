@@ -70,7 +70,7 @@ class InferenceEngine {
   absl::Status Queue(const std::shared_ptr<Job>& job);
   bool AnswerFromCache(Job& job) const;
   void Finish(Job& job, const absl::Status& status);
-  void WriteTrace(const Job& job) const;
+  void WriteTrace(const Job& job, uint64_t id) const;
 
   const Parts parts_;
   const Options options_;

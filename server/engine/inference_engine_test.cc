@@ -395,6 +395,32 @@ TEST_F(QueueTest, AnAnsweredRequestKeepsNoModel) {
   stack_.engine().Cancel(waiting_.handle);  // of no effect
 }
 
+TEST_F(QueueTest, ARefusedRequestUsesUpNoTrace) {
+  const std::string file = stack_.folder().path() + "/trace.json";
+  auto tracer = Tracer::Create(file, {{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {"1"}}, {"trace_count", {"1"}}});
+  ASSERT_TRUE(tracer.ok()) << tracer.status();
+  stack_.Open(options_);
+  InferenceEngine::Options tight;
+  tight.max_queued_bytes = 1;
+  InferenceEngine engine({&stack_.repository(), &stack_.regions(), &stack_.metrics(), tracer->get()}, tight);
+  const auto infer = [&] {
+    Pending pending;
+    InferenceCall call;
+    call.request = &pending.request;
+    call.response = &pending.response;
+    call.done = [&pending](const absl::Status& status) { pending.promise.set_value(status); };
+    engine.Infer(std::move(call));
+    return pending.answer.get();
+  };
+  {
+    const HeldBytes held = engine.Hold(1);
+    EXPECT_EQ(Reason(infer()), "queue_full");
+  }
+  EXPECT_EQ((*tracer)->Get("")["trace_count"], std::vector<std::string>{"1"});
+  EXPECT_TRUE(infer().ok());
+  EXPECT_EQ((*tracer)->Get("")["trace_count"], std::vector<std::string>{"0"});
+}
+
 TEST_F(QueueTest, ExpiredRequestsAreNotComputed) {
   HoldOne();
   stack_.Send(&waiting_, absl::Now() + absl::Milliseconds(5));
