@@ -106,6 +106,10 @@ absl::Status SetInput(const json& object, const std::string& path, std::optional
   if (shape == object.end() || !shape->is_array()) return InvalidArgument(path, ".shape must be an array of integers");
   for (const json& dimension : *shape) {
     if (!dimension.is_number_integer()) return InvalidArgument(path, ".shape must be an array of integers");
+    if (dimension.is_number_unsigned() && dimension.get<uint64_t>() > std::numeric_limits<int64_t>::max()) {
+      return InvalidArgument(path, ".shape[", input->shape_size(), "]: ", dimension.get<uint64_t>(),
+                             " is out of range for a dimension");
+    }
     input->add_shape(dimension.get<int64_t>());
   }
   std::optional<uint64_t> binary_bytes;

@@ -116,6 +116,11 @@ TEST(JsonRequestTest, NestedDataIsRowMajorAndMustFitTheShape) {
   EXPECT_EQ(result.request.raw_input_contents(0), Bytes<uint8_t>({1, 2, 3, 4, 5, 6}));
   EXPECT_TRUE(Read(Request("UINT8", "[2,3]", "[1,2,3,4,5,6]")).status.ok());
   EXPECT_TRUE(Read(Request("UINT8", "[2,0]", "[[],[]]")).status.ok());
+  EXPECT_EQ(Error(Request("UINT8", "[1,18446744073709551615]", "[1]")),
+            "inputs[0].shape[1]: 18446744073709551615 is out of range for a dimension");
+  EXPECT_EQ(Error(Request("UINT8", "[9223372036854775808]", "[1]")),
+            "inputs[0].shape[0]: 9223372036854775808 is out of range for a dimension");
+  EXPECT_TRUE(Read(Request("UINT8", "[9223372036854775807]", "[1]")).status.ok());  // the model's matter
   EXPECT_EQ(Error(Request("UINT8", "[3,2]", "[[1,2,3],[4,5,6]]")),
             "inputs[0].data is nested as [2,3], but the shape is [3,2]");
   EXPECT_EQ(Error(Request("UINT8", "[2,2]", "[[1,2],[3]]")),
