@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
@@ -167,12 +169,15 @@ absl::StatusOr<ReadConfigResult> ParseModelConfigJson(std::string_view json, con
   return result;
 }
 
-std::vector<int64_t> ChooseVersions(const inference::ModelVersionPolicy& policy, std::vector<int64_t> present) {
+std::vector<int64_t> ChooseVersions(const inference::ModelVersionPolicy& policy, std::vector<int64_t> present,
+                                    std::vector<int64_t>* missing) {
+  missing->clear();
   std::sort(present.begin(), present.end());
   if (policy.has_all()) return present;
   if (policy.has_specific()) {
-    const auto& wanted = policy.specific().versions();
-    std::erase_if(present, [&](int64_t v) { return std::find(wanted.begin(), wanted.end(), v) == wanted.end(); });
+    const std::set<int64_t> wanted(policy.specific().versions().begin(), policy.specific().versions().end());
+    std::set_difference(wanted.begin(), wanted.end(), present.begin(), present.end(), std::back_inserter(*missing));
+    std::erase_if(present, [&](int64_t version) { return !wanted.contains(version); });
     return present;
   }
   const size_t latest = std::max(1u, policy.latest().num_versions());

@@ -28,6 +28,8 @@ absl::StatusOr<ReadConfigResult> ReadModelConfig(const std::string& path, const 
 absl::StatusOr<ReadConfigResult> ParseModelConfigJson(std::string_view json, const std::string& model_name);
 
 // The versions that the policy chooses out of those that there are (any order), ascending. Default: the latest one.
-std::vector<int64_t> ChooseVersions(const inference::ModelVersionPolicy& policy, std::vector<int64_t> present);
+// Versions that it names and that are not there are none: `missing` is set to them, ascending.
+std::vector<int64_t> ChooseVersions(const inference::ModelVersionPolicy& policy, std::vector<int64_t> present,
+                                    std::vector<int64_t>* missing);
 
 }  // namespace msq::server

@@ -163,14 +163,18 @@ TEST(ModelConfigTest, BadJsonIsRefused) {
 
 TEST(ModelConfigTest, VersionPolicies) {
   inference::ModelVersionPolicy policy;
-  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}), ElementsAre(3));
+  std::vector<int64_t> missing;
+  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}, &missing), ElementsAre(3));
   policy.mutable_latest()->set_num_versions(2);
-  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}), ElementsAre(2, 3));
+  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}, &missing), ElementsAre(2, 3));
   policy.mutable_all();
-  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}), ElementsAre(1, 2, 3));
+  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}, &missing), ElementsAre(1, 2, 3));
   policy.mutable_specific()->add_versions(1);
   policy.mutable_specific()->add_versions(7);
-  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}), ElementsAre(1));
+  policy.mutable_specific()->add_versions(5);
+  EXPECT_THAT(missing, ElementsAre());
+  EXPECT_THAT(ChooseVersions(policy, {3, 1, 2}, &missing), ElementsAre(1));
+  EXPECT_THAT(missing, ElementsAre(5, 7));
 }
 
 class CheckTensorsTest : public ::testing::Test {

@@ -133,6 +133,15 @@ TEST_F(ModelControlTest, NamesDoNotLeaveTheRepository) {
   }
 }
 
+TEST_F(ModelControlTest, VersionsThatThePolicyMissesAreWarnedOf) {
+  folder_.AddFile("m/config.pbtxt", "version_policy { specific { versions: [ 1, 9 ] } }");
+  Open();
+  ::testing::internal::CaptureStderr();
+  EXPECT_TRUE(stack_.Load("m").ok());
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("WARNING model 'm': version_policy asks for version 9, which is not there"));
+}
+
 TEST_F(ModelControlTest, AReloadTakesWhatIsThereNow) {
   Open({"m"});
   const auto old = *stack_.repository().Find("m", "");

@@ -46,7 +46,11 @@ absl::StatusOr<LoadPlan> PlanLoad(const std::string& folder, const std::string& 
     versions.push_back(ParseVersion(path.substr(0, path.find('/'))));
     if (versions.back() == 0) return InvalidArgument("file '", path, "' is in no version's folder");
   }
-  versions = ChooseVersions(config.config.version_policy(), std::move(versions));
+  std::vector<int64_t> missing;
+  versions = ChooseVersions(config.config.version_policy(), std::move(versions), &missing);
+  for (int64_t version : missing) {
+    LogWarning("model '", name, "': version_policy asks for version ", version, ", which is not there");
+  }
   if (versions.empty()) return NotFound(folder, ": has no version to serve");
   return LoadPlan{folder, std::move(config.config), std::move(versions), std::move(files)};
 }
