@@ -212,7 +212,10 @@ TEST_F(InferenceEngineTest, AnswersThatWouldBeTooLargeAreRefusedUnrun) {
   options.engine.max_response_bytes = 100;
   Start(options);
   EXPECT_TRUE(Infer(Request(2)).ok());
-  EXPECT_EQ(Infer(Request(3)).code(), absl::StatusCode::kInvalidArgument);
+  const absl::Status status = Infer(Request(3));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Message(status), "[request id: 42] the answer to batch 3 has 120 bytes, the limit is 100");
+  EXPECT_EQ(stack_.control().runs(), 1);
 }
 
 TEST_F(InferenceEngineTest, UnknownModelsMakeNoSeries) {
@@ -235,7 +238,10 @@ TEST_F(InferenceEngineTest, MemoryThatCannotBeHadIsAnError) {
   stack_.control().RunOutOfMemory();
   const absl::Status status = Infer(Request());
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(Message(status).find("out of memory"), 0u) << status;
+  EXPECT_EQ(Message(status), "out of memory: the request needs more than there is");
+  EXPECT_EQ(Reason(status), "");
+  EXPECT_TRUE(
+      MetricsHave("msq_request_failures_total{backend=\"cpu\",model=\"m\",reason=\"backend\",version=\"1\"} 1"));
 }
 
 TEST_F(InferenceEngineTest, KnownParametersHaveTheirKinds) {

@@ -128,8 +128,12 @@ TEST_F(ModelControlTest, NamesDoNotLeaveTheRepository) {
        {""s, "."s, ".."s, "../m"s, "m/1/nested"s, "/m"s, "m/"s, "m\0"s, "m\n"s, "\xc3\xa9"s, std::string(256, 'a')}) {
     const absl::Status status = stack_.Load(name);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
-    EXPECT_THAT(std::string(Message(status)), HasSubstr("failed to load '")) << name;
-    EXPECT_EQ(stack_.Unload(name).code(), absl::StatusCode::kInvalidArgument) << name;
+    const std::string message(Message(status));
+    EXPECT_EQ(message.find("failed to load '"), 0u) << message;
+    EXPECT_THAT(message, HasSubstr("': a model's name is 1 to 255 printable ASCII characters without '/'")) << name;
+    const absl::Status unload = stack_.Unload(name);
+    EXPECT_EQ(unload.code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_THAT(std::string(Message(unload)), HasSubstr("': a model's name is 1 to 255 printable")) << name;
   }
 }
 
@@ -325,10 +329,12 @@ TEST_F(ModelControlTest, LoadsThatWaitAreBounded) {
   constexpr int kLoads = 1000;
   for (int i = 0; i < kLoads; ++i) {
     stack_.repository().Unload("m", [&](const absl::Status& status) {
-      if (Reason(status) == kQueueFull) ++refused;
+      if (status == WithReason(Unavailable("failed to unload 'm': too many loads wait"), kQueueFull)) ++refused;
       ++answered;
     });
   }
+  const absl::Status load = stack_.Load("m");
+  EXPECT_EQ(load, WithReason(Unavailable("failed to load 'm': too many loads wait"), kQueueFull)) << load;
   EXPECT_GT(refused, kLoads / 2);
   stack_.control().Release();
   EXPECT_TRUE(slow.get().ok());

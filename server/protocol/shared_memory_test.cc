@@ -152,7 +152,8 @@ TEST(SharedMemoryTest, OwnersDoNotKnowEachOthersRegions) {
   EXPECT_EQ((*registry.Status("b", ""))[0].offset, 64u);
   EXPECT_EQ(registry.Find("b", "r", 0, 64).status().code(), absl::StatusCode::kInvalidArgument);
   ASSERT_TRUE(registry.Register("b", client.Region("s", 0, 1)).ok());
-  ExpectError(registry.Register("b", client.Region("t", 0, 1)), absl::StatusCode::kResourceExhausted, "3 regions");
+  ExpectError(registry.Register("b", client.Region("t", 0, 1)), absl::StatusCode::kResourceExhausted,
+              "3 regions are registered already");
   registry.UnregisterAll("b");
   EXPECT_TRUE(registry.Status("b", "")->empty());
   EXPECT_TRUE(registry.Find("a", "r", 0, 64).ok());
@@ -175,7 +176,7 @@ TEST(SharedMemoryTest, LimitsCountAndBytes) {
   ClientMemory client(2 * kPageBytes);
   SharedMemoryRegistry registry({.max_regions = 2, .max_mapped_bytes = kPageBytes});
   ExpectError(registry.Register("", client.Region("r", 0, kPageBytes + 1)), absl::StatusCode::kResourceExhausted,
-              "0 of at most");
+              "0 of at most " + std::to_string(kPageBytes) + " bytes are mapped already");
   ASSERT_TRUE(registry.Register("", client.Region("r", 0, kPageBytes)).ok());
   auto held = registry.Find("", "r", 0, 1);
   ASSERT_TRUE(held.ok());
@@ -185,7 +186,8 @@ TEST(SharedMemoryTest, LimitsCountAndBytes) {
   held = absl::CancelledError();
   ASSERT_TRUE(registry.Register("", client.Region("a", 0, 1)).ok());
   ASSERT_TRUE(registry.Register("", client.Region("b", 0, 1)).ok());
-  ExpectError(registry.Register("", client.Region("c", 0, 1)), absl::StatusCode::kResourceExhausted, "2 regions");
+  ExpectError(registry.Register("", client.Region("c", 0, 1)), absl::StatusCode::kResourceExhausted,
+              "failed to register shared memory region 'c': 2 regions are registered already");
 }
 
 TEST(SharedMemoryTest, SurvivesATruncation) {

@@ -243,7 +243,8 @@ class RepositoryTest(Extensions):
         load = inference_pb2.RepositoryModelLoadRequest
         self.expect(grpc.StatusCode.INTERNAL, "failed to load 'nope', failed to poll from model repository",
                     self.stub.RepositoryModelLoad, load(model_name="nope"))
-        self.expect(INVALID, "failed to load '../sample'", self.stub.RepositoryModelLoad, load(model_name="../sample"))
+        self.expect(INVALID, "failed to load '../sample': a model's name is 1 to 255 printable ASCII characters",
+                    self.stub.RepositoryModelLoad, load(model_name="../sample"))
         bad = load(model_name="sample")
         bad.parameters["config"].string_param = "{"
         self.expect(INVALID, "failed to load 'sample'", self.stub.RepositoryModelLoad, bad)
