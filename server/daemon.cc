@@ -41,7 +41,8 @@ void AddLimits(CLI::App* app, ServerOptions* options) {
   app->add_option("--threads", options->threads, "threads that one inference may use; 0: the machine's");
   app->add_option("--workers", options->workers, "batches at a time on the CPU");
   app->add_option("--queue-capacity", options->queue_capacity, "requests of a model that may wait");
-  app->add_option("--max-queued-bytes", options->max_queued_bytes, "inputs of the requests under way");
+  app->add_option("--max-queued-bytes", options->max_queued_bytes,
+                  "memory of the requests under way, and of the answers that are not read yet");
   app->add_option("--max-message-bytes", options->max_message_bytes, "largest request and answer");
   app->add_option("--grpc-compression", options->grpc_compression,
                   "takes compressed messages, which may inflate beyond any limit: for trusted clients");

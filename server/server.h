@@ -30,7 +30,7 @@ struct ServerOptions {
 
   // Limits.
   int queue_capacity = 16384;                   // requests of a model that wait, where its configuration says nothing
-  int64_t max_queued_bytes = int64_t{1} << 30;  // inputs of the requests under way
+  int64_t max_queued_bytes = int64_t{1} << 30;  // requests under way, and answers that are not read yet
   int64_t max_message_bytes = int64_t{1} << 27;
   bool full_is_exhausted = false;  // a full queue answers RESOURCE_EXHAUSTED
   // Takes compressed gRPC messages. gRPC inflates a message before it looks at its size: a small one may become a

@@ -96,16 +96,18 @@ class UnreadAnswersTest(Limits):
     def test_answers_count_until_they_are_read(self):
         self.start("--max-queued-bytes", 16384)
         message = request(self.fixture.pixels.repeat(8, axis=0)[:32])
-        client = SilentClient(self.daemon.url)
-        for i in range(20):
-            client.call("ModelInfer", message.SerializeToString())
-            self.eventually(lambda: self.answered() == i + 1)
-        error = self.refused(self.stub.ModelInfer, message)
-        self.assertEqual((error.code(), error.details()),
-                         (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"))
-        self.assertIn(("x-msq-reason", "queue_full"), [tuple(pair) for pair in error.trailing_metadata()])
-        client.close()
-        self.eventually(lambda: self.serves(message))
+        for method in ("ModelInfer", "ModelStreamInfer"):
+            client = SilentClient(self.daemon.url)
+            before = self.answered()
+            for i in range(20):
+                client.call(method, message.SerializeToString())
+                self.eventually(lambda: self.answered() == before + i + 1)
+            error = self.refused(self.stub.ModelInfer, message)
+            self.assertEqual((error.code(), error.details()),
+                             (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size"))
+            self.assertIn(("x-msq-reason", "queue_full"), [tuple(pair) for pair in error.trailing_metadata()])
+            client.close()
+            self.eventually(lambda: self.serves(message))
 
     def serves(self, message):
         try:
