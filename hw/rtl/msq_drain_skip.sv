@@ -48,7 +48,7 @@ module msq_drain_skip #(
   // verilator lint_off PINCONNECTEMPTY
   msq_drain_walk #(.P(P), .O(O), .Q(Q), .BANKS(BANKS), .TILES(0)) u_walk (
     .clk_i, .rst_ni, .start_i, .stop_i, .tiles_i, .last_groups_i, .pixels_i,
-    .passes_i(4'd1), .base_i, .half_i, .pixel_i(ONE), .group_i, .tile_i('0),
+    .passes_i(4'd1), .base_i, .half_i, .pixel_i(ONE), .group_i, .tile_i(24'd0),
     .step_i(load && (low_q || !wide_i)), .valid_o(walk_valid), .addr_o(addr[0]),
     .half_o(), .group_o(), .last_pass_o(), .pass_end_o(), .tile_end_o()
   );

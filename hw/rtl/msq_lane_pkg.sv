@@ -18,6 +18,12 @@ package msq_lane_pkg;
     is_dsp = position % period(f, s) < period_dsp(f, s) ? 1 : 0;
   endfunction
 
+  // DSP lanes among the positions before one.
+  function automatic int dsp_before(int f, int s, int position);
+    dsp_before = position / period(f, s) * period_dsp(f, s) +
+                 (position % period(f, s) < period_dsp(f, s) ? position % period(f, s) : period_dsp(f, s));
+  endfunction
+
   // Of DSP lane 0..F-1, of LUT lane 0..S-1.
   function automatic int dsp_position(int f, int s, int lane);
     dsp_position = lane / period_dsp(f, s) * period(f, s) + lane % period_dsp(f, s);

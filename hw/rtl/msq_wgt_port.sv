@@ -200,12 +200,10 @@ module msq_wgt_port #(
   end
 
   // Which DSP lanes have SP2 codes in the tile whose weights come: row 1 of its parameters is before them.
-  function automatic int dsp_lanes();
-    dsp_lanes = 0;
-    for (int l = 0; l < LANES; l++) dsp_lanes += msq_lane_pkg::is_dsp(F, S, PORT * LANES + l);
-  endfunction
+  localparam int DSP_LANES =
+    msq_lane_pkg::dsp_before(F, S, (PORT + 1) * LANES) - msq_lane_pkg::dsp_before(F, S, PORT * LANES);
 
-  if (dsp_lanes() > 0) begin : gen_dsp_lanes
+  if (DSP_LANES > 0) begin : gen_dsp_lanes
     logic [LANES-1:0] sp2;  // LUT lanes: 0
     logic             lane_sp2_q;
 
