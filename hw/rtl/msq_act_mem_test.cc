@@ -271,7 +271,7 @@ class ActMemTest : public ::testing::Test {
   std::vector<std::vector<Answer>> answers_, a_answers_;  // by cycle modulo 3
   std::vector<std::pair<uint64_t*, uint64_t>> pending_;
   bool error_ = false, activity_ = true;  // of the cycle before, at first the last one of Fill
-  int busy_ = 50;  // percent
+  int busy_ = 50;                         // percent
   int64_t cycle_ = 0;
   int64_t reads_ = 0, a_reads_ = 0, refusals_ = 0, errors_ = 0;
 };

@@ -366,8 +366,10 @@ TEST_P(ErrorsTest, Watchdog) {
       {Encoded(Weights()), Encoded(Load()), Encoded(Conv()), Encoded(vec), Encoded(Store()), Encoded(EndFields{})},
       "VEC waits for a second CONV");
   ExpectError(ErrorCode::kWatchdog, {Encoded(Load()), Encoded(Conv()), Encoded(EndFields{})}, "CONV has no weights");
-  ExpectError(ErrorCode::kWatchdog, {Encoded(Weights()), Encoded(EndFields{})}, "nobody takes the third tile");
   WeightsFields weights = Weights();
+  weights.tiles = 9;
+  ExpectError(ErrorCode::kWatchdog, {Encoded(weights), Encoded(EndFields{})}, "nobody takes the ninth tile");
+  weights = Weights();
   weights.weight_rows = Tiny().wdepth + 1;
   ConvFields conv = Conv();
   conv.weight_rows = weights.weight_rows;

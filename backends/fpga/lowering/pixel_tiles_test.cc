@@ -34,7 +34,8 @@ TEST(PixelTilesTest, TheFasterTileIsChosen) {
   EXPECT_EQ(PixelsOf(same, {384, 14, 14, 14}, "z020"), 2);
   EXPECT_EQ(PixelsOf(same, {384, 14, 14, 14}, "z045"), 1);  // no whole tiles of four pixels
   EXPECT_EQ(PixelsOf(same, {960, 7, 7, 7}, "z020"), 1);
-  EXPECT_EQ(PixelsOf(same, {960, 6, 6, 6}, "z020"), 1);  // the weights would take longer
+  EXPECT_EQ(PixelsOf(same, {960, 6, 6, 6}, "z020"), 2);
+  EXPECT_EQ(PixelsOf(same, {960, 2, 2, 2}, "z020"), 1);  // the parameters would take longer
   EXPECT_EQ(PixelsOf({{1, 1}}, {64, 32, 32, 32}, "z020"), 1);
   for (const char* name : {"tiny", "paper_z020", "paper_z045"}) EXPECT_EQ(PixelsOf(same, {144, 56, 56, 56}, name), 1);
   const ir::Window halving = {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}};
