@@ -129,14 +129,18 @@ void ConvLowering::Pack(const ConvJob& job, const ImageLayout& in, const ImageLa
 }
 
 absl::Status ConvLowering::EmitRows(const Placed& in, const Placed& out, const Placed* skip, int64_t y0, int64_t y1) {
-  const int64_t p = builder_->configuration().p;
-  if (!conv_.stream) return EmitPart(in, out, skip, {y0, y1 - y0, 0, out_width_});
+  return EmitBlock(in, out, skip, {y0, y1 - y0, 0, out_width_});
+}
+
+absl::Status ConvLowering::EmitBlock(const Placed& in, const Placed& out, const Placed* skip, const OutputPart& block) {
+  if (!conv_.stream) return EmitPart(in, out, skip, block);
   // One group of pixels an instruction: some rows, or a part of one.
-  const int64_t columns = std::min(p, out_width_);
-  const int64_t rows = std::max<int64_t>(1, p / out_width_);
-  for (int64_t y = y0; y < y1; y += rows) {
-    for (int64_t x = 0; x < out_width_; x += columns) {
-      const OutputPart part = {y, std::min(rows, y1 - y), x, std::min(columns, out_width_ - x)};
+  const int64_t p = builder_->configuration().p;
+  const int64_t columns = std::min(p, block.columns), rows = std::max<int64_t>(1, p / block.columns);
+  for (int64_t y = block.y; y < block.y + block.rows; y += rows) {
+    for (int64_t x = block.x; x < block.x + block.columns; x += columns) {
+      const OutputPart part = {y, std::min(rows, block.y + block.rows - y), x,
+                               std::min(columns, block.x + block.columns - x)};
       MSQ_RETURN_IF_ERROR(EmitPart(in, out, skip, part));
     }
   }

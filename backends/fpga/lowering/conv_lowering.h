@@ -39,9 +39,9 @@ class ConvLowering {
   // If a tile computes several pixels, all parts consist of whole tiles and there is no skip.
   ConvLowering(const ConvJob& job, const ImageLayout& in, const ImageLayout& out, ProgramBuilder* builder);
 
-  // Appends instructions for rows y0..y1-1 of the output, or for a part of a row.
+  // Appends instructions for rows y0..y1-1 of the output, or for a block of it.
   absl::Status EmitRows(const Placed& in, const Placed& out, const Placed* skip, int64_t y0, int64_t y1);
-  absl::Status EmitPart(const Placed& in, const Placed& out, const Placed* skip, const OutputPart& part);
+  absl::Status EmitBlock(const Placed& in, const Placed& out, const Placed* skip, const OutputPart& block);
   // For a job of one tile and one output pixel, whose window needs no padding and which is the same for every tile of
   // channels: appends one instruction that takes the `tiles` tiles of `in` for pixels. The job's out_width is `tiles`.
   absl::Status EmitTilesAsPixels(const Placed& in, const Placed& out, int64_t tiles);
@@ -50,6 +50,8 @@ class ConvLowering {
   void AddTo(LayerRecord* record) const;
 
  private:
+  // One instruction.
+  absl::Status EmitPart(const Placed& in, const Placed& out, const Placed* skip, const OutputPart& part);
   // `slots`: of the job's rows.
   void Pack(const ConvJob& job, const ImageLayout& in, const ImageLayout& out, const std::vector<int64_t>& slots);
   void SetWindow(const Placed& in, const OutputPart& part, hw::ConvFields* conv) const;

@@ -189,15 +189,17 @@ bool GraphLowering::MayOverwrite(const ir::Node& node, const ImageLayout& layout
   const ir::TensorId id = node.inputs[1];
   if (id == node.inputs[0]) return false;
   const std::optional<Placed>& skip = placed_[static_cast<size_t>(id)];
-  if (!skip) return true;  // a copy of what is in DRAM
+  const auto fits = [&layout](const ImageLayout& from) {
+    return !layout.raw && layout.bits == from.bits && layout.plane_groups == from.plane_groups &&
+           layout.height == from.height && layout.width == from.width;
+  };
+  if (!skip) return fits(SpilledLayout(id));  // into a copy of what is in DRAM
   const ir::Node* reader = OnlyReader(node.output);
   if (reader != nullptr && std::holds_alternative<ir::Concat>(reader->op)) return false;  // it has a place there
   const auto owners = std::count_if(placed_.begin(), placed_.end(), [&](const std::optional<Placed>& placed) {
     return placed && placed->region == skip->region;
   });
-  return readers_[static_cast<size_t>(id)] == 1 && owners == 1 && !layout.raw && layout.bits == skip->layout.bits &&
-         layout.plane_groups == skip->layout.plane_groups && layout.height == skip->layout.height &&
-         layout.width == skip->layout.width;
+  return readers_[static_cast<size_t>(id)] == 1 && owners == 1 && fits(skip->layout);
 }
 
 absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {

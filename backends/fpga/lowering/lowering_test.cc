@@ -188,6 +188,36 @@ TEST(LoweringTest, TilesLargerThanTheWeightBuffer) {
 }
 
 // The drawn orders must be able to show a missing wait.
+// A window with more rows of weights than the buffer has takes one group of pixels an instruction, at the borders too.
+TEST(LoweringTest, AveragesOfLargeWindowsWithoutPadding) {
+  ir::Graph graph;
+  graph.name = "average";
+  const auto add_tensor = [&graph](ir::Shape shape) {
+    ir::TensorType type;
+    type.shape = std::move(shape);
+    type.bits = 4;
+    graph.tensors.push_back({"t" + std::to_string(graph.tensors.size()), std::move(type)});
+    return static_cast<ir::TensorId>(graph.tensors.size() - 1);
+  };
+  const ir::TensorId input = add_tensor({40, 20, 20});
+  ir::AveragePool pool;
+  pool.window = {{17, 17}, {1, 1}, {1, 1, 1, 1}, {1, 1}};
+  pool.count_include_pad = false;
+  pool.requantizer = msq::testing::UniformRequantizer(17 * 17, 1.0 / (17 * 17 + 1), 0);
+  graph.inputs = {input};
+  graph.outputs = {add_tensor(*ir::InferShape(pool, std::vector<ir::Shape>{{40, 20, 20}}, {}))};
+  graph.nodes.push_back({"n0", std::move(pool), {input}, graph.outputs[0]});
+  ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
+  for (const char* name : {"tiny", "z020", "paper_z020"}) {
+    const auto inputs = testing::RandomInputs(graph, 3);
+    const auto program = Lower(graph, testing::Named(name));
+    ASSERT_TRUE(program.ok()) << program.status() << " on " << name;
+    const auto actual = RunProgram(*program, inputs, 3);
+    ASSERT_TRUE(actual.ok()) << actual.status() << " on " << name;
+    EXPECT_EQ(*actual, *reference::Run(graph, inputs)) << name;
+  }
+}
+
 TEST(LoweringTest, WaitsAreNeeded) {
   const ir::Graph graph = msq::testing::SampleModel().graph;
   auto program = Lower(graph, testing::Named("tiny"));

@@ -277,7 +277,7 @@ absl::Status NodeLowering::AverageInsideOnly(const ir::AveragePool& op, const Pl
       job.leaky = op.requantizer.leaky.has_value();
       found = by_taps.try_emplace(count, job, in.layout, out.layout, state_.builder()).first;
     }
-    return found->second.EmitPart(in, out, nullptr, part);
+    return found->second.EmitBlock(in, out, nullptr, part);
   };
   for (int64_t y = 0; y < shape.height;) {
     // Rows of one count throughout go together, other rows in pieces.
