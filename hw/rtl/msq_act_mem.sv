@@ -4,8 +4,8 @@
 // Port B: clients ask with valid and an address {row, bank}; ready is decided in the same cycle, bank by bank, by fixed
 // priority: drain writes, skip reads (NW of each), vec reads (NV), load writes (NL), store read, vec writes (NV); VEC is
 // the slowest of them and reads a word a cycle, the others have buffers and gaps. Each bank serves one client a cycle,
-// so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a granted
-// read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
+// so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a
+// granted read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
 // A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by
 // range_err_o, a pulse one cycle later. b_activity_o: something was granted the cycle before. ready depends on the other
 // clients' valid and addresses and on the own address, never on the own valid.

@@ -8,7 +8,8 @@
 // counted like written_o modulo 2 * WDEPTH).
 // Weights: lane_valid_o with lane, slot and data for LUT lanes, one cycle after the beat was taken; pair_valid_o one
 // more cycle later. With diagonal_o the beat is for the 16 lanes from lane_o on, code n for lane n; of pairs
-// diagonal_weights_o then has the decoded codes of DSP lanes (others: 0), pair_o nothing. written_o counts the rows that are in the memories.
+// diagonal_weights_o then has the decoded codes of DSP lanes (others: 0), pair_o nothing. written_o counts the rows that
+// are in the memories.
 module msq_wgt_port #(
   parameter int F      = 6,
   parameter int S      = 10,
@@ -86,7 +87,8 @@ module msq_wgt_port #(
   msq_wgt_requests #(.LANES(LANES), .PORT(PORT)) u_requests (
     .clk_i, .rst_ni, .stop_i(forget_i), .work_i(asked_q != issued_i), .dram_i(asked_dram_i),
     .port_stride_i(asked_stride_i), .tiles_i(asked_tiles_i), .param_rows_i(asked_param_rows_i),
-    .weight_rows_i(asked_rows_i), .diagonal_i(asked_diagonal_i), .done_o(asked_all), .room_i(room), .req_valid_o, .req_ready_i, .req_addr_o
+    .weight_rows_i(asked_rows_i), .diagonal_i(asked_diagonal_i), .done_o(asked_all), .room_i(room), .req_valid_o,
+    .req_ready_i, .req_addr_o
   );
 
   msq_fifo #(.WIDTH(64), .DEPTH(BUFFER)) u_beats (

@@ -246,7 +246,7 @@ TEST(WgtTest, HoldsRandomTilesUntilTheyAreReleased) {
   }
 }
 
-TEST(WgtTest, HoldsTheParametersOfTwoTilesUntilTheyAreDrained) {
+TEST(WgtTest, HoldsTheParametersOfTilesUntilTheyAreDrained) {
   Bench bench(Sized(AxiMemoryOptions::Ideal(kShape.ports)), 6);
   for (int i = 0; i < 20; ++i) bench.Add(1 + i % 3, 2 + i % 2 * 2, 1 + i % 4);
   ASSERT_NO_FATAL_FAILURE(RunToEnd(bench, 0.9, 100'000, 0.02));
