@@ -27,28 +27,28 @@ struct Row {
 
 class Bench {
  public:
-  Bench(const AxiMemoryOptions& options, uint64_t seed) : memory_(options), random_(seed) {
-    dut_.win_size_i = kMemoryBytes;
-    dut_.rst_ni = 0;
+  Bench(const AxiMemoryOptions& options, uint64_t seed) : memory(options), random(seed) {
+    dut.win_size_i = kMemoryBytes;
+    dut.rst_ni = 0;
     for (int i = 0; i < 3; ++i) Cycle();
-    dut_.rst_ni = 1;
+    dut.rst_ni = 1;
     Clear();
   }
 
   void Clear() {
-    dut_.clear_i = 1;
+    dut.clear_i = 1;
     Cycle();
-    dut_.clear_i = 0;
-    instructions_.clear();
+    dut.clear_i = 0;
+    instructions.clear();
     rows_.clear();
     params_.clear();
-    sent_ = completed_ = head_ = 0;
+    sent = completed = head = 0;
   }
 
   void Add(int tiles, int param_rows, int rows, bool diagonal = false) {
-    instructions_.push_back(
-        RandomWgtInstruction(kShape, tiles, param_rows, rows, diagonal, next_dram_, random_, memory_, &next_dram_));
-    for (const WgtTile& tile : instructions_.back().tiles) {
+    instructions.push_back(
+        RandomWgtInstruction(kShape, tiles, param_rows, rows, diagonal, next_dram, random, memory, &next_dram));
+    for (const WgtTile& tile : instructions.back().tiles) {
       params_.push_back({&tile, static_cast<int>(rows_.size())});
       for (int r = 0; r < rows; ++r) rows_.push_back({&tile, r});
     }
@@ -61,49 +61,49 @@ class Bench {
     const bool stream = avail > 0 && Chance(busy / 2);
     const bool read = stream || (avail > 0 && Chance(busy / 2));
     const bool release = stream || (avail > 0 && Chance(busy / 2));
-    dut_.rd_en_i = read;
-    dut_.rd_row_i = stream || avail == 0 ? 0 : random_() % avail;
-    if (read) reads_.push_back({cycle_, rows_[head_ + dut_.rd_row_i]});
-    dut_.release_i = release;
-    dut_.release_rows_i = stream ? 1 : release ? 1 + random_() % avail : random_() % 100;
+    dut.rd_en_i = read;
+    dut.rd_row_i = stream || avail == 0 ? 0 : random() % avail;
+    if (read) reads_.push_back({cycle, rows_[head + dut.rd_row_i]});
+    dut.release_i = release;
+    dut.release_rows_i = stream ? 1 : release ? 1 + random() % avail : random() % 100;
     ReadParams(drain_busy);
-    dut_.cmd_valid_i = sent_ < instructions_.size() && Chance(0.5 + busy);
-    if (dut_.cmd_valid_i != 0) Encode(instructions_[sent_]);
+    dut.cmd_valid_i = sent < instructions.size() && Chance(0.5 + busy);
+    if (dut.cmd_valid_i != 0) Encode(instructions[sent]);
     Cycle();
-    if (release) head_ += dut_.release_rows_i;
-    dut_.rd_en_i = dut_.release_i = dut_.param_req_i = dut_.tile_drained_i = dut_.cmd_valid_i = 0;
+    if (release) head += dut.release_rows_i;
+    dut.rd_en_i = dut.release_i = dut.param_req_i = dut.tile_drained_i = dut.cmd_valid_i = 0;
   }
   void Step(double busy) { Step(busy, busy); }
 
   void Cycle() {
-    for (int p = 0; p < kShape.ports; ++p) DriveReadPort(dut_, memory_, p);
-    dut_.clk_i = 0;
-    dut_.eval();
+    for (int p = 0; p < kShape.ports; ++p) DriveReadPort(dut, memory, p);
+    dut.clk_i = 0;
+    dut.eval();
     CheckData();
-    for (int p = 0; p < kShape.ports; ++p) SampleReadPort(dut_, memory_, p);
-    if (dut_.rst_ni != 0) memory_.Tick();
-    if (dut_.cmd_valid_i != 0 && dut_.cmd_ready_o != 0) ++sent_;
-    if (dut_.done_o != 0) ++completed_;
-    errors_ += dut_.range_err_o != 0 || dut_.err_o != 0;
-    dut_.clk_i = 1;
-    dut_.eval();
-    ++cycle_;
+    for (int p = 0; p < kShape.ports; ++p) SampleReadPort(dut, memory, p);
+    if (dut.rst_ni != 0) memory.Tick();
+    if (dut.cmd_valid_i != 0 && dut.cmd_ready_o != 0) ++sent;
+    if (dut.done_o != 0) ++completed;
+    errors += dut.range_err_o != 0 || dut.err_o != 0;
+    dut.clk_i = 1;
+    dut.eval();
+    ++cycle;
   }
 
   bool Finished() const {
-    return completed_ == instructions_.size() && head_ == rows_.size() && params_.empty() && reads_.empty();
+    return completed == instructions.size() && head == rows_.size() && params_.empty() && reads_.empty();
   }
-  int rows_avail() const { return dut_.rows_avail_o; }
-  bool Chance(double p) { return std::uniform_real_distribution<>(0, 1)(random_) < p; }
+  int rows_avail() const { return dut.rows_avail_o; }
+  bool Chance(double p) { return std::uniform_real_distribution<>(0, 1)(random) < p; }
 
-  MSQ_DUT dut_;
-  AxiMemory memory_;
-  std::mt19937_64 random_;
-  std::deque<WgtInstruction> instructions_;
-  uint64_t next_dram_ = 0;
-  uint64_t cycle_ = 0;
-  size_t sent_ = 0, completed_ = 0, head_ = 0;
-  uint64_t checked_weights_ = 0, checked_params_ = 0, errors_ = 0;
+  MSQ_DUT dut;
+  AxiMemory memory;
+  std::mt19937_64 random;
+  std::deque<WgtInstruction> instructions;
+  uint64_t next_dram = 0;
+  uint64_t cycle = 0;
+  size_t sent = 0, completed = 0, head = 0;
+  uint64_t checked_weights = 0, checked_params = 0, errors = 0;
 
  private:
   struct Read {
@@ -124,43 +124,43 @@ class Bench {
 
   void Encode(const WgtInstruction& instruction) {
     const WgtTile& tile = instruction.tiles[0];
-    for (int i = 0; i < 32; ++i) dut_.cmd_instr_i[static_cast<size_t>(i)] = static_cast<uint32_t>(random_());
-    SetBits(dut_.cmd_instr_i, kDram, 48, instruction.dram);
-    SetBits(dut_.cmd_instr_i, kPortStride, 32, instruction.port_stride);
-    SetBits(dut_.cmd_instr_i, kTiles, 16, instruction.tiles.size());
-    SetBits(dut_.cmd_instr_i, kParamRows, 3, tile.params.size());
-    SetBits(dut_.cmd_instr_i, kWeightRows, 16, tile.rows.size());
-    SetBits(dut_.cmd_instr_i, kDiagonal, 1, instruction.diagonal);
+    for (int i = 0; i < 32; ++i) dut.cmd_instr_i[static_cast<size_t>(i)] = static_cast<uint32_t>(random());
+    SetBits(dut.cmd_instr_i, kDram, 48, instruction.dram);
+    SetBits(dut.cmd_instr_i, kPortStride, 32, instruction.port_stride);
+    SetBits(dut.cmd_instr_i, kTiles, 16, instruction.tiles.size());
+    SetBits(dut.cmd_instr_i, kParamRows, 3, tile.params.size());
+    SetBits(dut.cmd_instr_i, kWeightRows, 16, tile.rows.size());
+    SetBits(dut.cmd_instr_i, kDiagonal, 1, instruction.diagonal);
   }
 
   // Parameters of the oldest tile may be read once a row of it is there; after some reads the tile is given up.
   void ReadParams(double busy) {
-    if (params_.empty() || static_cast<size_t>(params_[0].first_row) >= head_ + static_cast<size_t>(rows_avail()))
+    if (params_.empty() || static_cast<size_t>(params_[0].first_row) >= head + static_cast<size_t>(rows_avail()))
       return;
     if (!Chance(busy)) return;
     Params& params = params_[0];
     if (params.to_read-- > 0) {
       const bool leaky = params.tile->params.size() == 4 && Chance(0.5);
-      const int group = static_cast<int>(random_() % kGroups);
-      dut_.param_req_i = 1;
-      dut_.param_group_i = static_cast<uint8_t>(group);
-      dut_.param_leaky_i = leaky;
-      param_reads_.push_back({cycle_, params.tile, group, leaky});
+      const int group = static_cast<int>(random() % kGroups);
+      dut.param_req_i = 1;
+      dut.param_group_i = static_cast<uint8_t>(group);
+      dut.param_leaky_i = leaky;
+      param_reads_.push_back({cycle, params.tile, group, leaky});
     } else {
-      dut_.tile_drained_i = 1;
+      dut.tile_drained_i = 1;
       params_.pop_front();
     }
   }
 
   void CheckData() {
-    if (!param_reads_.empty() && param_reads_.front().cycle + 2 == cycle_) {
+    if (!param_reads_.empty() && param_reads_.front().cycle + 2 == cycle) {
       CheckParams(param_reads_.front());
       param_reads_.pop_front();
     }
     for (const Read& read : reads_) {
-      if (read.cycle + 2 == cycle_) CheckPairs(read.row);
+      if (read.cycle + 2 == cycle) CheckPairs(read.row);
     }
-    if (!reads_.empty() && reads_.front().cycle + 5 == cycle_) {
+    if (!reads_.empty() && reads_.front().cycle + 5 == cycle) {
       CheckLanes(reads_.front().row);
       reads_.pop_front();
     }
@@ -168,21 +168,21 @@ class Bench {
 
   void CheckParams(const ParamRead& read) {
     for (int q = 0; q < kQ; ++q) {
-      const auto lane = static_cast<size_t>(read.group * kQ + q);
+      const auto lane = static_cast<size_t>(read.group) * kQ + static_cast<size_t>(q);
       const uint64_t even = read.tile->params[read.leaky ? 2 : 0][lane],
                      odd = read.tile->params[read.leaky ? 3 : 1][lane];
-      ASSERT_EQ(GetBits(dut_.param_data_o, q * 128, 64), even) << "lane " << lane;
-      ASSERT_EQ(GetBits(dut_.param_data_o, q * 128 + 64, 64), odd & ((uint64_t{1} << 47) - 1)) << "lane " << lane;
-      ++checked_params_;
+      ASSERT_EQ(GetBits(dut.param_data_o, q * 128, 64), even) << "lane " << lane;
+      ASSERT_EQ(GetBits(dut.param_data_o, q * 128 + 64, 64), odd & ((uint64_t{1} << 47) - 1)) << "lane " << lane;
+      ++checked_params;
     }
   }
 
   void CheckPairs(const Row& row) {
     for (int pair = 0; pair < kShape.f / 2; ++pair) {
       for (int n = 0; n < 16; ++n) {
-        ASSERT_EQ(GetBits(dut_.wf_o, (pair * 16 + n) * 10, 10), row.tile->Field(row.row, pair, n, kShape))
+        ASSERT_EQ(GetBits(dut.wf_o, (pair * 16 + n) * 10, 10), row.tile->Field(row.row, pair, n, kShape))
             << "pair " << pair << " weight " << n;
-        checked_weights_ += 2;
+        checked_weights += 2;
       }
     }
   }
@@ -190,10 +190,10 @@ class Bench {
   void CheckLanes(const Row& row) {
     int s = 0;
     for (const int lane : kShape.positions(false)) {
-      ASSERT_EQ(GetBits(dut_.ws_o, s++ * 64, 64),
+      ASSERT_EQ(GetBits(dut.ws_o, s++ * 64, 64),
                 row.tile->rows[static_cast<size_t>(row.row)][static_cast<size_t>(lane)])
           << "lane " << lane;
-      checked_weights_ += 16;
+      checked_weights += 16;
     }
   }
 
@@ -213,21 +213,21 @@ AxiMemoryOptions Sized(AxiMemoryOptions options) {
 
 void AddRandomInstructions(Bench& bench, int count) {
   for (int i = 0; i < count; ++i) {
-    const int param_rows = bench.random_() % 2 == 0 ? 2 : 4;
-    const bool diagonal = kShape.lanes() / kShape.ports % 16 == 0 && bench.random_() % 2 == 0;
-    bench.Add(1 + static_cast<int>(bench.random_() % 4), param_rows, 1 + static_cast<int>(bench.random_() % 40),
+    const int param_rows = bench.random() % 2 == 0 ? 2 : 4;
+    const bool diagonal = kShape.lanes() / kShape.ports % 16 == 0 && bench.random() % 2 == 0;
+    bench.Add(1 + static_cast<int>(bench.random() % 4), param_rows, 1 + static_cast<int>(bench.random() % 40),
               diagonal);
   }
 }
 
 void RunToEnd(Bench& bench, double busy, uint64_t limit, double drain_busy) {
-  while (!bench.Finished() && bench.cycle_ < limit && !testing::Test::HasFatalFailure()) bench.Step(busy, drain_busy);
-  ASSERT_TRUE(bench.Finished()) << bench.completed_ << " of " << bench.instructions_.size() << " instructions, row "
-                                << bench.head_ << " of " << bench.rows();
+  while (!bench.Finished() && bench.cycle < limit && !testing::Test::HasFatalFailure()) bench.Step(busy, drain_busy);
+  ASSERT_TRUE(bench.Finished()) << bench.completed << " of " << bench.instructions.size() << " instructions, row "
+                                << bench.head << " of " << bench.rows();
   for (int i = 0; i < 20; ++i) bench.Cycle();
-  EXPECT_TRUE(bench.dut_.idle_o);
-  EXPECT_EQ(bench.errors_, 0u);
-  EXPECT_EQ(bench.memory_.statistics().violations, 0u) << bench.memory_.statistics().first_violation;
+  EXPECT_TRUE(bench.dut.idle_o);
+  EXPECT_EQ(bench.errors, 0u);
+  EXPECT_EQ(bench.memory.statistics().violations, 0u) << bench.memory.statistics().first_violation;
 }
 
 void RunToEnd(Bench& bench, double busy, uint64_t limit) {
@@ -241,8 +241,8 @@ TEST(WgtTest, HoldsRandomTilesUntilTheyAreReleased) {
     AddRandomInstructions(bench, 20);
     ASSERT_NO_FATAL_FAILURE(RunToEnd(bench, busy, 400'000));
     EXPECT_GT(bench.rows(), 600u);
-    EXPECT_GT(bench.checked_weights_, 5'000u);
-    EXPECT_GT(bench.checked_params_, 500u);
+    EXPECT_GT(bench.checked_weights, 5'000u);
+    EXPECT_GT(bench.checked_params, 500u);
   }
 }
 
@@ -250,21 +250,21 @@ TEST(WgtTest, HoldsTheParametersOfTilesUntilTheyAreDrained) {
   Bench bench(Sized(AxiMemoryOptions::Ideal(kShape.ports)), 6);
   for (int i = 0; i < 20; ++i) bench.Add(1 + i % 3, 2 + i % 2 * 2, 1 + i % 4);
   ASSERT_NO_FATAL_FAILURE(RunToEnd(bench, 0.9, 100'000, 0.02));
-  EXPECT_GT(bench.checked_params_, 500u);
+  EXPECT_GT(bench.checked_params, 500u);
 }
 
 TEST(WgtTest, FillsTheRingAndNoMore) {
   Bench bench(Sized(AxiMemoryOptions::Ideal(kShape.ports)), 8);
   bench.Add(1, 2, MSQ_WDEPTH + 30);
   for (int i = 0; i < (MSQ_WDEPTH + 100) * 25; ++i) {
-    bench.dut_.cmd_valid_i = 0;
+    bench.dut.cmd_valid_i = 0;
     bench.Step(0);
   }
   EXPECT_EQ(bench.rows_avail(), MSQ_WDEPTH);
-  EXPECT_EQ(bench.completed_, 0u);
-  EXPECT_FALSE(bench.dut_.idle_o);
+  EXPECT_EQ(bench.completed, 0u);
+  EXPECT_FALSE(bench.dut.idle_o);
   ASSERT_NO_FATAL_FAILURE(RunToEnd(bench, 0.3, 100'000));
-  EXPECT_GT(bench.checked_weights_, 0u);
+  EXPECT_GT(bench.checked_weights, 0u);
 }
 
 TEST(WgtTest, TakesABeatACycleAndPortDespiteTheLatency) {
@@ -275,7 +275,7 @@ TEST(WgtTest, TakesABeatACycleAndPortDespiteTheLatency) {
     Bench bench(Sized(options), 9);
     for (int i = 0; i < 6; ++i) bench.Add(3, 2, 36);
     RunToEnd(bench, 1, 100'000);
-    const AxiMemoryStatistics& statistics = bench.memory_.statistics();
+    const AxiMemoryStatistics& statistics = bench.memory.statistics();
     const double rate =
         static_cast<double>(statistics.read_beats) / static_cast<double>(statistics.cycles) / kShape.ports;
     RecordProperty(dram ? "rate_dram" : "rate", std::to_string(rate));
@@ -288,25 +288,25 @@ TEST(WgtTest, AnAbortForgetsEverything) {
   Bench bench(Sized(AxiMemoryOptions::RandomStalls(3, kShape.ports)), 10);
   for (int round = 0; round < 12; ++round) {
     AddRandomInstructions(bench, 3);
-    const auto cycles = bench.random_() % 2000;
+    const auto cycles = bench.random() % 2000;
     for (uint64_t i = 0; i < cycles; ++i) bench.Step(0.1);
     for (int i = 0; i < 6; ++i) bench.Cycle();  // reads in flight
-    bench.dut_.abort_i = 1;
-    const auto before = bench.memory_.statistics().read_bursts;
+    bench.dut.abort_i = 1;
+    const auto before = bench.memory.statistics().read_bursts;
     int waited = 0;
-    for (; (waited < 8 || !bench.dut_.idle_o) && waited < 1000; ++waited) bench.Cycle();
+    for (; (waited < 8 || !bench.dut.idle_o) && waited < 1000; ++waited) bench.Cycle();
     EXPECT_LT(waited, 1000);
-    EXPECT_LE(bench.memory_.statistics().read_bursts, before + static_cast<uint64_t>(kShape.ports));
+    EXPECT_LE(bench.memory.statistics().read_bursts, before + static_cast<uint64_t>(kShape.ports));
     EXPECT_EQ(bench.rows_avail(), 0);
-    bench.dut_.abort_i = 0;
+    bench.dut.abort_i = 0;
     for (int i = 0; i < 20; ++i) bench.Cycle();
-    EXPECT_TRUE(bench.dut_.idle_o);
+    EXPECT_TRUE(bench.dut.idle_o);
     bench.Clear();
-    bench.next_dram_ = 0;
+    bench.next_dram = 0;
   }
   AddRandomInstructions(bench, 5);
   ASSERT_NO_FATAL_FAILURE(RunToEnd(bench, 0.2, 200'000));
-  EXPECT_GT(bench.checked_weights_, 1000u);
+  EXPECT_GT(bench.checked_weights, 1000u);
 }
 
 }  // namespace
