@@ -37,7 +37,7 @@ void AddRepositoryOptions(CLI::App* app, ModelRepository::Options* options, int*
   app->add_option("--load-model", options->startup_models, "explicit: loaded at the start; may repeat; * is all");
 }
 
-void AddLimits(CLI::App* app, ServerOptions* options) {
+void AddLimits(CLI::App* app, ServerOptions* options, int* answer_timeout_seconds) {
   app->add_option("--threads", options->threads, "threads that one inference may use; 0: the machine's");
   app->add_option("--workers", options->workers, "batches at a time on the CPU");
   app->add_option("--queue-capacity", options->queue_capacity, "requests of a model that may wait");
@@ -46,6 +46,8 @@ void AddLimits(CLI::App* app, ServerOptions* options) {
   app->add_option("--max-message-bytes", options->max_message_bytes, "largest request and answer");
   app->add_option("--grpc-compression", options->grpc_compression,
                   "takes compressed messages, which may inflate beyond any limit: for trusted clients");
+  app->add_option("--answer-timeout-seconds", *answer_timeout_seconds, "for a client to read an answer")
+      ->check(CLI::PositiveNumber);
   const std::map<std::string, bool> full = {{"UNAVAILABLE", false}, {"RESOURCE_EXHAUSTED", true}};
   app->add_option("--queue-full-status", options->full_is_exhausted, "status that a full queue answers with")
       ->transform(CLI::CheckedTransformer(full).description("UNAVAILABLE|RESOURCE_EXHAUSTED"))
@@ -65,7 +67,7 @@ void AddSecurityOptions(CLI::App* app, ServerOptions* options) {
 
 int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> platforms) {
   ServerOptions options;
-  int drain_grace_seconds = 30, drain_delay_seconds = 0, poll_seconds = 15, trace_rate = 0;
+  int drain_grace_seconds = 30, drain_delay_seconds = 0, poll_seconds = 15, answer_timeout_seconds = 60, trace_rate = 0;
   CLI::App app("Serves 4-bit MSQ networks over the Open Inference Protocol v2");
   app.set_version_flag("--version", MSQ_VERSION);
   app.option_defaults()->always_capture_default();
@@ -77,7 +79,7 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   app.add_option("--http-address", options.http_address, "HOST:PORT of the REST protocol");
   app.add_option("--metrics-address", options.metrics_address, "HOST:PORT of /metrics");
 
-  AddLimits(&app, &options);
+  AddLimits(&app, &options, &answer_timeout_seconds);
   AddSecurityOptions(&app, &options);
   app.add_option("--trace-file", options.trace_file, "where traces are written");
   app.add_option("--trace-rate", trace_rate, "one of so many requests is traced, 0 none; needs --trace-file")
@@ -94,6 +96,7 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
 
   if (trace_rate > 0) options.trace = {{"trace_level", {"TIMESTAMPS"}}, {"trace_rate", {std::to_string(trace_rate)}}};
   options.repository.poll_interval = absl::Seconds(poll_seconds);
+  options.answer_timeout = absl::Seconds(answer_timeout_seconds);
 
   // gRPC's own log lines would stand beside ours when a port is in use; GRPC_VERBOSITY brings them back.
   setenv("GRPC_VERBOSITY", "NONE", 0);

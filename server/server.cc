@@ -7,7 +7,6 @@
 #include <thread>
 #include <utility>
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
@@ -24,6 +23,7 @@
 #include "server/network/listener.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/rpc/grpc_service.h"
+#include "server/rpc/reflection_service.h"
 
 namespace msq::server {
 namespace {
@@ -53,6 +53,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
   if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
   if (options.response_cache_bytes < 0) return InvalidArgument("response cache bytes must not be negative");
+  if (options.answer_timeout <= absl::ZeroDuration()) return InvalidArgument("answer timeout must be positive");
   if (options.queue_capacity < 1) return InvalidArgument("queue capacity must be positive");
   if (options.max_queued_bytes < 1) return InvalidArgument("max queued bytes must be positive");
   if (options.max_message_bytes < 1024 || options.max_message_bytes > std::numeric_limits<int32_t>::max()) {
@@ -95,6 +96,7 @@ class Server::Impl {
       : options_(options), backends_(std::move(backends)), platforms_(std::move(platforms)) {}
   ~Impl() {
     Shutdown(absl::ZeroDuration(), absl::ZeroDuration());
+    http_.reset();                                                // the answers that it has not sent are counted
     repository_.reset();                                          // its loads end before what they tell of
     engine_.reset();                                              // waits for the answers
     for (const auto& scheduler : schedulers_) scheduler->Stop();  // models may have lanes in several
@@ -119,7 +121,7 @@ class Server::Impl {
     core_ = std::make_unique<ProtocolService>(
         ProtocolService::Parts{repository_.get(), engine_.get(), &regions_, tracer_.get(), tokens_.get()},
         ProtocolService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
-    service_ = std::make_unique<GrpcService>(core_.get(), 4 * options_.max_message_bytes);
+    service_ = std::make_unique<GrpcService>(core_.get(), 4 * options_.max_message_bytes, options_.answer_timeout);
     http_service_ = std::make_unique<HttpService>(core_.get(), static_cast<uint64_t>(options_.max_message_bytes));
     MSQ_RETURN_IF_ERROR(StartGrpc());
     return StartHttp();
@@ -190,10 +192,7 @@ class Server::Impl {
   }
 
   absl::Status StartGrpc() {
-    // gRPC's health service brings no descriptor; naming ours keeps it in the program for reflection.
-    grpc::health::v1::HealthCheckRequest::descriptor();
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     auto listener = Listener::Open(options_.grpc_address);
     if (!listener.ok()) return WithContext(listener.status(), "cannot listen on grpc address ", options_.grpc_address);
     grpc_listener_ = *std::move(listener);
@@ -214,6 +213,7 @@ class Server::Impl {
     grpc_acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials_);
     builder.RegisterService(service_.get());
+    builder.RegisterService(&reflection_);
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
     health_ = grpc_->GetHealthCheckService();
@@ -236,6 +236,7 @@ class Server::Impl {
     options.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 2, kMaxHttpThreads);
     options.max_body_bytes = static_cast<uint64_t>(options_.max_message_bytes);
     options.max_total_body_bytes = 16 * options.max_body_bytes;
+    options.answer_timeout = options_.answer_timeout;
     options.error_page = RefusalPage;
     options.check_head = [this](const WebRequest& head) { return http_service_->CheckHead(head); };
     auto server = WebServer::Start(
@@ -261,6 +262,9 @@ class Server::Impl {
   std::unique_ptr<InferenceEngine> engine_;
   std::unique_ptr<ProtocolService> core_;
   std::unique_ptr<GrpcService> service_;
+  // gRPC's health service brings no descriptor; asking ours for its name keeps it in the program.
+  ReflectionService reflection_{{inference::GRPCInferenceService::service_full_name(),
+                                 grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()}};
   std::unique_ptr<HttpService> http_service_;
   std::unique_ptr<WebServer> http_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor_;

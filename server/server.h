@@ -32,7 +32,8 @@ struct ServerOptions {
   int queue_capacity = 16384;                   // requests of a model that wait, where its configuration says nothing
   int64_t max_queued_bytes = int64_t{1} << 30;  // requests under way, and answers that are not read yet
   int64_t max_message_bytes = int64_t{1} << 27;
-  bool full_is_exhausted = false;  // a full queue answers RESOURCE_EXHAUSTED
+  absl::Duration answer_timeout = absl::Seconds(60);  // for a client to read an answer, before it is cut off
+  bool full_is_exhausted = false;                     // a full queue answers RESOURCE_EXHAUSTED
   // Takes compressed gRPC messages. gRPC inflates a message before it looks at its size: a small one may become a
   // thousand times as large as max_message_bytes.
   bool grpc_compression = false;

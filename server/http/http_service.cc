@@ -29,10 +29,14 @@ struct HttpCall {
   Route route;
   Caller caller;
 
-  void Respond(int status, const Json& json) const {
-    exchange->Respond({status, {{"Content-Type", kJsonType}}, DumpJson(json)});
+  void Respond(WebResponse response) const {
+    response.held = std::make_shared<HeldBytes>(core->Hold(static_cast<int64_t>(response.body.size())));
+    exchange->Respond(std::move(response));
   }
-  void Respond(const absl::Status& error) const { exchange->Respond(ErrorResponse(error)); }
+  void Respond(int status, const Json& json) const {
+    Respond(WebResponse{status, {{"Content-Type", kJsonType}}, DumpJson(json)});
+  }
+  void Respond(const absl::Status& error) const { Respond(ErrorResponse(error)); }
 };
 
 template <typename Request, typename Response>
@@ -178,10 +182,11 @@ absl::Status ReadInference(const HttpCall& call, Inference* inference) {
 void WriteInference(const HttpCall& call, const Inference& inference) {
   auto answer = InferResponseToJson(inference.response, inference.binary_outputs);
   if (!answer.ok()) return call.Respond(answer.status());
-  WebResponse response{200, {{"Content-Type", answer->json_bytes ? "application/octet-stream" : kJsonType}}, ""};
+  WebResponse response;
+  response.headers = {{"Content-Type", answer->json_bytes ? "application/octet-stream" : kJsonType}};
   if (answer->json_bytes) response.headers.emplace_back(kJsonBytesHeader, std::to_string(*answer->json_bytes));
   response.body = std::move(answer->body);
-  call.exchange->Respond(std::move(response));
+  call.Respond(std::move(response));
 }
 
 // On a thread of a worker, which no exception may reach: JSON is many times as large as the tensor that it says.
@@ -190,8 +195,8 @@ void RespondInference(const HttpCall& call, const Inference& inference, const ab
   try {
     WriteInference(call, inference);
   } catch (const std::bad_alloc&) {
-    call.exchange->Respond(
-        {503, {{"Content-Type", kJsonType}, {"Retry-After", "1"}}, R"({"error":"no memory for the answer"})"});
+    call.exchange->Respond(WebResponse{
+        503, {{"Content-Type", kJsonType}, {"Retry-After", "1"}}, R"({"error":"no memory for the answer"})"});
   }
 }
 

@@ -267,6 +267,17 @@ TEST_F(HttpServiceTest, AFullQueueSaysWhenToTryAgain) {
   EXPECT_EQ(first->Get().status, 200);
 }
 
+TEST_F(HttpServiceTest, AnswersCountUntilTheyAreSent) {
+  Open({.repository = {}, .engine = {.max_queued_bytes = 1000}, .workers = 1, .queue_capacity = 256, .cache_bytes = 0});
+  std::vector<WebResponse> unsent;
+  do unsent.push_back(Post("/v2/models/m/infer", Request(1, 7)));
+  while (unsent.back().status == 200 && unsent.size() < 100);
+  EXPECT_GT(unsent.size(), 1u);
+  EXPECT_EQ(Bad(unsent.back(), 503), "Exceeds maximum queue size");
+  unsent.clear();
+  EXPECT_EQ(Post("/v2/models/m/infer", Request(1, 7)).status, 200);
+}
+
 TEST_F(HttpServiceTest, AClientThatGoesAwayCancelsWhatWaits) {
   Open({.repository = {}, .engine = {}, .workers = 1, .queue_capacity = 256, .cache_bytes = 0});
   stack_.control().Hold();

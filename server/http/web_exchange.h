@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ struct WebResponse {
   int status = 200;
   WebHeaders headers;
   std::string body;
+  std::shared_ptr<const void> held = nullptr;  // let go when the answer is sent, or the client is gone
 };
 
 // One request and the way to answer it. Thread-safe. The first answer counts; an exchange that goes without one answers

@@ -35,8 +35,10 @@ class WebServer {
     uint64_t max_body_bytes = uint64_t{1} << 20;
     // Bodies that are received or being answered, all together; more are refused (503).
     uint64_t max_total_body_bytes = uint64_t{16} << 20;
-    // For each of: the next request's headers, a body, an answer's way to the client.
+    // For each of: the next request's headers, a body.
     absl::Duration step_timeout = absl::Seconds(60);
+    // For an answer's way to the client.
+    absl::Duration answer_timeout = absl::Seconds(60);
     // For each of: TLS's handshake, the first request's headers.
     absl::Duration first_timeout = absl::Seconds(15);
     // Called with a request that has a body before this is read; an answer refuses it, and closes the connection.

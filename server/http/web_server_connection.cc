@@ -248,9 +248,11 @@ class StreamConnection final : public WebConnection {
     LogVerbose(1, "HTTP ", peer_, " ", request_line_, ": ", response.status);
     response_->content_length(response.body.size());
     if (!head_) response_->body() = std::move(response.body);
-    LimitStep();
+    sending_ = std::move(response.held);
+    Limit(state_->options.answer_timeout);
     http::async_write(stream_, *response_, [self = Self()](beast::error_code error, size_t) {
       self->response_.reset();
+      self->sending_.reset();
       self->Refund();
       if (error) return;
       if (self->refused_ && !self->state_->stopping) return self->Linger();
@@ -288,6 +290,7 @@ class StreamConnection final : public WebConnection {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;
+  std::shared_ptr<const void> sending_;
   std::weak_ptr<WebExchange> exchange_;
   uint64_t charged_ = 0;
   bool first_ = true;    // no request has been read yet

@@ -1,5 +1,6 @@
 #include "server/http/web_server.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -18,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "base/status.h"
 #include "server/testing/raw_http_client.h"
+#include "server/testing/serving_stack.h"
 
 namespace msq::server {
 namespace {
@@ -158,6 +160,26 @@ TEST_F(WebServerTest, SlowClientsAreClosedAndOthersServed) {
   EXPECT_EQ(silent.ReadAll(), "<closed>");
   EXPECT_THAT(slow_headers.ReadAll(), Not(HasSubstr("200")));
   EXPECT_THAT(slow_body.ReadAll(), Not(HasSubstr("200")));
+}
+
+TEST_F(WebServerTest, AnswersAreHeldUntilTheyAreSentOrNotReadInTime) {
+  options_.answer_timeout = absl::Milliseconds(300);
+  std::atomic<std::weak_ptr<const void>> held;
+  ASSERT_TRUE(Start([&held](const std::shared_ptr<WebExchange>& exchange) {
+                const auto hold = std::make_shared<int>();
+                held = hold;
+                const size_t bytes = exchange->request().path == "/large" ? 64 << 20 : 10;  // more than sockets buffer
+                exchange->Respond({200, {}, std::string(bytes, 'x'), hold});
+              }).ok());
+  Client client(port());
+  client.Send("GET / HTTP/1.1\r\n\r\n");
+  client.ReadUntil("xxxxxxxxxx");
+  EXPECT_TRUE(testing::Eventually([&] { return held.load().expired(); }));
+  client.Send("GET /large HTTP/1.1\r\n\r\n");
+  client.ReadUntil("xxxxx");
+  EXPECT_FALSE(held.load().expired());
+  EXPECT_TRUE(testing::Eventually([&] { return held.load().expired(); }));
+  EXPECT_LT(client.ReadAll().size(), size_t{64} << 20);
 }
 
 TEST_F(WebServerTest, ConnectionsAndBytesUnderWayAreBounded) {

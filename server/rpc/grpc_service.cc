@@ -3,13 +3,11 @@
 #include <memory>
 #include <utility>
 
-#include "absl/time/time.h"
-#include "base/log.h"
-#include "server/protocol/reason.h"
 #include "server/rpc/arena_messages.h"
 #include "server/rpc/infer_stream.h"
 #include "server/rpc/raw_message.h"
 #include "server/rpc/status_to_grpc.h"
+#include "server/rpc/unary_reactor.h"
 
 namespace msq::server {
 namespace {
@@ -23,19 +21,10 @@ Caller CallerOf(const Context& context) {
   return {std::string(it->second.data(), it->second.size())};
 }
 
-void FinishCall(Context* context, const char* name, grpc::ServerUnaryReactor* reactor, const absl::Status& status) {
-  if (GetLogSettings().verbose_level >= 1) {
-    LogVerbose(1, "gRPC ", context->peer(), " ", name, ": ", absl::StatusCodeToString(status.code()));
-  }
-  if (const std::string reason = Reason(status); !reason.empty()) context->AddTrailingMetadata(kReasonMetadata, reason);
-  reactor->Finish(ToGrpc(status));
-}
-
-// One ModelInfer under way; owns itself.
-class InferReactor final : public grpc::ServerUnaryReactor {
+// One ModelInfer under way.
+class InferReactor final : public UnaryReactor {
  public:
-  InferReactor(ProtocolService* core, Context* context, grpc::ByteBuffer* answer)
-      : core_(core), context_(context), answer_(answer) {}
+  using UnaryReactor::UnaryReactor;
 
   inference::ModelInferRequest* request() { return messages_->request; }
 
@@ -49,28 +38,18 @@ class InferReactor final : public grpc::ServerUnaryReactor {
     request_ = core_->ModelInfer(caller, std::move(call));
   }
 
-  // The messages go as soon as they are not needed any more: the client may take its time to read, or never do.
+  // The messages go as soon as they are not needed any more: the client may take its time to read.
   void Answer(absl::Status status) {
     if (status.ok()) status = SerializeMessage(*messages_->response, answer_);
     messages_.reset();
-    held_ = core_->Hold(static_cast<int64_t>(answer_->Length()));
-    FinishCall(context_, "ModelInfer", this, status);
+    End(status);
   }
 
   void OnCancel() override { core_->Cancel(request_); }
-  void OnDone() override { delete this; }
-
-  // "Not API", but what gRPC's own default reactor says of itself: the two reactions above do so little that they run
-  // where they fall due. Else each goes to gRPC's executor, whose one thread would wake up for every request.
-  bool InternalInlineable() override { return true; }
 
  private:
   using Messages = ArenaMessages<inference::ModelInferRequest, inference::ModelInferResponse>;
-  ProtocolService* const core_;
-  Context* const context_;
-  grpc::ByteBuffer* const answer_;
   std::unique_ptr<Messages> messages_ = std::make_unique<Messages>();
-  HeldBytes held_;
   RequestHandle request_;
 };
 
@@ -89,15 +68,14 @@ template <typename Request, typename Response>
 grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
                                               absl::Status (ProtocolService::*rpc)(const Caller&, const Request&,
                                                                                    Response*)) {
-  Reactor* reactor = call.context->DefaultReactor();
+  auto* reactor = new UnaryReactor(core_, &watch_, call.name, call.context, call.response);
   const Caller caller = CallerOf(*call.context);
   Request request;
   Response response;
   int64_t memory;
   absl::Status status = Read(caller, call.request, &request, &memory);
   if (status.ok()) status = (core_->*rpc)(caller, request, &response);
-  if (status.ok()) status = SerializeMessage(response, call.response);
-  FinishCall(call.context, call.name, reactor, status);
+  reactor->Answer(status, response);
   return reactor;
 }
 
@@ -109,24 +87,22 @@ grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
     Request request;
     Response response;
   };
-  Reactor* reactor = call.context->DefaultReactor();
+  auto* reactor = new UnaryReactor(core_, &watch_, call.name, call.context, call.response);
   const Caller caller = CallerOf(*call.context);
   const auto messages = std::make_shared<Messages>();
   int64_t memory;
   if (absl::Status status = Read(caller, call.request, &messages->request, &memory); !status.ok()) {
-    FinishCall(call.context, call.name, reactor, status);
+    reactor->Answer(status, messages->response);
     return reactor;
   }
-  (core_->*rpc)(caller, messages->request, &messages->response, [call, reactor, messages](absl::Status status) {
-    if (status.ok()) status = SerializeMessage(messages->response, call.response);
-    FinishCall(call.context, call.name, reactor, status);
-  });
+  (core_->*rpc)(caller, messages->request, &messages->response,
+                [reactor, messages](const absl::Status& status) { reactor->Answer(status, messages->response); });
   return reactor;
 }
 
 grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
-  auto* reactor = new InferReactor(core_, context, response);
+  auto* reactor = new InferReactor(core_, &watch_, "ModelInfer", context, response);
   const Caller caller = CallerOf(*context);
   int64_t memory;
   const absl::Status status = Read(caller, const_cast<grpc::ByteBuffer*>(request), reactor->request(), &memory);
@@ -139,7 +115,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::ModelS
                                                         int64_t* memory) {
     return Read(caller, bytes, request, memory);
   };
-  auto stream = std::make_shared<InferStream>(this, core_, context, CallerOf(*context), read);
+  auto stream = std::make_shared<InferStream>(this, core_, &watch_, context, CallerOf(*context), read);
   bool closing;
   {
     std::lock_guard lock(mutex_);

@@ -40,10 +40,11 @@ struct InferStream::Exchange {
   int64_t bytes = 0;  // of what is held: the request, then the answer
 };
 
-InferStream::InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context,
-                         Caller caller, Read read)
+InferStream::InferStream(GrpcService* service, ProtocolService* core, AnswerWatch* watch,
+                         grpc::CallbackServerContext* context, Caller caller, Read read)
     : service_(service),
       core_(core),
+      watch_(watch),
       context_(context),
       caller_(std::move(caller)),
       read_(std::move(read)),
@@ -147,6 +148,7 @@ void InferStream::Answered(Exchange* exchange, absl::Status status) {
 }
 
 void InferStream::OnWriteDone(bool ok) {
+  sent_.Sent();
   Step step;
   {
     std::lock_guard lock(mutex_);
@@ -222,7 +224,10 @@ InferStream::Step InferStream::NextStep() {
 }
 
 void InferStream::Take(Step step) {
-  if (step.write != nullptr) return StartWrite(step.write);
+  if (step.write != nullptr) {
+    sent_.Sending(watch_, context_);
+    return StartWrite(step.write);
+  }
   if (!step.finish) return;
   if (const std::string reason = Reason(end_); !reason.empty()) context_->AddTrailingMetadata(kReasonMetadata, reason);
   Finish(ToGrpc(end_));

@@ -13,6 +13,7 @@
 
 #include "proto/inference.grpc.pb.h"
 #include "server/engine/protocol_service.h"
+#include "server/rpc/answer_watch.h"
 
 namespace msq::server {
 
@@ -25,8 +26,8 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // Fills a request from its bytes, and says how much memory it takes.
   using Read = std::function<absl::Status(grpc::ByteBuffer*, inference::ModelInferRequest*, int64_t*)>;
 
-  InferStream(GrpcService* service, ProtocolService* core, grpc::CallbackServerContext* context, Caller caller,
-              Read read);
+  InferStream(GrpcService* service, ProtocolService* core, AnswerWatch* watch, grpc::CallbackServerContext* context,
+              Caller caller, Read read);
   ~InferStream() override;
 
   void Start();
@@ -37,7 +38,7 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  // As InferReactor in grpc_service.cc: gRPC may call the two above where they fall due.
+  // As UnaryReactor in grpc_service.cc: gRPC may call the two above where they fall due.
   bool InternalInlineable() override { return true; }
 
  private:
@@ -58,12 +59,14 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   GrpcService* const service_;
   ProtocolService* const core_;
+  AnswerWatch* const watch_;
   grpc::CallbackServerContext* const context_;
   const Caller caller_;
   const Read read_;
   const absl::Time deadline_;
   const bool errors_end_stream_;
 
+  AnswerWatch::Answer sent_;  // the one that is being written
   std::mutex mutex_;
   std::deque<std::unique_ptr<Exchange>> exchanges_;  // in order of arrival; the front one may be being written
   std::unique_ptr<Exchange> incoming_;               // being read

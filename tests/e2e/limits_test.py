@@ -1,4 +1,5 @@
 """What clients can make the daemon hold: by messages that grow when they are read, and by answers that nobody reads."""
+import queue
 import re
 import time
 import unittest
@@ -68,6 +69,14 @@ class MessagesTest(Limits):
         self.assertEqual(error.code(), grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(self.stub.ModelInfer(request(self.fixture.pixels[:1]), metadata=metadata).model_name, "sample")
 
+    def test_reflection_reads_no_more_than_a_question(self):
+        self.start()
+        call = self.daemon.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        with self.assertRaises(grpc.RpcError) as caught:
+            next(call(iter([b"\xfb\x01\xfc\x01" * MIB]), timeout=30))
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT, caught.exception.details())
+        self.assertLess(self.resident_bytes("VmHWM"), 100 * MIB)
+
     def test_small_parts_are_bounded_by_the_memory_that_they_take(self):
         self.start("--max-message-bytes", 20 * MIB)
         for name in ("ModelInfer", "RepositoryModelLoad"):
@@ -108,6 +117,29 @@ class UnreadAnswersTest(Limits):
             self.assertIn(("x-msq-reason", "queue_full"), [tuple(pair) for pair in error.trailing_metadata()])
             client.close()
             self.eventually(lambda: self.serves(message))
+
+    def test_who_does_not_read_in_time_is_cut_off(self):
+        self.start("--max-queued-bytes", 16384, "--answer-timeout-seconds", 1)
+        message = request(self.fixture.pixels.repeat(8, axis=0)[:32])
+        for method in ("ModelInfer", "ModelStreamInfer"):
+            client = SilentClient(self.daemon.url)
+            self.addCleanup(client.close)
+            before = self.answered()
+            for i in range(20):
+                client.call(method, message.SerializeToString())
+                self.eventually(lambda: self.answered() == before + i + 1)
+            self.assertFalse(self.serves(message))
+            self.eventually(lambda: self.serves(message))  # though the client stays
+        stream = self.daemon.channel.stream_stream(
+            "/inference.GRPCInferenceService/ModelStreamInfer", request_serializer=lambda request: request,
+            response_deserializer=inference_pb2.ModelStreamInferResponse.FromString)
+        requests = queue.Queue()
+        answers = stream(iter(requests.get, None), timeout=30)
+        for pause in (0, 1.5):  # a stream may rest for as long as it likes
+            time.sleep(pause)
+            requests.put(message.SerializeToString())
+            self.assertEqual(next(answers).error_message, "")
+        requests.put(None)
 
     def serves(self, message):
         try:

@@ -9,8 +9,7 @@ from google.protobuf import descriptor_pb2
 
 import harness
 from harness import inference_pb2, logits, request
-from proto import health_pb2, health_pb2_grpc
-from tests.e2e import reflection_pb2, reflection_pb2_grpc
+from proto import health_pb2, health_pb2_grpc, reflection_pb2, reflection_pb2_grpc
 
 
 class ServingTest(unittest.TestCase):
@@ -113,13 +112,28 @@ class ServingTest(unittest.TestCase):
             return list(stub.ServerReflectionInfo(iter(requests), timeout=20))
 
         services = {s.name for s in answers(ask(list_services=""))[0].list_services_response.service}
-        self.assertLessEqual({"inference.GRPCInferenceService", "grpc.health.v1.Health"}, services)
+        self.assertEqual({"inference.GRPCInferenceService", "grpc.health.v1.Health",
+                          "grpc.reflection.v1alpha.ServerReflection"}, services)
         for service in ("inference.GRPCInferenceService", "grpc.health.v1.Health"):
             answer = answers(ask(file_containing_symbol=service))[0]
             files = [descriptor_pb2.FileDescriptorProto.FromString(f)
                      for f in answer.file_descriptor_response.file_descriptor_proto]
             names = {f"{f.package}.{s.name}" for f in files for s in f.service}
             self.assertIn(service, names)
+            self.assertLessEqual({d for f in files for d in f.dependency}, {f.name for f in files})
+            self.assertEqual(answers(ask(file_by_filename=files[0].name))[0].file_descriptor_response,
+                             answer.file_descriptor_response)
+
+        extension = reflection_pb2.ExtensionRequest(containing_type="inference.ModelInferRequest", extension_number=5)
+        missing = answers(ask(file_containing_symbol="no.Such"), ask(file_by_filename="no.proto"),
+                          ask(file_containing_extension=extension), ask(all_extension_numbers_of_type="no.Such"), ask())
+        self.assertEqual(
+            [(a.error_response.error_code, a.error_response.error_message) for a in missing],
+            [(5, "symbol 'no.Such' is not known"), (5, "file 'no.proto' is not known"),
+             (5, "extension 5 of 'inference.ModelInferRequest' is not known"), (5, "type 'no.Such' is not known"),
+             (3, "the request asks nothing that this protocol knows")])
+        numbers = answers(ask(all_extension_numbers_of_type="inference.ModelInferRequest"))[0]
+        self.assertEqual(numbers.all_extension_numbers_response.base_type_name, "inference.ModelInferRequest")
 
     def test_metrics_pass_promtool_and_count(self):
         before = self.daemon.metric("msq_images_total", backend="cpu", model="sample", version="1")
