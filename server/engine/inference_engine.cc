@@ -153,7 +153,7 @@ void InferenceEngine::Finish(Job& job, const absl::Status& status) {
     if (trace != 0) WriteTrace(job, trace);
     return absl::OkStatus();
   }).IgnoreError();
-  job.answer(status);
+  std::exchange(job.answer, nullptr)(status);  // what it holds goes before it is counted
   ++answered_;
 }
 

@@ -52,6 +52,8 @@ class HttpServiceTest : public ::testing::Test {
     stack_.folder().AddModel("n", 3, msq::testing::SampleModel());
   }
 
+  ~HttpServiceTest() override { stack_.Close(); }
+
   void Open(const testing::ServingStack::Options& options, const std::string& tokens_file = "") {
     stack_.Open(options);
     auto tokens = TokenStore::Open(tokens_file);

@@ -16,6 +16,13 @@
 namespace msq::server {
 namespace {
 
+struct Answering final : grpc::health::v1::Health::Service {
+  grpc::Status Check(grpc::ServerContext*, const grpc::health::v1::HealthCheckRequest*,
+                     grpc::health::v1::HealthCheckResponse*) override {
+    return grpc::Status::OK;
+  }
+};
+
 class TlsTest : public ::testing::Test {
  protected:
   TlsTest() : folder_(::testing::TempDir() + "tls_" + std::to_string(getpid())) {
@@ -45,8 +52,9 @@ class TlsTest : public ::testing::Test {
   grpc::StatusCode Call(const TlsFiles& files, const testing::TestIdentity& client = {}) {
     const auto credentials = CreateServerCredentials(files);
     EXPECT_TRUE(credentials.ok()) << credentials.status();
-    grpc::EnableDefaultHealthCheckService(true);
+    Answering health;
     grpc::ServerBuilder builder;
+    builder.RegisterService(&health);
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", *credentials, &port);
     const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

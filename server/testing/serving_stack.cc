@@ -17,6 +17,10 @@ ServingStack::ServingStack(std::vector<std::string> backends) {
 }
 
 ServingStack::~ServingStack() {
+  Close();
+}
+
+void ServingStack::Close() {
   for (const auto& control : controls_) control->Release();
   engine_.reset();  // waits for the answers
 }

@@ -32,6 +32,8 @@ class ServingStack {
   // Opened again it has the folder as it is then.
   void Open(const Options& options);
   void Open() { Open({}); }
+  // Answers what is under way; for what its callers use and this does not own.
+  void Close();
 
   TestRepository& folder() { return folder_; }
   FakeControl& control(size_t backend = 0) { return *controls_[backend]; }
