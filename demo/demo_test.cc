@@ -41,7 +41,7 @@ InkBox FindInk(const Cell& cell) {
   InkBox box;
   for (int y = 0; y < kCellPx; ++y) {
     for (int x = 0; x < kCellPx; ++x) {
-      if (cell[static_cast<size_t>(y * kCellPx + x)] == 0) continue;
+      if (cell[static_cast<size_t>(y) * kCellPx + static_cast<size_t>(x)] == 0) continue;
       box.top = std::min(box.top, y);
       box.bottom = std::max(box.bottom, y);
       box.left = std::min(box.left, x);

@@ -20,7 +20,7 @@ using Band = std::vector<Column>;
 Band HalveCell(const Cell& cell) {
   const auto at = [&cell](int row, int column) {
     if (row >= kCellPx || column >= kCellPx) return 0;
-    return static_cast<int>(cell[static_cast<size_t>(row * kCellPx + column)]);
+    return static_cast<int>(cell[static_cast<size_t>(row) * kCellPx + static_cast<size_t>(column)]);
   };
   const auto has_ink = [&at](int column) {
     for (int row = 0; row < kCellPx; ++row) {

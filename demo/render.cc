@@ -41,7 +41,7 @@ void Place(const FT_GlyphSlotRec& glyph, Cell& cell) {
       const int y = top + row;
       const int x = left + column - first;
       if (y < 0 || y >= kCellPx || x < 0 || x >= kCellPx) continue;
-      cell[static_cast<size_t>(y * kCellPx + x)] = ink_at(row, column);
+      cell[static_cast<size_t>(y) * kCellPx + static_cast<size_t>(x)] = ink_at(row, column);
     }
   }
 }

@@ -151,7 +151,7 @@ absl::Status ImportConv(OnnxNode& node) {
 }
 
 // Emits rows x columns of `weights`, stored [rows, columns] or (columns_first) [columns, rows].
-absl::Status FinishDense(OnnxNode& node, View view, const HostTensor& weights, bool columns_first, float gain,
+absl::Status FinishDense(OnnxNode& node, const View& view, const HostTensor& weights, bool columns_first, float gain,
                          int bias_index, float bias_gain) {
   if (!weights.is_float || weights.dims.size() != 2) return node.Invalid("its weights are not a 2-D float tensor");
   Linear dense;

@@ -14,7 +14,7 @@ onnx::AttributeProto& AddAttribute(onnx::NodeProto& node, std::string_view name,
 
 }  // namespace
 
-OnnxTestModel::OnnxTestModel(int opset, std::vector<int64_t> dims) {
+OnnxTestModel::OnnxTestModel(int opset, const std::vector<int64_t>& dims) {
   model.set_ir_version(8);
   model.add_opset_import()->set_version(opset);
   model.mutable_graph()->set_name("test");

@@ -12,7 +12,7 @@ namespace msq::quantizer {
 class OnnxTestModel {
  public:
   // One input "x" of `dims`; a dimension of 0 is left free ("N").
-  explicit OnnxTestModel(int opset, std::vector<int64_t> dims = {0, 2, 4, 4});
+  explicit OnnxTestModel(int opset, const std::vector<int64_t>& dims = {0, 2, 4, 4});
 
   onnx::NodeProto& Node(std::string_view op, const std::vector<std::string>& inputs, const std::string& output);
   void Floats(const std::string& name, const std::vector<int64_t>& dims, const std::vector<float>& values);

@@ -15,76 +15,76 @@ constexpr uint64_t kBase = 0x4000, kBytes = 0x4000;
 
 class Bench {
  public:
-  explicit Bench(AxiMemoryOptions options) : memory_((options.base = kBase, options.bytes = kBytes, options)) {
-    dut_.win_base_i = kBase;
-    dut_.win_size_i = kBytes;
+  explicit Bench(AxiMemoryOptions options) : memory((options.base = kBase, options.bytes = kBytes, options)) {
+    dut.win_base_i = kBase;
+    dut.win_size_i = kBytes;
     for (int i = 0; i < 3; ++i) Cycle();
-    dut_.rst_ni = 1;
+    dut.rst_ni = 1;
   }
 
   void Request(bool outside) {
-    const int beats = 1 + static_cast<int>(random_() % 16);
-    const uint64_t in_page = 8 * (random_() % static_cast<uint64_t>(512 - beats + 1));
-    const uint64_t page = outside ? kBytes / 4096 + random_() % 4 : random_() % (kBytes / 4096);
-    dut_.req_valid_i = 1;
-    dut_.req_addr_i = kBase + page * 4096 + in_page;
-    dut_.req_beats_i = static_cast<uint8_t>(beats);
+    const int burst = 1 + static_cast<int>(random() % 16);
+    const uint64_t in_page = 8 * (random() % static_cast<uint64_t>(512 - burst + 1));
+    const uint64_t page = outside ? kBytes / 4096 + random() % 4 : random() % (kBytes / 4096);
+    dut.req_valid_i = 1;
+    dut.req_addr_i = kBase + page * 4096 + in_page;
+    dut.req_beats_i = static_cast<uint8_t>(burst);
   }
 
   // Data come before or after their request, as long as they are in order.
   void Step(double give) {
-    if (dut_.wdata_valid_i == 0 && !due_.empty() && std::uniform_real_distribution<>(0, 1)(random_) < give) {
-      dut_.wdata_valid_i = 1;
-      dut_.wdata_i = random_();
+    if (dut.wdata_valid_i == 0 && !due.empty() && std::uniform_real_distribution<>(0, 1)(random) < give) {
+      dut.wdata_valid_i = 1;
+      dut.wdata_i = random();
     }
     Cycle();
   }
 
   void Cycle() {
-    DriveWritePort(dut_, memory_);
-    dut_.clk_i = 0;
-    dut_.eval();
-    errors_ += dut_.err_o;
-    range_errors_ += dut_.range_err_o;
-    const bool accepted = dut_.req_valid_i != 0 && dut_.req_ready_o != 0;
-    const bool taken = dut_.wdata_valid_i != 0 && dut_.wdata_ready_o != 0;
+    DriveWritePort(dut, memory);
+    dut.clk_i = 0;
+    dut.eval();
+    errors += dut.err_o;
+    range_errors += dut.range_err_o;
+    const bool accepted = dut.req_valid_i != 0 && dut.req_ready_o != 0;
+    const bool taken = dut.wdata_valid_i != 0 && dut.wdata_ready_o != 0;
     if (taken) {
-      ASSERT_FALSE(due_.empty());
-      if (due_.front() != 0) expected_[due_.front()] = dut_.wdata_i;
-      due_.pop_front();
-      ++beats_;
+      ASSERT_FALSE(due.empty());
+      if (due.front() != 0) expected[due.front()] = dut.wdata_i;
+      due.pop_front();
+      ++beats;
     }
     if (accepted) {
-      for (uint64_t i = 0; i < dut_.req_beats_i; ++i) {
-        const bool outside = dut_.req_addr_i + 8 * uint64_t{dut_.req_beats_i} > kBase + kBytes;
-        due_.push_back(outside ? 0 : dut_.req_addr_i + 8 * i);
+      for (uint64_t i = 0; i < dut.req_beats_i; ++i) {
+        const bool outside = dut.req_addr_i + 8 * uint64_t{dut.req_beats_i} > kBase + kBytes;
+        due.push_back(outside ? 0 : dut.req_addr_i + 8 * i);
       }
     }
-    if (dut_.rst_ni != 0 && dut_.idle_o != 0) {
-      EXPECT_EQ(memory_.port(0).bvalid, 0);
-      EXPECT_TRUE(due_.size() == (accepted ? dut_.req_beats_i : 0u));
+    if (dut.rst_ni != 0 && dut.idle_o != 0) {
+      EXPECT_EQ(memory.port(0).bvalid, 0);
+      EXPECT_TRUE(due.size() == (accepted ? dut.req_beats_i : 0u));
     }
-    SampleWritePort(dut_, memory_);
-    memory_.Tick();
-    dut_.clk_i = 1;
-    dut_.eval();
-    if (accepted) dut_.req_valid_i = 0;
-    if (taken) dut_.wdata_valid_i = 0;
+    SampleWritePort(dut, memory);
+    memory.Tick();
+    dut.clk_i = 1;
+    dut.eval();
+    if (accepted) dut.req_valid_i = 0;
+    if (taken) dut.wdata_valid_i = 0;
   }
 
   void Drain() {
-    for (int i = 0; i < 5000 && !(dut_.idle_o != 0 && due_.empty()); ++i) Step(1);
-    EXPECT_TRUE(dut_.idle_o);
-    EXPECT_TRUE(due_.empty());
-    EXPECT_EQ(memory_.statistics().violations, 0u) << memory_.statistics().first_violation;
+    for (int i = 0; i < 5000 && !(dut.idle_o != 0 && due.empty()); ++i) Step(1);
+    EXPECT_TRUE(dut.idle_o);
+    EXPECT_TRUE(due.empty());
+    EXPECT_EQ(memory.statistics().violations, 0u) << memory.statistics().first_violation;
   }
 
-  Vmsq_axi_wr_test_dut dut_;
-  AxiMemory memory_;
-  std::mt19937_64 random_{1};
-  std::deque<uint64_t> due_;  // addresses of beats of accepted bursts; 0: to be swallowed
-  std::map<uint64_t, uint64_t> expected_;
-  uint64_t beats_ = 0, errors_ = 0, range_errors_ = 0;
+  Vmsq_axi_wr_test_dut dut;
+  AxiMemory memory;
+  std::mt19937_64 random{1};
+  std::deque<uint64_t> due;  // addresses of beats of accepted bursts; 0: to be swallowed
+  std::map<uint64_t, uint64_t> expected;
+  uint64_t beats = 0, errors = 0, range_errors = 0;
 };
 
 TEST(AxiWrTest, WritesWhatItIsGiven) {
@@ -94,20 +94,20 @@ TEST(AxiWrTest, WritesWhatItIsGiven) {
     Bench bench(options);
     uint64_t outside = 0;
     for (int i = 0; i < 30'000 && !testing::Test::HasFatalFailure(); ++i) {
-      if (bench.dut_.req_valid_i == 0 && bench.random_() % 16 == 0) {
-        const bool out = bench.random_() % 8 == 0;
+      if (bench.dut.req_valid_i == 0 && bench.random() % 16 == 0) {
+        const bool out = bench.random() % 8 == 0;
         outside += out;
         bench.Request(out);
       }
       bench.Step(0.7);
     }
-    while (bench.dut_.req_valid_i != 0) bench.Step(1);
+    while (bench.dut.req_valid_i != 0) bench.Step(1);
     bench.Drain();
-    EXPECT_EQ(bench.range_errors_, outside);
-    EXPECT_EQ(bench.errors_, 0u);
-    EXPECT_GT(bench.beats_, 5'000u);
-    for (const auto& [address, value] : bench.expected_) ASSERT_EQ(bench.memory_.Read64(address), value) << address;
-    EXPECT_GT(bench.expected_.size(), 1'000u);
+    EXPECT_EQ(bench.range_errors, outside);
+    EXPECT_EQ(bench.errors, 0u);
+    EXPECT_GT(bench.beats, 5'000u);
+    for (const auto& [address, value] : bench.expected) ASSERT_EQ(bench.memory.Read64(address), value) << address;
+    EXPECT_GT(bench.expected.size(), 1'000u);
   }
 }
 
@@ -139,15 +139,15 @@ TEST(AxiWrTest, DataDoNotWaitForTheAddress) {
 
 TEST(AxiWrTest, ReportsErrorResponses) {
   Bench bench(AxiMemoryOptions::RandomStalls(8));
-  bench.memory_.InjectErrors(kBase, kBase + 0x1000);
+  bench.memory.InjectErrors(kBase, kBase + 0x1000);
   for (int i = 0; i < 10'000; ++i) {
-    if (bench.dut_.req_valid_i == 0) bench.Request(false);
+    if (bench.dut.req_valid_i == 0) bench.Request(false);
     bench.Step(1);
   }
-  while (bench.dut_.req_valid_i != 0) bench.Step(1);
+  while (bench.dut.req_valid_i != 0) bench.Step(1);
   bench.Drain();
-  EXPECT_GT(bench.errors_, 10u);
-  EXPECT_EQ(bench.errors_, bench.memory_.statistics().error_responses);
+  EXPECT_GT(bench.errors, 10u);
+  EXPECT_EQ(bench.errors, bench.memory.statistics().error_responses);
 }
 
 TEST(AxiWrTest, WritesABeatACycle) {
@@ -156,14 +156,14 @@ TEST(AxiWrTest, WritesABeatACycle) {
   Bench bench(options);
   constexpr int kCycles = 10'000;
   for (int i = 0; i < kCycles; ++i) {
-    if (bench.dut_.req_valid_i == 0) {
+    if (bench.dut.req_valid_i == 0) {
       bench.Request(false);
-      bench.dut_.req_addr_i = kBase + 128 * (bench.random_() % (kBytes / 128));
-      bench.dut_.req_beats_i = 16;
+      bench.dut.req_addr_i = kBase + 128 * (bench.random() % (kBytes / 128));
+      bench.dut.req_beats_i = 16;
     }
     bench.Step(1);
   }
-  EXPECT_GT(static_cast<double>(bench.beats_) / kCycles, 0.97);
+  EXPECT_GT(static_cast<double>(bench.beats) / kCycles, 0.97);
 }
 
 }  // namespace

@@ -26,10 +26,10 @@ struct Instruction {
 class Bench {
  public:
   explicit Bench(uint64_t seed, double stall) : random_(seed), stall_(stall) {
-    dut_.unit_idle_i = 31;
-    dut_.axi_idle_i = 1;
+    dut.unit_idle_i = 31;
+    dut.axi_idle_i = 1;
     for (int i = 0; i < 3; ++i) Cycle();
-    dut_.rst_ni = 1;
+    dut.rst_ni = 1;
     Cycle();
   }
 
@@ -38,8 +38,8 @@ class Bench {
     for (uint64_t& word : instruction.words) word = random_();
     instruction.words[0] = (instruction.words[0] & ~uint64_t{0xff}) | static_cast<uint64_t>(opcode);
     instruction.words[1] = 0;
-    program_.push_back(instruction);
-    return program_.back();
+    program.push_back(instruction);
+    return program.back();
   }
 
   // Each instruction waits for counts that instructions before it reach.
@@ -58,47 +58,47 @@ class Bench {
     Add(kEnd);
   }
 
-  void Start(uint64_t program = kProgram) {
+  void Start(uint64_t address = kProgram) {
     for (Unit& unit : units_) unit = {};
-    started_.clear();
-    requested_ = 0;
+    started.clear();
+    requested = 0;
     dones_ = clears_ = 0;
-    dut_.start_i = 1;
-    dut_.prog_addr_i = program;
+    dut.start_i = 1;
+    dut.prog_addr_i = address;
     Cycle();
-    dut_.start_i = 0;
-    EXPECT_TRUE(dut_.busy_o);
+    dut.start_i = 0;
+    EXPECT_TRUE(dut.busy_o);
   }
 
   void Cycle() {
-    dut_.clk_i = 0;
+    dut.clk_i = 0;
     Drive();
-    dut_.eval();
-    const bool asked = dut_.req_valid_o != 0 && dut_.req_ready_i != 0;
-    const auto taken = static_cast<unsigned>(dut_.cmd_valid_o & dut_.cmd_ready_i);
+    dut.eval();
+    const bool asked = dut.req_valid_o != 0 && dut.req_ready_i != 0;
+    const auto taken = static_cast<unsigned>(dut.cmd_valid_o & dut.cmd_ready_i);
     if (asked) {
-      EXPECT_EQ(dut_.req_addr_o, kProgram + 128 * requested_);
-      EXPECT_EQ(dut_.req_beats_o, 16);
-      EXPECT_LT(requested_, program_.size()) << "reads beyond END";
+      EXPECT_EQ(dut.req_addr_o, kProgram + 128 * requested);
+      EXPECT_EQ(dut.req_beats_o, 16);
+      EXPECT_LT(requested, program.size()) << "reads beyond END";
       for (size_t w = 0; w < 16; ++w) {
-        data_.push_back(requested_ < program_.size() ? program_[requested_].words[w] : 0);
+        data_.push_back(requested < program.size() ? program[requested].words[w] : 0);
       }
-      ++requested_;
+      ++requested;
     }
     for (int u = 0; u < kUnits; ++u) {
       if ((taken >> u & 1) != 0) Take(u);
     }
     for (int u = 0; u < kUnits; ++u) {
-      if ((dut_.unit_done_i >> u & 1) != 0) ++units_[static_cast<size_t>(u)].completed;
+      if ((dut.unit_done_i >> u & 1) != 0) ++units_[static_cast<size_t>(u)].completed;
     }
-    dones_ += dut_.done_o;
-    clears_ += dut_.clear_o;
-    if (dut_.done_o != 0) {
+    dones_ += dut.done_o;
+    clears_ += dut.clear_o;
+    if (dut.done_o != 0) {
       EXPECT_TRUE(data_.empty());
-      EXPECT_EQ(dut_.unit_idle_i, 31);
+      EXPECT_EQ(dut.unit_idle_i, 31);
     }
-    dut_.clk_i = 1;
-    dut_.eval();
+    dut.clk_i = 1;
+    dut.eval();
   }
 
   void RunToDone(int limit) {
@@ -107,15 +107,15 @@ class Bench {
     for (int i = 0; i < 10; ++i) Cycle();
     EXPECT_EQ(dones_, 1);
     EXPECT_EQ(clears_, 1);
-    EXPECT_FALSE(dut_.busy_o);
-    EXPECT_FALSE(dut_.abort_o);
+    EXPECT_FALSE(dut.busy_o);
+    EXPECT_FALSE(dut.abort_o);
   }
 
-  Vmsq_fetch_test_dut dut_;
-  std::deque<Instruction> program_;
-  std::vector<size_t> started_;  // indices, in the order in which units took them
-  bool units_frozen_ = false;
-  size_t requested_ = 0;
+  Vmsq_fetch_test_dut dut;
+  std::deque<Instruction> program;
+  std::vector<size_t> started;  // indices, in the order in which units took them
+  bool units_frozen = false;
+  size_t requested = 0;
 
  private:
   struct Unit {
@@ -127,40 +127,40 @@ class Bench {
   bool Chance(double p) { return std::uniform_real_distribution<>(0, 1)(random_) < p; }
 
   void Drive() {
-    dut_.req_ready_i = !Chance(stall_);
-    dut_.data_valid_i = !data_.empty() && !Chance(stall_);
-    if (dut_.data_valid_i != 0) {
-      dut_.data_i = data_.front();
+    dut.req_ready_i = !Chance(stall_);
+    dut.data_valid_i = !data_.empty() && !Chance(stall_);
+    if (dut.data_valid_i != 0) {
+      dut.data_i = data_.front();
       data_.pop_front();
     }
-    dut_.cmd_ready_i = dut_.unit_done_i = 0;
-    dut_.unit_idle_i = 31;
+    dut.cmd_ready_i = dut.unit_done_i = 0;
+    dut.unit_idle_i = 31;
     for (int u = 0; u < kUnits; ++u) {
       Unit& unit = units_[static_cast<size_t>(u)];
       if (unit.remaining > 0) {
-        dut_.unit_idle_i &= static_cast<uint8_t>(~(1u << u));
-        if ((!units_frozen_ || dut_.abort_o != 0) && --unit.remaining == 0 && dut_.abort_o == 0) {
-          dut_.unit_done_i |= static_cast<uint8_t>(1u << u);
+        dut.unit_idle_i &= static_cast<uint8_t>(~(1u << u));
+        if ((!units_frozen || dut.abort_o != 0) && --unit.remaining == 0 && dut.abort_o == 0) {
+          dut.unit_done_i |= static_cast<uint8_t>(1u << u);
         }
       } else if (!Chance(stall_)) {
-        dut_.cmd_ready_i |= static_cast<uint8_t>(1u << u);
+        dut.cmd_ready_i |= static_cast<uint8_t>(1u << u);
       }
     }
   }
 
   void Take(int u) {
     Unit& unit = units_[static_cast<size_t>(u)];
-    while (unit.next < program_.size() && program_[unit.next].unit() != u) ++unit.next;
-    ASSERT_LT(unit.next, program_.size()) << "unit " << u << " gets an instruction too many";
-    const Instruction& instruction = program_[unit.next];
+    while (unit.next < program.size() && program[unit.next].unit() != u) ++unit.next;
+    ASSERT_LT(unit.next, program.size()) << "unit " << u << " gets an instruction too many";
+    const Instruction& instruction = program[unit.next];
     for (int w = 0; w < 16; ++w) {
-      ASSERT_EQ(GetBits(dut_.cmd_instr_o, u * 1024 + w * 64, 64), instruction.words[static_cast<size_t>(w)])
+      ASSERT_EQ(GetBits(dut.cmd_instr_o, u * 1024 + w * 64, 64), instruction.words[static_cast<size_t>(w)])
           << "instruction " << unit.next << " word " << w;
     }
     for (int c = 0; u != 0 && c < 4; ++c) {
       ASSERT_GE(units_[static_cast<size_t>(c) + 1].completed, instruction.wait(c)) << "instruction " << unit.next;
     }
-    started_.push_back(unit.next++);
+    started.push_back(unit.next++);
     unit.remaining = 1 + static_cast<int>(random_() % 60);
   }
 
@@ -179,12 +179,12 @@ TEST(FetchTest, RunsRandomPrograms) {
       bench.AddRandomProgram(100);
       bench.Start();
       ASSERT_NO_FATAL_FAILURE(bench.RunToDone(200'000));
-      EXPECT_EQ(bench.started_.size(), 100u);
-      EXPECT_FALSE(bench.dut_.error_valid_o);
-      instructions += bench.started_.size();
+      EXPECT_EQ(bench.started.size(), 100u);
+      EXPECT_FALSE(bench.dut.error_valid_o);
+      instructions += bench.started.size();
       bench.Start();  // and again
       ASSERT_NO_FATAL_FAILURE(bench.RunToDone(200'000));
-      EXPECT_EQ(bench.started_.size(), 100u);
+      EXPECT_EQ(bench.started.size(), 100u);
     }
   }
   EXPECT_EQ(instructions, 1500u);
@@ -194,22 +194,22 @@ TEST(FetchTest, AnIllegalOpcodeEndsTheProgram) {
   for (const int opcode : {0, 7, 8, 128, 255}) {
     Bench bench(3, 0.3);
     bench.AddRandomProgram(5);
-    bench.program_.pop_back();
+    bench.program.pop_back();
     bench.Add(opcode);
     bench.Add(kEnd);
     bench.Start();
     ASSERT_NO_FATAL_FAILURE(bench.RunToDone(10'000));
-    EXPECT_TRUE(bench.dut_.error_valid_o);
-    EXPECT_EQ(bench.dut_.error_code_o, 1);
-    EXPECT_EQ(bench.dut_.error_index_o, 5u);
-    EXPECT_EQ(bench.requested_, 6u) << "reads on behind an illegal instruction";
-    bench.program_.clear();
+    EXPECT_TRUE(bench.dut.error_valid_o);
+    EXPECT_EQ(bench.dut.error_code_o, 1);
+    EXPECT_EQ(bench.dut.error_index_o, 5u);
+    EXPECT_EQ(bench.requested, 6u) << "reads on behind an illegal instruction";
+    bench.program.clear();
     bench.AddRandomProgram(10);
     bench.Start();
-    EXPECT_FALSE(bench.dut_.error_valid_o);
+    EXPECT_FALSE(bench.dut.error_valid_o);
     ASSERT_NO_FATAL_FAILURE(bench.RunToDone(20'000));
-    EXPECT_FALSE(bench.dut_.error_valid_o);
-    EXPECT_EQ(bench.started_.size(), 10u);
+    EXPECT_FALSE(bench.dut.error_valid_o);
+    EXPECT_EQ(bench.started.size(), 10u);
   }
 }
 
@@ -219,13 +219,13 @@ TEST(FetchTest, AProgramThatIsNotAlignedIsNotRead) {
   for (const uint64_t beyond : {8, 64, 120}) {
     bench.Start(kProgram + beyond);
     ASSERT_NO_FATAL_FAILURE(bench.RunToDone(100));
-    EXPECT_EQ(bench.dut_.error_code_o, 1);
-    EXPECT_EQ(bench.requested_, 0u);
+    EXPECT_EQ(bench.dut.error_code_o, 1);
+    EXPECT_EQ(bench.requested, 0u);
   }
   bench.Start();
   ASSERT_NO_FATAL_FAILURE(bench.RunToDone(20'000));
-  EXPECT_FALSE(bench.dut_.error_valid_o);
-  EXPECT_EQ(bench.started_.size(), 10u);
+  EXPECT_FALSE(bench.dut.error_valid_o);
+  EXPECT_EQ(bench.started.size(), 10u);
 }
 
 TEST(FetchTest, TheFirstErrorIsKept) {
@@ -237,25 +237,25 @@ TEST(FetchTest, TheFirstErrorIsKept) {
       bench.AddRandomProgram(40);
       bench.Start();
       for (int i = 0; i < at; ++i) bench.Cycle();
-      bench.dut_.act_range_i = inputs & 1;
-      bench.dut_.dram_range_i = inputs >> 1 & 1;
-      bench.dut_.axi_error_i = inputs >> 2 & 1;
-      bench.dut_.illegal_i = inputs >> 3 & 1;
+      bench.dut.act_range_i = inputs & 1;
+      bench.dut.dram_range_i = inputs >> 1 & 1;
+      bench.dut.axi_error_i = inputs >> 2 & 1;
+      bench.dut.illegal_i = inputs >> 3 & 1;
       bench.Cycle();
-      EXPECT_TRUE(bench.dut_.abort_o);
-      bench.dut_.dram_range_i = bench.dut_.axi_error_i = bench.dut_.illegal_i = 0;
-      bench.dut_.act_range_i = 1;  // a later one
+      EXPECT_TRUE(bench.dut.abort_o);
+      bench.dut.dram_range_i = bench.dut.axi_error_i = bench.dut.illegal_i = 0;
+      bench.dut.act_range_i = 1;  // a later one
       bench.Cycle();
-      bench.dut_.act_range_i = 0;
-      const size_t started = bench.started_.size();
+      bench.dut.act_range_i = 0;
+      const size_t started = bench.started.size();
       ASSERT_NO_FATAL_FAILURE(bench.RunToDone(5'000));
-      EXPECT_TRUE(bench.dut_.error_valid_o);
-      EXPECT_EQ(bench.dut_.error_code_o, code);
-      EXPECT_EQ(bench.started_.size(), started) << "begins instructions during an abort";
+      EXPECT_TRUE(bench.dut.error_valid_o);
+      EXPECT_EQ(bench.dut.error_code_o, code);
+      EXPECT_EQ(bench.started.size(), started) << "begins instructions during an abort";
       bench.Start();
       ASSERT_NO_FATAL_FAILURE(bench.RunToDone(50'000));
-      EXPECT_EQ(bench.started_.size(), 40u);
-      EXPECT_FALSE(bench.dut_.error_valid_o);
+      EXPECT_EQ(bench.started.size(), 40u);
+      EXPECT_FALSE(bench.dut.error_valid_o);
     }
   }
 }
@@ -266,21 +266,21 @@ TEST(FetchTest, TheWatchdogEndsWhatMakesNoProgress) {
     bench.Add(kFirstOpcode + 1);
     bench.Add(kFirstOpcode + 3).words[1] = 1;
     bench.Add(kEnd);
-    bench.units_frozen_ = true;
-    bench.dut_.watchdog_limit_i = 300;
+    bench.units_frozen = true;
+    bench.dut.watchdog_limit_i = 300;
     bench.Start();
     for (int i = 0; i < 2000; ++i) {
-      bench.dut_.activity_i = active && i % 250 == 0;
+      bench.dut.activity_i = active && i % 250 == 0;
       bench.Cycle();
     }
-    EXPECT_EQ(bench.dut_.error_valid_o, !active);
-    EXPECT_EQ(bench.dut_.error_code_o, active ? 0 : 5);
-    bench.dut_.activity_i = 0;
-    bench.units_frozen_ = false;
+    EXPECT_EQ(bench.dut.error_valid_o, !active);
+    EXPECT_EQ(bench.dut.error_code_o, active ? 0 : 5);
+    bench.dut.activity_i = 0;
+    bench.units_frozen = false;
     if (active) {
       ASSERT_NO_FATAL_FAILURE(bench.RunToDone(2'000));
     }
-    EXPECT_FALSE(bench.dut_.busy_o);
+    EXPECT_FALSE(bench.dut.busy_o);
   }
 }
 

@@ -124,10 +124,10 @@ TEST(AssignSchemes, SmallVarianceGoesToSp2) {
     weights.insert(weights.end(), row.begin(), row.end());
   }
   const Linear linear = DenseOf(weights, 5);
-  constexpr Scheme F = Scheme::kFixed4, S = Scheme::kSp2;
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 0.6), (std::vector<Scheme>{S, S, F, S, F}));
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 0.0), std::vector<Scheme>(5, F));
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 1.0), std::vector<Scheme>(5, S));
+  constexpr Scheme kF = Scheme::kFixed4, kS = Scheme::kSp2;
+  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 0.6), (std::vector<Scheme>{kS, kS, kF, kS, kF}));
+  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 0.0), std::vector<Scheme>(5, kF));
+  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 1.0), std::vector<Scheme>(5, kS));
   EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kP2, 0.6), std::vector<Scheme>(5, Scheme::kP2));
   EXPECT_EQ(AssignSchemes(linear, true, SchemeChoice::kSp2, 0.6), std::vector<Scheme>(5, Scheme::kFixed8));
 }
