@@ -1,11 +1,12 @@
-// The float networks next to the checkout, when they are there: quantized here, every engine against the reference, bit for
-// bit.
+// The float networks next to the checkout, when they are there: quantized here, every engine and the accelerator's programs
+// against the reference, bit for bit.
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <random>
 #include <sstream>
 
+#include "backends/fpga/testing/check_network.h"
 #include "quantizer/onnx_import.h"
 #include "quantizer/pipeline.h"
 #include "tests/conformance/conform.h"
@@ -37,6 +38,10 @@ TEST_P(SharedNetwork, Conforms) {
   // The reference takes seconds a sample: zeros, maxima and one random picture.
   const ir::Graph& lowered = quantized->model.graph;
   EXPECT_TRUE(ConformOnGraph(lowered, RandomSamples(lowered, 3, 1), kReplay));
+  for (const char* configuration : {"z020", "z045"}) {
+    SCOPED_TRACE(configuration);
+    fpga::testing::CheckNetwork(lowered, fpga::testing::Named(configuration), 0);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SharedNetwork,

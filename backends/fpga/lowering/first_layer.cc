@@ -59,11 +59,8 @@ class StripEmitter {
     for (int64_t k = 0; k < count; ++k) {
       if (k + 1 < count) MSQ_RETURN_IF_ERROR(Convolve(k + 1));
       if (k + 2 < count) MSQ_RETURN_IF_ERROR(Load(k + 2));
-      if (layer_.pool == nullptr) continue;
-      if (k + 1 < count) MSQ_RETURN_IF_ERROR(CopyOverlap(k));
-      const Strip& strip = At(k);
-      MSQ_RETURN_IF_ERROR(EmitMaxPool(*layer_.pool, layer_.conv_out.height, ConvStrip(k), layer_.out, strip.out_begin,
-                                      strip.out_end, builder_, record_));
+      if (layer_.pool != nullptr) MSQ_RETURN_IF_ERROR(Pool(k));
+      if (layer_.store != nullptr) MSQ_RETURN_IF_ERROR(layer_.store(OutStrip(k)));
     }
     return absl::OkStatus();
   }
@@ -92,15 +89,21 @@ class StripEmitter {
   bool TakeBuffers() {
     in_buffers_ = {};
     conv_buffers_ = {};
-    int64_t in_rows = 0, conv_rows = 0;
+    out_buffers_ = {};
+    int64_t in_rows = 0, conv_rows = 0, out_rows = 0;
     for (int64_t k = 0; k < std::ssize(strips_); ++k) {
       in_rows = std::max(in_rows, InputEnd(k) - InputBegin(k));
       conv_rows = std::max(conv_rows, At(k).conv_end - At(k).conv_begin);
+      out_rows = std::max(out_rows, At(k).out_end - At(k).out_begin);
     }
     const size_t count = std::min<size_t>(2, strips_.size());
     for (size_t i = 0; i < count; ++i) {
       in_buffers_[i] = memory_->Take(WithHeight(layer_.input->layout, in_rows).words());
       if (in_buffers_[i] == nullptr) return false;
+      if (layer_.store != nullptr) {
+        out_buffers_[i] = memory_->Take(WithHeight(layer_.out.layout, out_rows).words());
+        if (out_buffers_[i] == nullptr) return false;
+      }
       if (layer_.pool == nullptr) continue;
       conv_buffers_[i] = memory_->Take(WithHeight(layer_.conv_out, conv_rows).words());
       if (conv_buffers_[i] == nullptr) return false;
@@ -118,9 +121,15 @@ class StripEmitter {
             in_buffers_[static_cast<size_t>(k % 2)]->begin(), InputBegin(k), nullptr};
   }
   Placed ConvStrip(int64_t k) const {
-    if (layer_.pool == nullptr) return layer_.out;
+    if (layer_.pool == nullptr) return OutStrip(k);
     return {WithHeight(layer_.conv_out, At(k).conv_end - At(k).conv_begin),
             conv_buffers_[static_cast<size_t>(k % 2)]->begin(), At(k).conv_begin, nullptr};
+  }
+
+  Placed OutStrip(int64_t k) const {
+    if (layer_.store == nullptr) return layer_.out;
+    return {WithHeight(layer_.out.layout, At(k).out_end - At(k).out_begin),
+            out_buffers_[static_cast<size_t>(k % 2)]->begin(), At(k).out_begin, nullptr};
   }
 
   absl::Status Load(int64_t k) {
@@ -155,6 +164,12 @@ class StripEmitter {
     return layer_.conv->EmitRows(InputStrip(k), ConvStrip(k), layer_.skip, At(k).new_begin, At(k).conv_end);
   }
 
+  absl::Status Pool(int64_t k) {
+    if (k + 1 < std::ssize(strips_)) MSQ_RETURN_IF_ERROR(CopyOverlap(k));
+    return EmitMaxPool(*layer_.pool, layer_.conv_out.height, ConvStrip(k), OutStrip(k), At(k).out_begin, At(k).out_end,
+                       builder_, record_);
+  }
+
   // The rows of strip k that strip k + 1 needs too.
   absl::Status CopyOverlap(int64_t k) {
     const Placed from = ConvStrip(k), to = ConvStrip(k + 1);
@@ -169,7 +184,7 @@ class StripEmitter {
   ProgramBuilder* const builder_;
   LayerRecord* const record_;
   std::vector<Strip> strips_;
-  std::array<std::shared_ptr<Region>, 2> in_buffers_, conv_buffers_;
+  std::array<std::shared_ptr<Region>, 2> in_buffers_, conv_buffers_, out_buffers_;
 };
 
 }  // namespace

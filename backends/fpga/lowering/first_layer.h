@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -26,6 +27,8 @@ struct FirstLayer {
   const Placed* skip = nullptr;  // of the convolution
   const ir::Window* pool = nullptr;
   Placed out;  // the pooling's, or without one the convolution's
+  // If it is given, there is no room for `out`, of which the layout alone counts: called with each strip of it.
+  std::function<absl::Status(const Placed&)> store = nullptr;
 };
 
 // RESOURCE_EXHAUSTED if there is no room for the smallest strips.

@@ -38,7 +38,11 @@ GraphLowering::GraphLowering(const ir::Graph& graph, const hw::Configuration& co
       placed_(graph.tensors.size()),
       readers_(graph.tensors.size()),
       pending_input_(graph.tensors.size()),
+      in_strips_(graph.nodes.size()),
       done_(graph.nodes.size()) {
+  for (const Segment& segment : plan_.segments) {
+    for (size_t i = segment.begin; i < segment.end; ++i) in_strips_[i] = segment.strips > 0;
+  }
   for (const ir::Tensor& tensor : graph.tensors) {
     expected_groups_.push_back(CeilDiv(RoundUp(tensor.type.shape[0], configuration.q), kWordChannels));
   }
@@ -122,7 +126,8 @@ absl::Status GraphLowering::FinishNode(const ir::Node& node) {
   done_[static_cast<size_t>(&node - graph_.nodes.data())] = true;
   concats_.erase(&node);
   MSQ_RETURN_IF_ERROR(StoreOutput(node.output));
-  if (std::optional<Placed>& placed = placed_[static_cast<size_t>(node.output)]; placed && IsSpilled(node.output)) {
+  std::optional<Placed>& placed = placed_[static_cast<size_t>(node.output)];
+  if (placed && IsSpilled(node.output) && !IsOutput(node.output)) {
     PlanSpill(node.output, placed->layout);
     MSQ_RETURN_IF_ERROR(StoreRows(node.output, *placed));
     placed.reset();
@@ -148,36 +153,46 @@ absl::StatusOr<Placed> GraphLowering::Get(ir::TensorId id) {
 }
 
 void GraphLowering::PlanSpill(ir::TensorId id, ImageLayout layout) {
-  const int64_t dram = builder_.Reserve(Section::kSpilled, layout.words() * kWordBytes);
-  spilled_[id] = {std::move(layout), dram};
+  const Section section = IsOutput(id) ? Section::kOutputs : Section::kSpilled;
+  const int64_t dram = builder_.Reserve(section, layout.words() * kWordBytes);
+  for (HostTensor& output : outputs_) {
+    if (output.id == id) output = {.id = id, .dram = dram, .layout = layout};
+  }
+  spilled_[id] = {std::move(layout), dram, section};
 }
 
+// A row of the move is a group of words, or a piece of it.
 absl::Status GraphLowering::LoadRows(ir::TensorId id, const Placed& rows) {
   const Spilled& spilled = spilled_.at(id);
-  const int64_t first = rows.first_row * spilled.layout.width * spilled.layout.pixel_words();
-  const hw::LoadFields load = {.dram = spilled.dram + first * kWordBytes,
-                               .dram_row_stride = spilled.layout.group_words() * kWordBytes,
-                               .rows = rows.layout.planes() * rows.layout.plane_groups,
-                               .row_words = rows.layout.group_words(),
-                               .act = builder_.Address(rows.base),
-                               .act_step = builder_.Address(1),
-                               .act_row_step = builder_.Address(1)};
-  return builder_.Load(load, {{spilled.Words(rows)}, {{rows.base, rows.base + rows.layout.words()}}},
-                       Section::kSpilled);
+  const int64_t dram = spilled.dram + rows.first_row * spilled.layout.width * spilled.layout.pixel_words() * kWordBytes;
+  return ForEachPiece(rows.layout.group_words(), [&](int64_t first, int64_t words) {
+    const hw::LoadFields load = {.dram = dram + first * kWordBytes,
+                                 .dram_row_stride = spilled.layout.group_words() * kWordBytes,
+                                 .rows = rows.layout.planes() * rows.layout.plane_groups,
+                                 .row_words = words,
+                                 .act = builder_.Address(rows.base + first),
+                                 .act_step = builder_.Address(1),
+                                 .act_row_step = builder_.Address(rows.layout.group_words() - words + 1)};
+    return builder_.Load(load, {{spilled.Words(rows)}, {{rows.base, rows.base + rows.layout.words()}}},
+                         Section::kSpilled);
+  });
 }
 
 absl::Status GraphLowering::StoreRows(ir::TensorId id, const Placed& rows) {
   const Spilled& spilled = spilled_.at(id);
-  const int64_t first = rows.first_row * spilled.layout.width * spilled.layout.pixel_words();
-  const hw::StoreFields store = {.dram = spilled.dram + first * kWordBytes,
-                                 .dram_row_stride = spilled.layout.group_words() * kWordBytes,
-                                 .rows = rows.layout.planes() * rows.layout.plane_groups,
-                                 .row_words = rows.layout.group_words(),
-                                 .act = builder_.Address(rows.base),
-                                 .act_step = builder_.Address(1),
-                                 .act_row_step = builder_.Address(1)};
-  return builder_.Store(store, {{{rows.base, rows.base + rows.layout.words()}}, {spilled.Words(rows)}},
-                        Section::kSpilled);
+  const int64_t dram = spilled.dram + rows.first_row * spilled.layout.width * spilled.layout.pixel_words() * kWordBytes;
+  return ForEachPiece(rows.layout.group_words(), [&](int64_t first, int64_t words) {
+    const hw::StoreFields store = {.dram = dram + first * kWordBytes,
+                                   .dram_row_stride = spilled.layout.group_words() * kWordBytes,
+                                   .rows = rows.layout.planes() * rows.layout.plane_groups,
+                                   .row_words = words,
+                                   .act = builder_.Address(rows.base + first),
+                                   .act_step = builder_.Address(1),
+                                   .act_row_step = builder_.Address(rows.layout.group_words() - words + 1)};
+    std::vector<Range> written;
+    if (spilled.section == Section::kSpilled) written = {spilled.Words(rows)};
+    return builder_.Store(store, {{{rows.base, rows.base + rows.layout.words()}}, std::move(written)}, spilled.section);
+  });
 }
 
 Range GraphLowering::Spilled::Words(const Placed& rows) const {
@@ -215,7 +230,10 @@ absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {
 absl::StatusOr<Placed> GraphLowering::TakeOutput(ir::TensorId id, ImageLayout layout) {
   const ir::Node* reader = OnlyReader(id);
   const ir::Concat* concat = reader == nullptr ? nullptr : std::get_if<ir::Concat>(&reader->op);
-  if (concat == nullptr || concat->axis != 0 || IsSpilled(id)) return Take(std::move(layout));
+  if (concat == nullptr || concat->axis != 0 || IsSpilled(id) || IsSpilled(reader->output) ||
+      in_strips_[static_cast<size_t>(reader - graph_.nodes.data())]) {
+    return Take(std::move(layout));
+  }
   const auto plan = PlanConcat(*reader);
   const auto operand = std::find(reader->inputs.begin(), reader->inputs.end(), id) - reader->inputs.begin();
   const auto i = static_cast<size_t>(operand);
@@ -300,7 +318,7 @@ absl::Status GraphLowering::LoadInput(size_t index, ir::TensorId id) {
 }
 
 absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
-  if (!IsOutput(id)) return absl::OkStatus();
+  if (!IsOutput(id) || spilled_.contains(id)) return absl::OkStatus();
   MSQ_ASSIGN_OR_RETURN(const Placed placed, Get(id));
   for (HostTensor& output : outputs_) {
     // Asking for a graph input that is an output has stored it.
@@ -323,8 +341,9 @@ absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& c
   absl::StatusOr<Program> program = GraphLowering(graph, configuration, {}).Run();
   if (program.status().code() != absl::StatusCode::kResourceExhausted) return program;
   for (Plan& plan : MakePlans(graph, configuration)) {
+    // Whatever keeps a plan from being carried out, another may do.
     absl::StatusOr<Program> planned = GraphLowering(graph, configuration, std::move(plan)).Run();
-    if (planned.status().code() != absl::StatusCode::kResourceExhausted) return planned;
+    if (planned.ok()) return planned;
   }
   return program;
 }

@@ -59,6 +59,7 @@ class GraphLowering {
   void Put(ir::TensorId id, Placed placed) { placed_[static_cast<size_t>(id)] = std::move(placed); }
 
   const Plan& plan() const { return plan_; }
+  bool IsSpilled(ir::TensorId id) const { return !plan_.spilled.empty() && plan_.spilled[static_cast<size_t>(id)]; }
   // Of a spilled tensor: rows between DRAM and the activation memory, where they lie alone.
   void PlanSpill(ir::TensorId id, ImageLayout layout);
   const ImageLayout& SpilledLayout(ir::TensorId id) const { return spilled_.at(id).layout; }
@@ -82,6 +83,7 @@ class GraphLowering {
   struct Spilled {
     ImageLayout layout;
     int64_t dram = 0;
+    Section section = Section::kSpilled;  // kOutputs: nobody loads it again
 
     // What these rows are to the program builder. Each row counts once, for the words of all its channels.
     Range Words(const Placed& rows) const;
@@ -92,7 +94,6 @@ class GraphLowering {
   // Adds the instructions since then to the last layer.
   void CountInstructions(int64_t convs_before, int64_t vecs_before);
   bool IsOutput(ir::TensorId id) const;
-  bool IsSpilled(ir::TensorId id) const { return !plan_.spilled.empty() && plan_.spilled[static_cast<size_t>(id)]; }
   absl::Status LoadInput(size_t index, ir::TensorId id);
   // Stores the tensor if it is an output.
   absl::Status StoreOutput(ir::TensorId id);
@@ -109,6 +110,7 @@ class GraphLowering {
   // Word groups of each tensor as an operand of a concatenation, unless a residual brought it empty slots.
   std::vector<int64_t> expected_groups_;
   std::map<const ir::Node*, ConcatPlan> concats_;  // whose operands are not all there yet
+  std::vector<bool> in_strips_;                    // by node
   std::vector<bool> done_;                         // by node
   std::vector<HostTensor> inputs_, outputs_;
   std::vector<LayerRecord> layers_;

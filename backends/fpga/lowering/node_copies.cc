@@ -28,14 +28,7 @@ absl::Status NodeLowering::operator()(const ir::ResizeNearest& op) {
       Placed out,
       state_.TakeOutput(node_.output, state_.MakeLayout(OutType(), ImageShape(OutType().shape), in.layout.slots)));
   LayerRecord record = NewRecord("ResizeNearest");
-  for (int64_t y = 0; y < op.factors[0]; ++y) {
-    for (int64_t x = 0; x < op.factors[1]; ++x) {
-      ImageCopy copy{.height = in.layout.height, .width = in.layout.width, .to_y = y, .to_x = x};
-      copy.step_y = op.factors[0];
-      copy.step_x = op.factors[1];
-      MSQ_RETURN_IF_ERROR(EmitCopy(copy, in, out, state_.builder(), &record));
-    }
-  }
+  MSQ_RETURN_IF_ERROR(EmitResize(op.factors, in, out, 0, out.layout.height, state_.builder(), &record));
   state_.Record(std::move(record));
   state_.Put(node_.output, std::move(out));
   return absl::OkStatus();

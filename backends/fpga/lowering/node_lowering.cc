@@ -155,16 +155,21 @@ absl::Status NodeLowering::LowerPacked(const ir::Conv& op, const TapPacking& tap
   const ir::MaxPool* pool = reader == nullptr ? nullptr : std::get_if<ir::MaxPool>(&reader->op);
   const ir::TensorId output = pool == nullptr ? node_.output : reader->output;
   if (pool != nullptr) layer.pool = &pool->window;
-  MSQ_ASSIGN_OR_RETURN(
-      layer.out,
-      state_.TakeOutput(output, state_.MakeLayout(state_.Type(output), ImageShape(state_.Type(output).shape), slots)));
+  const ImageLayout out = state_.MakeLayout(state_.Type(output), ImageShape(state_.Type(output).shape), slots);
+  if (auto whole = state_.TakeOutput(output, out); whole.ok() || !state_.IsSpilled(output)) {
+    MSQ_ASSIGN_OR_RETURN(layer.out, std::move(whole));
+  } else {
+    layer.out.layout = out;
+    state_.PlanSpill(output, out);
+    layer.store = [this, output](const Placed& strip) { return state_.StoreRows(output, strip); };
+  }
   ConvLowering conv(job, input->layout, layer.conv_out, state_.builder());
   layer.conv = &conv;
   LayerRecord record = NewRecord(pool == nullptr ? "Conv packed" : "Conv packed, MaxPool");
   MSQ_RETURN_IF_ERROR(EmitFirstLayer(layer, state_.memory(), state_.builder(), &record));
   conv.AddTo(&record);
   state_.Record(std::move(record));
-  state_.Put(output, std::move(layer.out));
+  if (layer.store == nullptr) state_.Put(output, std::move(layer.out));
   return pool == nullptr ? absl::OkStatus() : state_.FinishNode(*reader);
 }
 

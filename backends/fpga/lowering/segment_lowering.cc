@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "backends/fpga/lowering/conv_lowering.h"
 #include "backends/fpga/lowering/node_lowering.h"
+#include "backends/fpga/lowering/vec_lowering.h"
 #include "base/status.h"
 
 namespace msq::fpga {
@@ -108,15 +109,38 @@ class StripLowering {
     return {WithHeight(place.whole.layout, Tensor(id).MaxRows()), base, 0, nullptr};
   }
 
+  const ImageLayout& LayoutOf(ir::TensorId id) const { return places_.at(id).whole.layout; }
+
+  ImageLayout MakeLayout(ir::TensorId id, std::vector<int64_t> slots) const {
+    const ir::TensorType& type = state_.Type(id);
+    return state_.MakeLayout(type, ImageShape(type.shape), std::move(slots));
+  }
+
   absl::Status AddNode(const ir::Node& node) {
-    const auto& op = std::get<ir::Conv>(node.op);
-    const NodeLowering lowering(node, &state_);
-    const Placed in = Extreme(node.inputs[0]);
-    const Place* skip = node.inputs.size() > 1 ? &places_.at(node.inputs[1]) : nullptr;
-    std::vector<int64_t> slots = lowering.ConvSlots(op, in.layout, skip == nullptr ? nullptr : &skip->whole.layout);
-    const ConvJob job = lowering.MakeConvJob(op, in, slots, Tensor(node.output).MaxRows());
-    const ir::TensorType& type = state_.Type(node.output);
-    ImageLayout layout = state_.MakeLayout(type, ImageShape(type.shape), std::move(slots));
+    convs_.emplace_back();
+    if (const auto* conv = std::get_if<ir::Conv>(&node.op)) {
+      const NodeLowering lowering(node, &state_);
+      const Placed in = Extreme(node.inputs[0]);
+      std::vector<int64_t> slots =
+          lowering.ConvSlots(*conv, in.layout, HasResidual(node) ? &LayoutOf(node.inputs[1]) : nullptr);
+      const ConvJob job = lowering.MakeConvJob(*conv, in, slots, Tensor(node.output).MaxRows());
+      const ImageLayout layout = MakeLayout(node.output, std::move(slots));
+      MSQ_RETURN_IF_ERROR(PlaceOutput(node, layout));
+      convs_.back().emplace(job, in.layout, layout, state_.builder());
+      return absl::OkStatus();
+    }
+    // These move words as they are; operands of a concatenation stand one after the other in whole words.
+    std::vector<int64_t> slots;
+    int64_t groups = 0;
+    for (ir::TensorId id : node.inputs) {
+      for (int64_t slot : LayoutOf(id).slots) slots.push_back(groups * kWordChannels + slot);
+      groups += LayoutOf(id).groups();
+    }
+    return PlaceOutput(node, MakeLayout(node.output, std::move(slots)));
+  }
+
+  absl::Status PlaceOutput(const ir::Node& node, const ImageLayout& layout) {
+    const Place* skip = HasResidual(node) ? &places_.at(node.inputs[1]) : nullptr;
     if (Tensor(node.output).stored()) state_.PlanSpill(node.output, layout);
     if (Tensor(node.output).strip) {
       if (Tensor(node.output).place_of >= 0 && layout.plane_groups != skip->whole.layout.plane_groups) {
@@ -130,7 +154,6 @@ class StripLowering {
     } else {
       MSQ_ASSIGN_OR_RETURN(places_[node.output].whole, state_.TakeOutput(node.output, layout));
     }
-    convs_.emplace_back(job, in.layout, layout, state_.builder());
     return absl::OkStatus();
   }
 
@@ -159,21 +182,43 @@ class StripLowering {
     const ir::Node& node = graph_.nodes[n];
     const RowRange& rows = Rows(node.output, k);
     if (rows.count() <= 0) return absl::OkStatus();
-    const Placed in = At(node.inputs[0], k), out = At(node.output, k);
-    std::optional<Placed> skip;
-    if (node.inputs.size() > 1) skip = At(node.inputs[1], k);
-    MSQ_RETURN_IF_ERROR(convs_[n - segment_.begin].EmitRows(in, out, skip ? &*skip : nullptr, rows.begin, rows.end));
+    const Placed out = At(node.output, k);
+    if (std::optional<ConvLowering>& conv = convs_[n - segment_.begin]) {
+      std::optional<Placed> skip;
+      if (HasResidual(node)) skip = At(node.inputs[1], k);
+      MSQ_RETURN_IF_ERROR(conv->EmitRows(At(node.inputs[0], k), out, skip ? &*skip : nullptr, rows.begin, rows.end));
+    } else {
+      MSQ_RETURN_IF_ERROR(Move(node, k, rows, out));
+    }
     if (!Tensor(node.output).stored()) return absl::OkStatus();
     record_.store_words += out.layout.words();
     return state_.StoreRows(node.output, out);
   }
 
+  absl::Status Move(const ir::Node& node, int64_t k, const RowRange& rows, const Placed& out) {
+    const Placed in = At(node.inputs[0], k);
+    if (const auto* pool = std::get_if<ir::MaxPool>(&node.op)) {
+      const int64_t height = LayoutOf(node.inputs[0]).height;
+      return EmitMaxPool(pool->window, height, in, out, rows.begin, rows.end, state_.builder(), &record_);
+    }
+    if (const auto* resize = std::get_if<ir::ResizeNearest>(&node.op)) {
+      return EmitResize(resize->factors, in, out, rows.begin, rows.end, state_.builder(), &record_);
+    }
+    ImageCopy copy{.height = rows.count(), .width = out.layout.width, .from_y = rows.begin, .to_y = rows.begin};
+    for (ir::TensorId id : node.inputs) {
+      MSQ_RETURN_IF_ERROR(EmitCopy(copy, At(id, k), out, state_.builder(), &record_));
+      copy.to_group += LayoutOf(id).groups();
+    }
+    return absl::OkStatus();
+  }
+
   void Finish() {
-    record_.kind = absl::StrCat("Conv in ", segment_.strips, " strips");
+    const bool convs = std::all_of(convs_.begin(), convs_.end(), [](const auto& conv) { return conv.has_value(); });
+    record_.kind = absl::StrCat(convs ? "Conv" : "Nodes", " in ", segment_.strips, " strips");
     for (size_t n = segment_.begin; n < segment_.end; ++n) {
       const ir::Node& node = graph_.nodes[n];
       absl::StrAppend(&record_.node, n == segment_.begin ? "" : ", ", node.name);
-      convs_[n - segment_.begin].AddTo(&record_);
+      if (const auto& conv = convs_[n - segment_.begin]) conv->AddTo(&record_);
       if (!Tensor(node.output).strip) state_.Put(node.output, std::move(places_[node.output].whole));
     }
     state_.Record(std::move(record_));
@@ -184,7 +229,7 @@ class StripLowering {
   GraphLowering& state_;
   const SegmentTensors tensors_;
   std::map<ir::TensorId, Place> places_;
-  std::deque<ConvLowering> convs_;  // of each node
+  std::deque<std::optional<ConvLowering>> convs_;  // of each node
   LayerRecord record_;
 };
 

@@ -32,7 +32,9 @@ class Planner {
       const TensorUse& use = uses_[id];
       const bool image = graph.tensors[id].type.shape.size() == 3;
       words_.push_back(IsPacked(static_cast<ir::TensorId>(id)) ? 0 : WordsOf(static_cast<ir::TensorId>(id)));
-      spilled_.push_back(image && words_.back() > limit && !use.input && !use.output && use.last_reader >= 0);
+      const bool read = use.last_reader >= 0;
+      spilled_.push_back(image && words_.back() > limit && !use.input && read != use.output && use.born >= 0 &&
+                         (read || MayRunInStrips(graph, graph.nodes[static_cast<size_t>(use.born)])));
     }
   }
 
@@ -94,9 +96,9 @@ class Planner {
            std::holds_alternative<ir::MaxPool>(graph_.nodes[n + 1].op);
   }
   bool InStrips(const ir::Node& node) const {
-    return std::holds_alternative<ir::Conv>(node.op) &&
-           std::none_of(node.inputs.begin(), node.inputs.end(),
-                        [&](ir::TensorId id) { return uses_[static_cast<size_t>(id)].input; });
+    return MayRunInStrips(graph_, node) && std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::TensorId id) {
+             return uses_[static_cast<size_t>(id)].input;
+           });
   }
 
   // Words of all tensors that are there as a whole at some time of the segment.
@@ -117,7 +119,7 @@ class Planner {
     int64_t words = 0;
     for (size_t n = segment.begin; n < segment.end; ++n) {
       const ir::Node& node = graph_.nodes[n];
-      if (node.inputs.size() < 2 || !std::holds_alternative<ir::Conv>(node.op)) continue;
+      if (!HasResidual(node)) continue;
       const ir::TensorId skip = node.inputs[1];
       const TensorUse& use = uses_[static_cast<size_t>(skip)];
       const bool whole = !IsSpilled(skip) && !IsSpilled(node.output) && !use.input &&
@@ -129,10 +131,21 @@ class Planner {
     return words;
   }
 
-  // Cycles and weights of `rows` rows of a convolution's output.
+  // Cycles of VEC for `rows` rows of the output: it reads a word a cycle, and may wait for CONV or CONV for it.
+  void AddMoves(const ir::Node& node, int64_t rows, Load* load) const {
+    const auto* pool = std::get_if<ir::MaxPool>(&node.op);
+    const int64_t taps = pool == nullptr ? 1 : pool->window.kernel[0] * pool->window.kernel[1];
+    load->conv += static_cast<double>(rows * RowWords(node.output) * taps) / configuration_.vecs;
+  }
+
+  // Cycles and weights of `rows` rows of the output.
   void AddRows(const ir::Node& node, int64_t rows, Load* load) const {
+    if (rows <= 0) return;
     const auto* conv = std::get_if<ir::Conv>(&node.op);
-    if (conv == nullptr || rows <= 0) return;
+    if (conv == nullptr) {
+      if (MayRunInStrips(graph_, node)) AddMoves(node, rows, load);
+      return;
+    }
     const int64_t lanes = configuration_.lanes(), channels = Type(node.inputs[0]).shape[0];
     const int64_t width = Type(node.output).shape[2], passes = Type(node.inputs[0]).bits / 4;
     const auto [kernel_h, kernel_w] = conv->window.kernel;
@@ -169,7 +182,9 @@ class Planner {
         load.conv += static_cast<double>(words_[static_cast<size_t>(id)]);
       }
       if (n + 1 == segment.end && IsSpilled(node.output)) {
-        load.words += words_[static_cast<size_t>(node.output)];
+        const int64_t whole = words_[static_cast<size_t>(node.output)];
+        const bool fits = load.words + whole <= memory_ || !IsPacked(graph_.nodes[segment.begin].inputs[0]);
+        load.words += fits ? whole : 2 * RowWords(node.output);
         load.store += static_cast<double>(words_[static_cast<size_t>(node.output)]);
       }
     }

@@ -24,6 +24,17 @@ RowRange WindowRows(const ir::Window& window, const RowRange& out, int64_t heigh
   return {std::clamp<int64_t>(first, 0, height - 1), std::clamp<int64_t>(last + 1, 1, height)};
 }
 
+// Rows of an operand that the node needs for these rows of its output.
+RowRange InputRows(const ir::Graph& graph, const ir::Node& node, size_t operand, const RowRange& out) {
+  const int64_t height = ShapeOf(graph, node.inputs[operand])[1];
+  if (const auto* pool = std::get_if<ir::MaxPool>(&node.op)) return WindowRows(pool->window, out, height);
+  if (const auto* resize = std::get_if<ir::ResizeNearest>(&node.op)) {
+    return {out.begin / resize->factors[0], CeilDiv(out.end, resize->factors[0])};
+  }
+  const auto* conv = std::get_if<ir::Conv>(&node.op);
+  return conv != nullptr && operand == 0 ? WindowRows(conv->window, out, height) : out;
+}
+
 // Which rows of which tensor, strip by strip, from the last node back to the first.
 void DivideRows(const ir::Graph& graph, const Segment& segment, SegmentTensors* tensors) {
   std::map<ir::TensorId, int64_t> done;
@@ -41,10 +52,9 @@ void DivideRows(const ir::Graph& graph, const Segment& segment, SegmentTensors* 
         end = rows.end;
       }
       if (rows.count() <= 0) continue;
-      const ir::TensorId in = node.inputs[0];
-      Extend(&tensors->at(in).rows[static_cast<size_t>(k)],
-             WindowRows(std::get<ir::Conv>(node.op).window, rows, ShapeOf(graph, in)[1]));
-      if (node.inputs.size() > 1) Extend(&tensors->at(node.inputs[1]).rows[static_cast<size_t>(k)], rows);
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        Extend(&tensors->at(node.inputs[i]).rows[static_cast<size_t>(k)], InputRows(graph, node, i, rows));
+      }
     }
   }
 }
@@ -55,15 +65,19 @@ void FindPlaces(const ir::Graph& graph, const Segment& segment, SegmentTensors* 
   for (size_t n = segment.begin; n < segment.end; ++n) {
     for (ir::TensorId id : graph.nodes[n].inputs) ++readers[id];
   }
-  const auto bits = [&graph](ir::TensorId id) { return graph.tensors[static_cast<size_t>(id)].type.bits; };
+  const auto same_words = [&graph](ir::TensorId a, ir::TensorId b) {
+    const ir::TensorType &one = graph.tensors[static_cast<size_t>(a)].type,
+                         &other = graph.tensors[static_cast<size_t>(b)].type;
+    return one.bits == other.bits && one.kind == other.kind;
+  };
   for (size_t n = segment.begin; n < segment.end; ++n) {
     const ir::Node& node = graph.nodes[n];
     SegmentTensor& out = tensors->at(node.output);
     ir::TensorId root = node.output;
-    if (node.inputs.size() > 1 && out.strip) {
+    if (HasResidual(node) && out.strip) {
       const ir::TensorId skip = node.inputs[1];
       const SegmentTensor& other = tensors->at(skip);
-      if (other.strip && !other.lives_on && readers[skip] == 1 && bits(skip) == bits(node.output) &&
+      if (other.strip && !other.lives_on && readers[skip] == 1 && same_words(skip, node.output) &&
           other.rows == out.rows) {
         root = out.place_of = other.place_of < 0 ? skip : other.place_of;
       }
@@ -119,6 +133,17 @@ SegmentTensors DivideSegment(const ir::Graph& graph, const std::vector<TensorUse
   DivideRows(graph, segment, &tensors);
   FindPlaces(graph, segment, &tensors);
   return tensors;
+}
+
+bool MayRunInStrips(const ir::Graph& graph, const ir::Node& node) {
+  if (ShapeOf(graph, node.output).size() != 3) return false;
+  const auto* concat = std::get_if<ir::Concat>(&node.op);
+  return std::holds_alternative<ir::Conv>(node.op) || std::holds_alternative<ir::MaxPool>(node.op) ||
+         std::holds_alternative<ir::ResizeNearest>(node.op) || (concat != nullptr && concat->axis == 0);
+}
+
+bool HasResidual(const ir::Node& node) {
+  return node.inputs.size() > 1 && std::holds_alternative<ir::Conv>(node.op);
 }
 
 bool IsDepthwise(const ir::Graph& graph, const ir::Node& node) {

@@ -12,8 +12,8 @@
 
 namespace msq::fpga {
 
-// Nodes begin..end-1. Without strips each is computed at once; convolutions may be computed in strips instead: some rows
-// of all nodes, then the next ones. What no later segment reads is never there as a whole.
+// Nodes begin..end-1. Without strips each is computed at once; those that MayRunInStrips may be computed in strips instead:
+// some rows of all nodes, then the next ones. What no later segment reads is never there as a whole.
 struct Segment {
   size_t begin = 0, end = 0;
   int64_t strips = 0;
@@ -23,7 +23,8 @@ struct Segment {
 
 struct Plan {
   std::vector<Segment> segments;  // all nodes; may be empty: each node at once
-  std::vector<bool> spilled;      // by tensor: in DRAM from segment to segment
+  // By tensor: in DRAM from segment to segment. Of an output of the graph: stored there strip by strip.
+  std::vector<bool> spilled;
 
   bool operator==(const Plan&) const = default;
 };
@@ -61,6 +62,12 @@ struct SegmentTensor {
 using SegmentTensors = std::map<ir::TensorId, SegmentTensor>;
 SegmentTensors DivideSegment(const ir::Graph& graph, const std::vector<TensorUse>& uses,
                              const std::vector<bool>& spilled, const Segment& segment);
+
+// Convolutions, maximum pooling, upsampling, concatenation of channels.
+bool MayRunInStrips(const ir::Graph& graph, const ir::Node& node);
+
+// Whether the second operand is added to a convolution.
+bool HasResidual(const ir::Node& node);
 
 // Whether a node of a segment reads the tensor channel by channel: then whole tiles of words are read.
 bool IsDepthwise(const ir::Graph& graph, const ir::Node& node);

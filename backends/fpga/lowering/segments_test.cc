@@ -22,7 +22,8 @@ namespace {
 
 using ir::TensorId;
 
-// Blocks of convolutions, dense and depthwise, with residuals and poolings among them.
+// Blocks of convolutions, dense and depthwise, with residuals, poolings, upsampling and concatenations among them; outputs of
+// codes or raw sums.
 class RandomNetwork {
  public:
   explicit RandomNetwork(uint64_t seed) : random_(seed) {
@@ -37,11 +38,14 @@ class RandomNetwork {
         InvertedResidual();
       } else if (Draw(0, 2) == 0 && Shape(last_)[1] > 3) {
         MaxPool();
+      } else if (Draw(0, 3) == 0 && Shape(last_)[1] < 13) {
+        Branch();
       } else {
         Conv(Draw(1, 60), Draw(0, 1) * 2 + 1, Draw(1, 2));
       }
       if (Draw(0, 9) == 0) graph_.outputs.push_back(last_);
     }
+    if (Draw(0, 2) == 0) Head();
     if (graph_.outputs.empty() || graph_.outputs.back() != last_) graph_.outputs.push_back(last_);
   }
   const ir::Graph& graph() const { return graph_; }
@@ -63,7 +67,7 @@ class RandomNetwork {
     std::vector<ir::Shape> shapes;
     for (TensorId id : inputs) shapes.push_back(Shape(id));
     const TensorId out = AddTensor(*ir::InferShape(op, shapes, {}), bits);
-    if (std::holds_alternative<ir::MaxPool>(op)) {
+    if (!std::holds_alternative<ir::Conv>(op)) {
       graph_.tensors[static_cast<size_t>(out)].type.zero_point =
           graph_.tensors[static_cast<size_t>(inputs[0])].type.zero_point;
     }
@@ -96,6 +100,32 @@ class RandomNetwork {
     op.window.pads = {0, 1, 0, 1};
     AddNode(std::move(op), {last_}, graph_.tensors[static_cast<size_t>(last_)].type.bits);
   }
+  // What a detector has: an upsampled map beside one of twice its size.
+  void Branch() {
+    const TensorId in = last_;
+    const int bits = graph_.tensors[static_cast<size_t>(in)].type.bits;
+    AddNode(ir::ResizeNearest{{2, Draw(1, 2)}}, {in}, bits);
+    const TensorId large = last_;
+    Conv(Draw(1, 40), 3, 1);
+    const ir::TensorType type = graph_.tensors[static_cast<size_t>(last_)].type;
+    if (type.bits != bits) return;
+    ir::TensorType& other = graph_.tensors[static_cast<size_t>(last_)].type;
+    other.zero_point = graph_.tensors[static_cast<size_t>(large)].type.zero_point;
+    AddNode(ir::Concat{}, {last_, large, last_}, bits);
+  }
+  // Raw sums.
+  void Head() {
+    ir::Conv op;
+    const int64_t rows = Draw(1, 40), channels = Shape(last_)[0];
+    op.weights = msq::testing::PatternWeights(rows, channels, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 3);
+    op.epilogue = ir::RawOutput{std::vector<int32_t>(static_cast<size_t>(rows), 77)};
+    AddNode(std::move(op), {last_}, 4);
+    ir::TensorType type;
+    type.kind = ir::TensorType::Kind::kAccumulator;
+    type.shape = Shape(last_);
+    type.row_scales.assign(static_cast<size_t>(rows), 1.0f);
+    graph_.tensors[static_cast<size_t>(last_)].type = std::move(type);
+  }
   void Bottleneck() {
     const TensorId in = last_;
     const int64_t stride = Draw(1, 2), channels = Draw(1, 40);
@@ -125,7 +155,7 @@ class RandomNetwork {
 };
 
 TEST(SegmentsTest, RandomNetworksInSmallMemories) {
-  int whole = 0, strips = 0, loaded = 0, refused = 0;
+  int whole = 0, strips = 0, moved = 0, loaded = 0, stored_outputs = 0, refused = 0;
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     const RandomNetwork made(seed);
     const ir::Graph& graph = made.graph();
@@ -147,7 +177,11 @@ TEST(SegmentsTest, RandomNetworksInSmallMemories) {
         return layer.kind.find("strips") != std::string::npos;
       });
       ++(in_strips ? strips : whole);
-      for (const LayerRecord& layer : layers) loaded += layer.load_words > 0 ? 1 : 0;
+      for (const LayerRecord& layer : layers) {
+        loaded += layer.load_words > 0 ? 1 : 0;
+        moved += layer.kind.find("Nodes in") != std::string::npos ? 1 : 0;
+      }
+      for (const HostTensor& output : program->outputs) stored_outputs += output.layout.words() > words ? 1 : 0;
       for (const auto order : {std::optional<uint64_t>(), std::optional<uint64_t>(seed)}) {
         const auto actual = RunProgram(*program, inputs, order);
         ASSERT_TRUE(actual.ok()) << actual.status() << " seed " << seed;
@@ -155,11 +189,13 @@ TEST(SegmentsTest, RandomNetworksInSmallMemories) {
       }
     }
   }
-  std::cout << whole << " whole, " << strips << " in strips, " << loaded << " layers loaded, " << refused
-            << " refused\n";
+  std::cout << whole << " whole, " << strips << " in strips, " << moved << " with moves in them, " << loaded
+            << " layers loaded, " << stored_outputs << " outputs larger than the memory, " << refused << " refused\n";
   EXPECT_GT(whole, 50);
   EXPECT_GT(strips, 50);
+  EXPECT_GT(moved, 20);
   EXPECT_GT(loaded, 50);
+  EXPECT_GT(stored_outputs, 20);
 }
 
 }  // namespace

@@ -29,10 +29,6 @@ void SetShape(const Placed& in, const Placed& out, int64_t height, int64_t width
   vec->out_plane = builder->Address(out.layout.plane_words());
 }
 
-}  // namespace
-
-namespace {
-
 // Outputs along one axis whose windows have the same taps inside the image.
 struct Run {
   int64_t first, count;     // outputs
@@ -143,6 +139,23 @@ absl::Status EmitCopy(const ImageCopy& copy, const Placed& in, const Placed& out
   record->vec_words += copy.height * copy.width * in.layout.groups() * in.layout.planes();
   return builder->Vec(vec, {in.Rows(copy.from_y, copy.from_y + copy.height, in.layout.groups()),
                             written.Rows(copy.to_y, last_y + 1, in.layout.groups())});
+}
+
+absl::Status EmitResize(const std::array<int64_t, 2>& factors, const Placed& in, const Placed& out, int64_t y0,
+                        int64_t y1, ProgramBuilder* builder, LayerRecord* record) {
+  ImageCopy copy{.width = in.layout.width};
+  copy.step_y = factors[0];
+  copy.step_x = factors[1];
+  for (int64_t y = 0; y < factors[0]; ++y) {
+    copy.from_y = CeilDiv(std::max<int64_t>(y0 - y, 0), factors[0]);
+    copy.height = CeilDiv(std::max<int64_t>(y1 - y, 0), factors[0]) - copy.from_y;
+    copy.to_y = copy.from_y * factors[0] + y;
+    if (copy.height <= 0) continue;
+    for (copy.to_x = 0; copy.to_x < factors[1]; ++copy.to_x) {
+      MSQ_RETURN_IF_ERROR(EmitCopy(copy, in, out, builder, record));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace msq::fpga

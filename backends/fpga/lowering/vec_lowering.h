@@ -1,6 +1,7 @@
-// Maximum pooling and copies as VEC instructions.
+// Maximum pooling, copies and upsampling as VEC instructions.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -24,5 +25,9 @@ struct ImageCopy {
 };
 absl::Status EmitCopy(const ImageCopy& copy, const Placed& in, const Placed& out, ProgramBuilder* builder,
                       LayerRecord* record);
+
+// Rows y0..y1-1 of `out`, in which each pixel of `in` stands factors[0] times below itself, factors[1] times beside.
+absl::Status EmitResize(const std::array<int64_t, 2>& factors, const Placed& in, const Placed& out, int64_t y0,
+                        int64_t y1, ProgramBuilder* builder, LayerRecord* record);
 
 }  // namespace msq::fpga
