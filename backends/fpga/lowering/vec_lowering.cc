@@ -29,10 +29,6 @@ void SetShape(const Placed& in, const Placed& out, int64_t height, int64_t width
   vec->out_plane = builder->Address(out.layout.plane_words());
 }
 
-}  // namespace
-
-namespace {
-
 // Outputs along one axis whose windows have the same taps inside the image.
 struct Run {
   int64_t first, count;     // outputs
