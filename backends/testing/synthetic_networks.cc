@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/ir/shape_inference.h"
+#include "backends/testing/graph_builder.h"
 #include "model/testing/sample_model.h"
 
 namespace msq::testing {
@@ -20,15 +20,13 @@ std::vector<Scheme> FourBits() {
 
 class NetworkBuilder {
  public:
-  NetworkBuilder(std::string name, ir::Shape input) {
-    graph_.name = std::move(name);
-    last_ = AddTensor(std::move(input), 8);
-    graph_.inputs = {last_};
+  NetworkBuilder(std::string name, ir::Shape input) : b_(std::move(name)) {
+    last_ = b_.Input(std::move(input), {8, 0});
   }
 
   TensorId last() const { return last_; }
   int64_t channels() const { return channels(last_); }
-  int64_t channels(TensorId id) const { return Shape(id)[0]; }
+  int64_t channels(TensorId id) const { return b_.Shape(id)[0]; }
 
   // 4-bit output. Spreads typical sums over the codes; a skip operand counts one for one.
   TensorId Conv(int64_t rows, int64_t kernel, int64_t stride, int64_t groups = 1, TensorId skip = -1) {
@@ -39,59 +37,53 @@ class NetworkBuilder {
     op.groups = groups;
     const int64_t row_length = channels() / groups * kernel * kernel;
     op.weights = PatternWeights(rows, row_length, FourBits(), ++seed_);
-    const double typical = std::sqrt(static_cast<double>(row_length)) * 4 * (Bits() == 8 ? 128 : 8);
-    ir::Requantizer requantizer = UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2);
+    ir::Requantizer requantizer = Spread(rows, row_length);
     if (skip >= 0) AddSkip(&requantizer);
     op.epilogue = std::move(requantizer);
     std::vector<TensorId> inputs = {last_};
     if (skip >= 0) inputs.push_back(skip);
-    return Node(std::move(op), std::move(inputs));
+    return last_ = b_.Add(std::move(op), std::move(inputs));
   }
 
   TensorId Dense(int64_t rows) {
     const int64_t features = channels();
-    const double typical = std::sqrt(static_cast<double>(features)) * 4 * (Bits() == 8 ? 128 : 8);
-    ir::Dense op{PatternWeights(rows, features, FourBits(), ++seed_),
-                 UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2)};
-    return Node(std::move(op), {last_});
+    ir::Dense op{PatternWeights(rows, features, FourBits(), ++seed_), Spread(rows, features)};
+    return last_ = b_.Add(std::move(op), {last_});
   }
 
   TensorId MaxPool(int64_t kernel, int64_t stride) {
     ir::MaxPool op;
     op.window = {{kernel, kernel}, {stride, stride}, {kernel / 2, kernel / 2, kernel / 2, kernel / 2}, {1, 1}};
-    return Node(std::move(op), {last_});
+    return last_ = b_.Add(op, {last_});
   }
 
   // Pool, flatten, classify.
   ir::Graph Finish(int64_t classes, const std::vector<Scheme>& schemes = {Scheme::kFixed8}) && {
-    const int64_t pixels = Shape(last_)[1] * Shape(last_)[2];
-    Node(ir::GlobalAveragePool{UniformRequantizer(1, 1.0 / static_cast<double>(pixels + 1), 0)}, {last_});
-    const int64_t features = channels();
-    last_ = AddNode(ir::Reshape{}, {last_}, AddTensor({features}, 4));
+    const int64_t pixels = b_.Shape(last_)[1] * b_.Shape(last_)[2];
+    last_ = b_.Add(ir::GlobalAveragePool{UniformRequantizer(1, 1.0 / static_cast<double>(pixels + 1), 0)}, {last_});
+    last_ = b_.Add(ir::Reshape{}, {last_}, {}, {channels()});
     return std::move(*this).Classify(classes, schemes);
   }
 
   // Classify a vector.
   ir::Graph Classify(int64_t classes, const std::vector<Scheme>& schemes = {Scheme::kFixed8}) && {
-    const int64_t features = channels();
-    ir::TensorType type;
-    type.kind = ir::TensorType::Kind::kAccumulator;
-    type.shape = {classes};
-    type.row_scales.assign(static_cast<size_t>(classes), 0.01f);
-    graph_.tensors.push_back({"logits", std::move(type)});
-    ir::Dense op{PatternWeights(classes, features, schemes, ++seed_), ir::RawOutput{}};
+    ir::Dense op{PatternWeights(classes, channels(), schemes, ++seed_), ir::RawOutput{}};
     std::get<ir::RawOutput>(op.epilogue).biases.assign(static_cast<size_t>(classes), 7);
-    last_ = AddNode(std::move(op), {last_}, static_cast<TensorId>(graph_.tensors.size() - 1));
-    graph_.outputs = {last_};
-    return std::move(graph_);
+    last_ = b_.Add(std::move(op), {last_});
+    b_.tensor(last_).name = "logits";
+    b_.tensor(last_).type.row_scales.assign(static_cast<size_t>(classes), 0.01f);
+    return std::move(b_).Finish({last_});
   }
 
   // Continues from an earlier tensor.
   void Rewind(TensorId id) { last_ = id; }
 
  private:
-  const ir::Shape& Shape(TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type.shape; }
-  int Bits() const { return graph_.tensors[static_cast<size_t>(last_)].type.bits; }
+  // Typical sums of that many products over the codes.
+  ir::Requantizer Spread(int64_t rows, int64_t products) const {
+    const double typical = std::sqrt(static_cast<double>(products)) * 4 * (b_.Type(last_).bits == 8 ? 128 : 8);
+    return UniformRequantizer(static_cast<size_t>(rows), 8 / typical, 2);
+  }
 
   static void AddSkip(ir::Requantizer* requantizer) {
     for (size_t i = 0; i < requantizer->multipliers.size(); ++i) {
@@ -103,27 +95,7 @@ class NetworkBuilder {
     }
   }
 
-  TensorId AddTensor(ir::Shape shape, int bits) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = bits;
-    graph_.tensors.push_back({absl::StrCat("t", graph_.tensors.size()), std::move(type)});
-    return static_cast<TensorId>(graph_.tensors.size() - 1);
-  }
-
-  TensorId AddNode(ir::Op op, std::vector<TensorId> inputs, TensorId output) {
-    graph_.nodes.push_back({absl::StrCat("n", graph_.nodes.size()), std::move(op), std::move(inputs), output});
-    return output;
-  }
-
-  TensorId Node(ir::Op op, std::vector<TensorId> inputs) {
-    std::vector<ir::Shape> shapes;
-    for (TensorId id : inputs) shapes.push_back(Shape(id));
-    const TensorId output = AddTensor(*ir::InferShape(op, shapes, {}), 4);
-    return last_ = AddNode(std::move(op), std::move(inputs), output);
-  }
-
-  ir::Graph graph_;
+  GraphBuilder b_;
   TensorId last_ = -1;
   uint32_t seed_ = 0;
 };

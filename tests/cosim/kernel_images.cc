@@ -19,9 +19,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "backends/fpga/lowering/lowering.h"
+#include "backends/testing/graph_builder.h"
 #include "base/status.h"
 #include "hw/sim/functional_model.h"
-#include "model/ir/shape_inference.h"
 #include "model/ir/verifier.h"
 #include "model/testing/sample_model.h"
 
@@ -34,44 +34,24 @@ constexpr size_t kPageBytes = 4096;
 // 8-bit maps, each convolution with something that the sample model lacks: strides, several tiles, an 8-bit residual,
 // dilated windows, a ragged border.
 ir::Graph Blocks() {
-  ir::Graph graph;
-  graph.name = "blocks";
-  const auto add_tensor = [&graph](ir::Shape shape) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = 8;
-    type.zero_point = 5;
-    graph.tensors.push_back({absl::StrCat("t", graph.tensors.size()), std::move(type)});
-    return static_cast<ir::TensorId>(graph.tensors.size() - 1);
+  constexpr Codes kCodes = {8, 5};
+  GraphBuilder b("blocks");
+  const auto conv = [&b](std::vector<ir::TensorId> inputs, int64_t rows, const ir::Window& window, int64_t groups = 1) {
+    const Layer layer = {.window = window,
+                         .groups = groups,
+                         .schemes = {ir::Scheme::kSp2, ir::Scheme::kFixed4},
+                         .scale = 0.03,
+                         .addend = 100};
+    return b.Conv(std::move(inputs), rows, layer, kCodes);
   };
-  const auto shape = [&graph](ir::TensorId id) { return graph.tensors[static_cast<size_t>(id)].type.shape; };
-  const auto add = [&](ir::Op op, std::vector<ir::TensorId> inputs) {
-    std::vector<ir::Shape> shapes;
-    for (ir::TensorId id : inputs) shapes.push_back(shape(id));
-    const ir::TensorId out = add_tensor(*ir::InferShape(op, shapes, {}));
-    graph.nodes.push_back({absl::StrCat("n", graph.nodes.size()), std::move(op), std::move(inputs), out});
-    return out;
-  };
-  const auto conv = [&](std::vector<ir::TensorId> inputs, int64_t rows, const ir::Window& window, int64_t groups = 1) {
-    const int64_t row_length = shape(inputs[0])[0] / groups * window.kernel[0] * window.kernel[1];
-    ir::Requantizer requantizer = UniformRequantizer(static_cast<size_t>(rows), 0.03, 100);
-    if (inputs.size() > 1) requantizer.skip_multipliers = requantizer.multipliers;
-    ir::Conv op;
-    op.window = window;
-    op.groups = groups;
-    op.weights = PatternWeights(rows, row_length, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 1);
-    op.epilogue = std::move(requantizer);
-    return add(std::move(op), std::move(inputs));
-  };
-  const ir::TensorId in = add_tensor({20, 5, 4});
-  graph.inputs = {in};
-  const ir::TensorId pooled = add(ir::MaxPool{{{3, 2}, {1, 1}, {1, 1, 1, 0}, {1, 1}}}, {in});
+  const ir::TensorId in = b.Input({20, 5, 4}, kCodes);
+  const ir::TensorId pooled = b.Add(ir::MaxPool{{{3, 2}, {1, 1}, {1, 1, 1, 0}, {1, 1}}}, {in});
   const ir::TensorId wide = conv({pooled}, 40, {{1, 1}, {1, 1}, {}, {1, 1}});
   const ir::TensorId sum = conv({wide, in}, 20, {{1, 1}, {1, 1}, {}, {1, 1}});
   const ir::TensorId strided = conv({sum}, 40, {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}});
   const ir::TensorId depthwise = conv({strided}, 40, {{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}, 40);
-  conv({depthwise}, 20, {{2, 2}, {1, 2}, {2, 0, 1, 2}, {3, 2}});
-  return graph;
+  const ir::TensorId last = conv({depthwise}, 20, {{2, 2}, {1, 2}, {2, 0, 1, 2}, {3, 2}});
+  return std::move(b).Finish({last});
 }
 
 // Every tensor that a node makes, so that all can be compared.

@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <string>
 #include <utility>
 
 #include "backends/fpga/testing/check_network.h"
 #include "backends/fpga/testing/run_program.h"
+#include "backends/testing/graph_builder.h"
 #include "backends/testing/synthetic_networks.h"
 #include "hw/regs/instruction.h"
-#include "model/ir/shape_inference.h"
 #include "model/ir/verifier.h"
 #include "model/reference/interpreter.h"
 #include "model/testing/sample_model.h"
@@ -21,6 +20,11 @@
 namespace msq::fpga {
 namespace {
 
+using ir::TensorId;
+using msq::testing::Codes;
+using msq::testing::Draw;
+using msq::testing::GraphBuilder;
+using msq::testing::Layer;
 using testing::CheckNetwork;
 
 class Network : public ::testing::TestWithParam<std::string> {};
@@ -41,57 +45,35 @@ TEST_P(Network, Perceptron) {
 // Strips of the first layer: random convolutions, most of them pooled, in memories that hold ever less of them.
 class FirstLayerGraph {
  public:
-  explicit FirstLayerGraph(uint64_t seed) : random_(seed) {
-    graph_.name = "first layer";
-    const ir::TensorId in = AddTensor({Draw(1, 5), Draw(9, 24), Draw(9, 17)}, Draw(0, 1) == 0 ? 4 : 8);
-    graph_.inputs = {in};
-    ir::Conv conv;
-    conv.window.kernel = {Draw(1, 5), Draw(2, 5)};
-    conv.window.strides = {Draw(1, 3), Draw(1, 2)};
-    conv.window.dilations[1] = Draw(1, 2);
-    for (int64_t& pad : conv.window.pads) pad = Draw(0, 2);
-    const int64_t rows = Draw(1, 40);
-    const int64_t taps = Shape(in)[0] * conv.window.kernel[0] * conv.window.kernel[1];
-    conv.weights = msq::testing::PatternWeights(rows, taps, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 1);
-    conv.epilogue = msq::testing::UniformRequantizer(static_cast<size_t>(rows), 0.01, 3);
-    ir::TensorId last = AddNode(std::move(conv), in);
-    pooled_ = Draw(0, 3) > 0;
+  explicit FirstLayerGraph(uint64_t seed) {
+    Draw draw(seed);
+    GraphBuilder b("first layer");
+    const Codes codes = {draw.OneIn(2) ? 4 : 8, static_cast<int>(draw(0, 15))};
+    TensorId last = b.Input({draw(1, 5), draw(9, 24), draw(9, 17)}, codes);
+    Layer layer;
+    layer.window.kernel = {draw(1, 5), draw(2, 5)};
+    layer.window.strides = {draw(1, 3), draw(1, 2)};
+    layer.window.dilations[1] = draw(1, 2);
+    for (int64_t& pad : layer.window.pads) pad = draw(0, 2);
+    last = b.Conv({last}, draw(1, 40), layer);
+    pooled_ = !draw.OneIn(4);
     if (pooled_) {
       ir::MaxPool pool;
-      pool.window.kernel = {Draw(1, 3), Draw(1, 3)};
-      pool.window.strides = {Draw(1, 3), Draw(1, 3)};
+      pool.window.kernel = {draw(1, 3), draw(1, 3)};
+      pool.window.strides = {draw(1, 3), draw(1, 3)};
       for (size_t axis : {0, 1}) {
-        pool.window.kernel[axis] = std::min(pool.window.kernel[axis], Shape(last)[axis + 1]);
-        pool.window.pads[axis] = Draw(0, pool.window.kernel[axis] - 1);
-        pool.window.pads[axis + 2] = Draw(0, pool.window.kernel[axis] - 1);
+        pool.window.kernel[axis] = std::min(pool.window.kernel[axis], b.Shape(last)[axis + 1]);
+        pool.window.pads[axis] = draw(0, pool.window.kernel[axis] - 1);
+        pool.window.pads[axis + 2] = draw(0, pool.window.kernel[axis] - 1);
       }
-      last = AddNode(std::move(pool), last);
+      last = b.Add(pool, {last});
     }
-    graph_.outputs = {last};
+    graph_ = std::move(b).Finish({last});
   }
   const ir::Graph& graph() const { return graph_; }
   bool pooled() const { return pooled_; }
 
  private:
-  int64_t Draw(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(random_() % static_cast<uint64_t>(high - low + 1));
-  }
-  const ir::Shape& Shape(ir::TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type.shape; }
-  ir::TensorId AddTensor(ir::Shape shape, int bits) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = bits;
-    if (graph_.tensors.empty()) type.zero_point = static_cast<int>(Draw(0, 15));
-    graph_.tensors.push_back({"t" + std::to_string(graph_.tensors.size()), std::move(type)});
-    return static_cast<ir::TensorId>(graph_.tensors.size() - 1);
-  }
-  ir::TensorId AddNode(ir::Op op, ir::TensorId in) {
-    const ir::TensorId out = AddTensor(*ir::InferShape(op, std::vector<ir::Shape>{Shape(in)}, {}), 4);
-    graph_.nodes.push_back({"n" + std::to_string(graph_.nodes.size()), std::move(op), {in}, out});
-    return out;
-  }
-
-  std::mt19937_64 random_;
   ir::Graph graph_;
   bool pooled_;
 };
@@ -132,37 +114,16 @@ TEST(LoweringTest, FirstLayerInStrips) {
 
 // Branches that are computed where a concatenation wants them, one of them a concatenation itself.
 TEST(LoweringTest, ConcatenationInPlace) {
-  ir::Graph graph;
-  graph.name = "branches";
-  const auto add_tensor = [&graph](ir::Shape shape) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = 8;
-    graph.tensors.push_back({"t" + std::to_string(graph.tensors.size()), std::move(type)});
-    return static_cast<ir::TensorId>(graph.tensors.size() - 1);
-  };
-  const auto add = [&](ir::Op op, std::vector<ir::TensorId> inputs) {
-    std::vector<ir::Shape> shapes;
-    for (ir::TensorId id : inputs) shapes.push_back(graph.tensors[static_cast<size_t>(id)].type.shape);
-    const ir::TensorId out = add_tensor(*ir::InferShape(op, shapes, {}));
-    graph.nodes.push_back({"n" + std::to_string(graph.nodes.size()), std::move(op), std::move(inputs), out});
-    return out;
-  };
-  const auto conv = [&](ir::TensorId in, int64_t rows) {
-    ir::Conv op;
-    const int64_t channels = graph.tensors[static_cast<size_t>(in)].type.shape[0];
-    op.weights = msq::testing::PatternWeights(rows, channels, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 1);
-    op.epilogue = msq::testing::UniformRequantizer(static_cast<size_t>(rows), 0.2, 3);
-    return add(std::move(op), {in});
-  };
-  const ir::TensorId in = add_tensor({20, 6, 5});
-  graph.inputs = {in};
-  ir::MaxPool pool;
-  pool.window = {{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}};
-  const ir::TensorId a = conv(in, 17), b = add(pool, {in}), c = conv(in, 48);
-  const ir::TensorId inner = add(ir::Concat{0}, {a, b});
-  const ir::TensorId outer = add(ir::Concat{0}, {c, inner});
-  graph.outputs = {conv(outer, 9)};
+  GraphBuilder b("branches");
+  const auto conv = [&b](TensorId in, int64_t rows) { return b.Conv({in}, rows, {.scale = 0.2}, {8, 0}); };
+  const TensorId in = b.Input({20, 6, 5}, {8, 0});
+  const TensorId left = conv(in, 17);
+  const TensorId middle = b.Add(ir::MaxPool{{{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}}, {in});
+  const TensorId right = conv(in, 48);
+  const TensorId inner = b.Add(ir::Concat{0}, {left, middle});
+  const TensorId outer = b.Add(ir::Concat{0}, {right, inner});
+  const TensorId last = conv(outer, 9);
+  const ir::Graph graph = std::move(b).Finish({last});
   ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
   for (const char* name : {"tiny", "z020", "z045", "paper_z020"}) {
     CheckNetwork(graph, testing::Named(name), 3);
@@ -187,26 +148,15 @@ TEST(LoweringTest, TilesLargerThanTheWeightBuffer) {
   CheckNetwork(msq::testing::ResNetCifar(1), configuration, 1);
 }
 
-// The drawn orders must be able to show a missing wait.
 // A window with more rows of weights than the buffer has takes one group of pixels an instruction, at the borders too.
 TEST(LoweringTest, AveragesOfLargeWindowsWithoutPadding) {
-  ir::Graph graph;
-  graph.name = "average";
-  const auto add_tensor = [&graph](ir::Shape shape) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = 4;
-    graph.tensors.push_back({"t" + std::to_string(graph.tensors.size()), std::move(type)});
-    return static_cast<ir::TensorId>(graph.tensors.size() - 1);
-  };
-  const ir::TensorId input = add_tensor({40, 20, 20});
+  GraphBuilder b("average");
+  const TensorId input = b.Input({40, 20, 20});
   ir::AveragePool pool;
   pool.window = {{17, 17}, {1, 1}, {1, 1, 1, 1}, {1, 1}};
-  pool.count_include_pad = false;
   pool.requantizer = msq::testing::UniformRequantizer(17 * 17, 1.0 / (17 * 17 + 1), 0);
-  graph.inputs = {input};
-  graph.outputs = {add_tensor(*ir::InferShape(pool, std::vector<ir::Shape>{{40, 20, 20}}, {}))};
-  graph.nodes.push_back({"n0", std::move(pool), {input}, graph.outputs[0]});
+  const TensorId output = b.Add(pool, {input});
+  const ir::Graph graph = std::move(b).Finish({output});
   ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
   for (const char* name : {"tiny", "z020", "paper_z020"}) {
     const auto inputs = testing::RandomInputs(graph, 3);
@@ -218,6 +168,7 @@ TEST(LoweringTest, AveragesOfLargeWindowsWithoutPadding) {
   }
 }
 
+// The drawn orders must be able to show a missing wait.
 TEST(LoweringTest, WaitsAreNeeded) {
   const ir::Graph graph = msq::testing::SampleModel().graph;
   auto program = Lower(graph, testing::Named("tiny"));

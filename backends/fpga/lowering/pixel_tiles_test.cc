@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +12,8 @@
 #include "backends/fpga/lowering/lowering.h"
 #include "backends/fpga/testing/check_network.h"
 #include "backends/fpga/testing/run_program.h"
+#include "backends/testing/graph_builder.h"
 #include "hw/regs/isa.h"
-#include "model/ir/shape_inference.h"
 #include "model/ir/verifier.h"
 #include "model/testing/sample_model.h"
 
@@ -22,6 +21,10 @@ namespace msq::fpga {
 namespace {
 
 using ir::TensorId;
+using msq::testing::Codes;
+using msq::testing::Draw;
+using msq::testing::GraphBuilder;
+using msq::testing::Layer;
 
 int64_t PixelsOf(const ir::Window& window, const ChannelwiseShape& shape, const char* configuration) {
   return ChooseChannelwiseTile(window, shape, testing::Named(configuration)).pixels;
@@ -47,92 +50,62 @@ TEST(PixelTilesTest, TheFasterTileIsChosen) {
 // Input, 1x1 convolution, then a channelwise layer with or without a residual, or an average.
 class DepthwiseGraph {
  public:
-  explicit DepthwiseGraph(uint64_t seed) : random_(seed) {
-    graph_.name = "depthwise";
-    const int64_t channels = Draw(1, 70);
-    last_ = AddTensor({Draw(1, 20), Draw(7, 24), Draw(9, 24)}, 4);
-    graph_.inputs = {last_};
-    Conv({}, channels, 1, Draw(0, 2) == 0 ? 8 : 4);
-    window_.kernel = {Draw(1, 4), Draw(1, 5)};
-    window_.strides = {Draw(1, 3), Draw(1, 2)};
-    window_.dilations = {Draw(1, 2), Draw(0, 7) == 0 ? 2 : 1};
-    for (int64_t& pad : window_.pads) pad = Draw(0, 2);
-    const int64_t kind = Draw(0, 7);
+  explicit DepthwiseGraph(uint64_t seed) : draw_(seed) {
+    const int64_t channels = draw_(1, 70);
+    last_ = b_.Input({draw_(1, 20), draw_(7, 24), draw_(9, 24)}, AnyCodes(4));
+    Conv({}, channels, 1, draw_.OneIn(3) ? 8 : 4);
+    in_bits_ = b_.Type(last_).bits;
+    window_.kernel = {draw_(1, 4), draw_(1, 5)};
+    window_.strides = {draw_(1, 3), draw_(1, 2)};
+    window_.dilations = {draw_(1, 2), draw_.OneIn(8) ? 2 : 1};
+    for (int64_t& pad : window_.pads) pad = draw_(0, 2);
+    const int64_t kind = draw_(0, 7);
     if (kind == 0) {
       window_.dilations = {1, 1};
       for (size_t axis : {0, 1}) {
         window_.pads[axis] = window_.pads[axis + 2] = std::min(window_.pads[axis], window_.kernel[axis] - 1);
       }
       const auto taps = static_cast<double>(window_.kernel[0] * window_.kernel[1]);
-      AddNode(ir::AveragePool{window_, true, msq::testing::UniformRequantizer(1, 1.0 / (taps + 1), 0)}, {last_}, 4);
+      const ir::AveragePool average{window_, true, msq::testing::UniformRequantizer(1, 1.0 / (taps + 1), 0)};
+      last_ = b_.Add(average, {last_}, AnyCodes(4));
     } else if (kind == 1) {
       const TensorId in = last_;
       Conv(window_, channels, channels, 4);
       const TensorId other = last_;
       last_ = in;
-      Conv(window_, channels, channels, Draw(0, 1) == 0 ? 8 : 4, other);
+      Conv(window_, channels, channels, draw_.OneIn(2) ? 8 : 4, other);
     } else {
       raw_ = kind == 2;
-      Conv(window_, channels * (kind == 3 ? 2 : 1), channels, Draw(0, 2) == 0 ? 8 : 4);
+      Conv(window_, channels * (kind == 3 ? 2 : 1), channels, draw_.OneIn(3) ? 8 : 4);
     }
-    graph_.outputs = {last_};
+    out_bits_ = b_.Type(last_).bits;
+    graph_ = std::move(b_).Finish({last_});
   }
   const ir::Graph& graph() const { return graph_; }
   const ir::Window& window() const { return window_; }
   bool raw() const { return raw_; }
-  int in_bits() const { return graph_.tensors[1].type.bits; }
-  int out_bits() const { return graph_.tensors.back().type.bits; }
+  int in_bits() const { return in_bits_; }
+  int out_bits() const { return out_bits_; }
 
  private:
-  int64_t Draw(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(random_() % static_cast<uint64_t>(high - low + 1));
-  }
-  const ir::Shape& Shape(TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type.shape; }
-  TensorId AddTensor(ir::Shape shape, int bits) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = bits;
-    type.zero_point = static_cast<int>(Draw(0, 15));
-    graph_.tensors.push_back({"t" + std::to_string(graph_.tensors.size()), std::move(type)});
-    return static_cast<TensorId>(graph_.tensors.size() - 1);
-  }
-  void AddNode(ir::Op op, std::vector<TensorId> inputs, int bits) {
-    std::vector<ir::Shape> shapes;
-    for (TensorId id : inputs) shapes.push_back(Shape(id));
-    last_ = AddTensor(*ir::InferShape(op, shapes, {}), bits);
-    graph_.nodes.push_back({"n" + std::to_string(graph_.nodes.size()), std::move(op), std::move(inputs), last_});
-  }
+  Codes AnyCodes(int bits) { return {bits, static_cast<int>(draw_(0, 15))}; }
   void Conv(const ir::Window& window, int64_t rows, int64_t groups, int bits, TensorId skip = -1) {
-    ir::Conv op;
-    op.window = window;
-    op.groups = groups;
-    const int64_t taps = Shape(last_)[0] / groups * window.kernel[0] * window.kernel[1];
-    op.weights = msq::testing::PatternWeights(rows, taps, {ir::Scheme::kSp2, ir::Scheme::kFixed4, ir::Scheme::kSp2},
-                                              static_cast<uint32_t>(Draw(1, 1000)));
-    ir::Requantizer r = msq::testing::UniformRequantizer(static_cast<size_t>(rows), 0.03, 5);
-    if (skip >= 0) r.skip_multipliers.assign(static_cast<size_t>(rows), 130'000);
-    op.epilogue = std::move(r);
-    if (raw_) {
-      ir::RawOutput raw;
-      for (int64_t row = 0; row < rows; ++row) raw.biases.push_back(static_cast<int32_t>(Draw(-1000, 1000)));
-      op.epilogue = std::move(raw);
-    }
+    Layer layer{.window = window, .groups = groups, .seed = static_cast<uint32_t>(draw_(1, 1000))};
+    layer.scale = 0.03;
+    layer.addend = 5;
+    layer.skip = 130'000;
+    layer.raw = raw_;
     std::vector<TensorId> inputs = {last_};
     if (skip >= 0) inputs.push_back(skip);
-    AddNode(std::move(op), std::move(inputs), bits);
-    if (raw_) {
-      ir::TensorType type;
-      type.kind = ir::TensorType::Kind::kAccumulator;
-      type.shape = Shape(last_);
-      type.row_scales.assign(static_cast<size_t>(rows), 1.0f);
-      graph_.tensors[static_cast<size_t>(last_)].type = std::move(type);
-    }
+    last_ = b_.Conv(std::move(inputs), rows, layer, AnyCodes(bits));
   }
 
-  std::mt19937_64 random_;
+  Draw draw_;
+  GraphBuilder b_{"depthwise"};
   ir::Graph graph_;
   ir::Window window_;
   bool raw_ = false;
+  int in_bits_ = 0, out_bits_ = 0;
   TensorId last_ = -1;
 };
 

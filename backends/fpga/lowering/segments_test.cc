@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,143 +12,95 @@
 #include "backends/fpga/lowering/lowering.h"
 #include "backends/fpga/testing/check_network.h"
 #include "backends/fpga/testing/run_program.h"
-#include "model/ir/shape_inference.h"
+#include "backends/testing/graph_builder.h"
 #include "model/ir/verifier.h"
-#include "model/testing/sample_model.h"
 
 namespace msq::fpga {
 namespace {
 
 using ir::TensorId;
+using msq::testing::Codes;
+using msq::testing::Draw;
+using msq::testing::GraphBuilder;
+using msq::testing::Layer;
 
 // Blocks of convolutions, dense and depthwise, with residuals, poolings, upsampling and concatenations among them; outputs of
 // codes or raw sums.
 class RandomNetwork {
  public:
-  explicit RandomNetwork(uint64_t seed) : random_(seed) {
-    graph_.name = "random network";
-    last_ = AddTensor({Draw(1, 40), Draw(12, 24), Draw(5, 12)}, 4);
-    graph_.inputs = {last_};
-    const int64_t blocks = Draw(2, 4);
-    for (int64_t block = 0; block < blocks; ++block) {
-      if (Draw(0, 2) == 0) {
+  explicit RandomNetwork(uint64_t seed) : draw_(seed) {
+    last_ = b_.Input({draw_(1, 40), draw_(12, 24), draw_(5, 12)}, AnyCodes(4));
+    std::vector<TensorId> outputs;
+    for (int64_t blocks = draw_(2, 4); blocks > 0; --blocks) {
+      if (draw_.OneIn(3)) {
         Bottleneck();
-      } else if (Draw(0, 1) == 0) {
+      } else if (draw_.OneIn(2)) {
         InvertedResidual();
-      } else if (Draw(0, 2) == 0 && Shape(last_)[1] > 3) {
-        MaxPool();
-      } else if (Draw(0, 3) == 0 && Shape(last_)[1] < 13) {
+      } else if (draw_.OneIn(3) && b_.Shape(last_)[1] > 3) {
+        last_ = b_.Add(ir::MaxPool{{{2, 3}, {2, 1}, {0, 1, 0, 1}, {1, 1}}}, {last_});
+      } else if (draw_.OneIn(4) && b_.Shape(last_)[1] < 13) {
         Branch();
       } else {
-        Conv(Draw(1, 60), Draw(0, 1) * 2 + 1, Draw(1, 2));
+        Conv(draw_(1, 60), draw_(0, 1) * 2 + 1, draw_(1, 2));
       }
-      if (Draw(0, 9) == 0) graph_.outputs.push_back(last_);
+      if (draw_.OneIn(10)) outputs.push_back(last_);
     }
-    if (Draw(0, 2) == 0) Head();
-    if (graph_.outputs.empty() || graph_.outputs.back() != last_) graph_.outputs.push_back(last_);
+    if (draw_.OneIn(3)) Head();
+    if (outputs.empty() || outputs.back() != last_) outputs.push_back(last_);
+    graph_ = std::move(b_).Finish(std::move(outputs));
   }
   const ir::Graph& graph() const { return graph_; }
 
  private:
-  int64_t Draw(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(random_() % static_cast<uint64_t>(high - low + 1));
-  }
-  const ir::Shape& Shape(TensorId id) const { return graph_.tensors[static_cast<size_t>(id)].type.shape; }
-  TensorId AddTensor(ir::Shape shape, int bits) {
-    ir::TensorType type;
-    type.shape = std::move(shape);
-    type.bits = bits;
-    type.zero_point = static_cast<int>(Draw(0, 15));
-    graph_.tensors.push_back({"t" + std::to_string(graph_.tensors.size()), std::move(type)});
-    return static_cast<TensorId>(graph_.tensors.size() - 1);
-  }
-  void AddNode(ir::Op op, std::vector<TensorId> inputs, int bits) {
-    std::vector<ir::Shape> shapes;
-    for (TensorId id : inputs) shapes.push_back(Shape(id));
-    const TensorId out = AddTensor(*ir::InferShape(op, shapes, {}), bits);
-    if (!std::holds_alternative<ir::Conv>(op)) {
-      graph_.tensors[static_cast<size_t>(out)].type.zero_point =
-          graph_.tensors[static_cast<size_t>(inputs[0])].type.zero_point;
-    }
-    graph_.nodes.push_back({"n" + std::to_string(graph_.nodes.size()), std::move(op), std::move(inputs), out});
-    last_ = out;
-  }
+  Codes AnyCodes(int bits) { return {bits, static_cast<int>(draw_(0, 15))}; }
+  int64_t Channels(TensorId id) const { return b_.Shape(id)[0]; }
   void Conv(int64_t rows, int64_t kernel, int64_t stride, TensorId skip = -1, bool depthwise = false) {
-    ir::Conv op;
-    const int64_t channels = Shape(last_)[0];
-    op.window.kernel = {kernel, kernel};
-    op.window.strides = {stride, stride};
-    if (kernel > 1 && Draw(0, 3) == 0) op.window.dilations[0] = 2;
-    op.window.pads.fill(kernel / 2);
-    if (op.window.dilations[0] == 2) op.window.pads[0] = op.window.pads[2] = kernel - 1;
-    op.groups = depthwise ? channels : 1;
-    const int64_t taps = channels / op.groups * kernel * kernel;
-    op.weights = msq::testing::PatternWeights(rows, taps, {ir::Scheme::kSp2, ir::Scheme::kFixed4, ir::Scheme::kSp2},
-                                              static_cast<uint32_t>(Draw(1, 1000)));
-    ir::Requantizer r = msq::testing::UniformRequantizer(static_cast<size_t>(rows), 0.01, 5);
-    if (skip >= 0) r.skip_multipliers.assign(static_cast<size_t>(rows), 130'000);
-    op.epilogue = std::move(r);
+    Layer layer{.groups = depthwise ? Channels(last_) : 1, .seed = Seed(), .addend = 5, .skip = 130'000};
+    layer.window = {{kernel, kernel}, {stride, stride}, {}, {1, 1}};
+    layer.window.pads.fill(kernel / 2);
+    if (kernel > 1 && draw_.OneIn(4)) {
+      layer.window.dilations[0] = 2;
+      layer.window.pads[0] = layer.window.pads[2] = kernel - 1;
+    }
     std::vector<TensorId> inputs = {last_};
     if (skip >= 0) inputs.push_back(skip);
-    AddNode(std::move(op), std::move(inputs), Draw(0, 5) == 0 ? 8 : 4);
-  }
-  void MaxPool() {
-    ir::MaxPool op;
-    op.window.kernel = {2, 3};
-    op.window.strides = {2, 1};
-    op.window.pads = {0, 1, 0, 1};
-    AddNode(std::move(op), {last_}, graph_.tensors[static_cast<size_t>(last_)].type.bits);
+    last_ = b_.Conv(std::move(inputs), rows, layer, AnyCodes(draw_.OneIn(6) ? 8 : 4));
   }
   // What a detector has: an upsampled map beside one of twice its size.
   void Branch() {
-    const TensorId in = last_;
-    const int bits = graph_.tensors[static_cast<size_t>(in)].type.bits;
-    AddNode(ir::ResizeNearest{{2, Draw(1, 2)}}, {in}, bits);
-    const TensorId large = last_;
-    Conv(Draw(1, 40), 3, 1);
-    const ir::TensorType type = graph_.tensors[static_cast<size_t>(last_)].type;
-    if (type.bits != bits) return;
-    ir::TensorType& other = graph_.tensors[static_cast<size_t>(last_)].type;
-    other.zero_point = graph_.tensors[static_cast<size_t>(large)].type.zero_point;
-    AddNode(ir::Concat{}, {last_, large, last_}, bits);
+    const Codes codes = {b_.Type(last_).bits, b_.Type(last_).zero_point};
+    const TensorId large = b_.Add(ir::ResizeNearest{{2, draw_(1, 2)}}, {last_});
+    const Layer layer{.window = {{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}, .seed = Seed(), .addend = 5};
+    const TensorId other = b_.Conv({large}, draw_(1, 40), layer, codes);
+    last_ = b_.Add(ir::Concat{}, {other, large, other});
   }
-  // Raw sums.
-  void Head() {
-    ir::Conv op;
-    const int64_t rows = Draw(1, 40), channels = Shape(last_)[0];
-    op.weights = msq::testing::PatternWeights(rows, channels, {ir::Scheme::kSp2, ir::Scheme::kFixed4}, 3);
-    op.epilogue = ir::RawOutput{std::vector<int32_t>(static_cast<size_t>(rows), 77)};
-    AddNode(std::move(op), {last_}, 4);
-    ir::TensorType type;
-    type.kind = ir::TensorType::Kind::kAccumulator;
-    type.shape = Shape(last_);
-    type.row_scales.assign(static_cast<size_t>(rows), 1.0f);
-    graph_.tensors[static_cast<size_t>(last_)].type = std::move(type);
-  }
+  void Head() { last_ = b_.Conv({last_}, draw_(1, 40), {.seed = Seed(), .raw = true}); }
+  uint32_t Seed() { return static_cast<uint32_t>(draw_(1, 1000)); }
   void Bottleneck() {
     const TensorId in = last_;
-    const int64_t stride = Draw(1, 2), channels = Draw(1, 40);
+    const int64_t stride = draw_(1, 2), channels = draw_(1, 40);
     Conv(channels, 1, 1);
     Conv(channels, 3, stride);
     const TensorId main = last_;
     TensorId skip = in;
-    if (stride != 1 || Draw(0, 1) == 0) {
+    if (stride != 1 || draw_.OneIn(2)) {
       last_ = in;
-      Conv(Draw(1, 80), 1, stride);
+      Conv(draw_(1, 80), 1, stride);
       skip = last_;
       last_ = main;
     }
-    Conv(Shape(skip)[0], 1, 1, skip);
+    Conv(Channels(skip), 1, 1, skip);
   }
   void InvertedResidual() {
     const TensorId in = last_;
-    const int64_t stride = Draw(1, 2);
-    Conv(Draw(1, 100), 1, 1);
-    Conv(Shape(last_)[0], 3, stride, -1, true);
-    Conv(stride == 1 ? Shape(in)[0] : Draw(1, 40), 1, 1, stride == 1 ? in : -1);
+    const int64_t stride = draw_(1, 2);
+    Conv(draw_(1, 100), 1, 1);
+    Conv(Channels(last_), 3, stride, -1, true);
+    Conv(stride == 1 ? Channels(in) : draw_(1, 40), 1, 1, stride == 1 ? in : -1);
   }
 
-  std::mt19937_64 random_;
+  Draw draw_;
+  GraphBuilder b_{"random network"};
   ir::Graph graph_;
   TensorId last_ = -1;
 };
