@@ -252,13 +252,67 @@ TEST_P(ErrorsTest, IllegalFieldOfConv) {
                                    {"kernel_w", [](auto& f) { f.kernel_w = 0; }},
                                    {"channel_groups", [](auto& f) { f.channel_groups = 0; }},
                                    {"weight_rows", [](auto& f) { f.weight_rows = 0; }},
+                                   {"out_half", [](auto& f) { f.out_half = true; }},
                                    {"no last_groups", [](auto& f) { f.last_groups = 0; }},
                                    {"2 last_groups", [](auto& f) { f.last_groups = 2; }},
                                    {"raw, skip", [](auto& f) { f.raw = f.skip = true; }},
                                    {"raw, leaky", [](auto& f) { f.raw = f.leaky = true; }},
                                    {"raw, out8", [](auto& f) { f.raw = f.out8 = true; }},
                                    {"leaky, skip", [](auto& f) { f.leaky = f.skip = true; }}});
-  EXPECT_EQ(checked_, 16);
+  EXPECT_EQ(checked_, 17);
+}
+
+// Amid others, and alone with weights of the size that the CONV says, so that it is not stopped by a lack of them. The
+// functional model refuses the same programs.
+TEST_P(ErrorsTest, WeightRowsThatDoNotAgree) {
+  ConvFields stream = Conv();
+  stream.stream = true;
+  stream.pixels = stream.out_width = Tiny().p;
+  const Changes<ConvFields> of_passes = {{"first shift", [](auto& f) { f.pass_shift = 1; }},
+                                         {"all shifts", [](auto& f) { f.pass_shift = 255; }},
+                                         {"a row too few", [](auto& f) { f.weight_rows = kGroups - 1; }},
+                                         {"pass 0 ends beyond", [](auto& f) { f.pass0_row = 1; }},
+                                         {"pass 0 begins beyond", [](auto& f) { f.pass0_row = 4095; }},
+                                         {"pass 1 ends beyond", [](auto& f) { f.passes = 2, f.pass1_row = 1; }},
+                                         {"pass 7 begins beyond", [](auto& f) { f.passes = 8, f.pass7_row = 600; }}};
+  const Changes<ConvFields> of_streams = {{"pixels", [](auto& f) { f.pixels = Tiny().p + 1; }},
+                                          {"a row more", [](auto& f) { f.weight_rows = kGroups + 1; }},
+                                          {"many rows more", [](auto& f) { f.weight_rows = 200; }},
+                                          {"a row less", [](auto& f) { f.weight_rows = kGroups - 1; }},
+                                          {"a pass more", [](auto& f) { f.passes = 2; }}};
+  ExpectErrors(ErrorCode::kIllegalInstruction, Conv(), of_passes);
+  ExpectErrors(ErrorCode::kIllegalInstruction, stream, of_streams);
+  const auto alone = [this](const ConvFields& good, const Changes<ConvFields>& changes) {
+    for (const auto& [what, change] : changes) {
+      ConvFields conv = good;
+      change(conv);
+      WeightsFields weights = Weights();
+      weights.weight_rows = conv.weight_rows;
+      const std::vector<Instruction> program = {Encoded(weights), Encoded(Load()), Encoded(conv), Encoded(EndFields{})};
+      ExpectError(ErrorCode::kIllegalInstruction, program, what + ", alone");
+      std::vector<std::byte> dram(kWindowBytes);
+      std::memcpy(dram.data(), memory_.At(kBase), dram.size());
+      const ProgramEnd end = FunctionalModel(Tiny()).Run({dram, kBase}, kProgram);
+      EXPECT_EQ(end.error, ErrorCode::kIllegalInstruction) << what;
+      EXPECT_EQ(end.instruction, 2) << what;
+    }
+  };
+  alone(Conv(), of_passes);
+  alone(stream, of_streams);
+  EXPECT_EQ(checked_, 24);
+}
+
+// A program whose tiles are not those that its CONV wants ends somehow, without harm to the next one.
+TEST_P(ErrorsTest, TilesOfAnotherSizeDoNotOutliveTheProgram) {
+  for (const int64_t rows : {kGroups - 1, kGroups + 1}) {
+    SCOPED_TRACE(rows);
+    WeightsFields weights = Weights();
+    weights.weight_rows = rows;
+    Write(kProgram, {Encoded(weights), Encoded(Load()), Encoded(Conv()), Encoded(EndFields{})});
+    Run(kProgram);
+    ExpectGood();
+  }
+  EXPECT_EQ(checked_, 2);
 }
 
 TEST_P(ErrorsTest, IllegalFieldOfWeights) {
