@@ -5,8 +5,10 @@
 // level, held until idle_o) ends the instruction: nothing more is issued, the buffer is no longer read and its rows are
 // forgotten; steps under way still reach the array, so that every item for which room was reserved reaches the drain,
 // which drops it and gives the room back. idle_o: no instruction, nothing in the pipeline, the array or the drain's
-// FIFO. error_o pulses two cycles after the command, before any step, when a field of it contradicts the instruction
-// set; the instruction, the drain's too, then ends by abort_i.
+// FIFO. error_o pulses when a field of it contradicts the instruction set: two cycles after the command, before any
+// step; for weight_rows that do not agree with the passes' rows by the time that this shows, in the first group of
+// pixels. The instruction, the drain's too, then ends by abort_i. clear_i (a pulse, while idle) begins the count of the
+// buffer's rows anew: the beginning of a program.
 // Steps, their order and what may delay them: msq_steps. Latency from the issue of a step: rd_en_o, rd_row_o, release_o
 // after 4 cycles; act_o, vld_o, first_o, last_o, last_px_o, last_grp_o after 6, that is 2 cycles after rd_en_o,
 // together with the buffer's wf data. Bank reads (a_*): msq_lanes. The first step is issued P + 3 cycles after the
@@ -26,6 +28,7 @@ module msq_conv #(
   output logic                cmd_ready_o,
   input  logic [1023:0]       cmd_instr_i,
   output logic                error_o,
+  input  logic                clear_i,
   input  logic                abort_i,
   output logic                idle_o,
   output logic                drain_start_o,
@@ -79,24 +82,30 @@ module msq_conv #(
   end
 
   // Fields that the walk, the steps or the drain could not end with, or that the drain does not combine.
-  logic [3:0] passes, last_groups;
-  logic       raw, leaky, skip, illegal;
+  logic [3:0]  passes, last_groups;
+  logic [21:0] pixels;
+  logic [14:0] weight_rows;
+  logic        raw, leaky, skip, stream, illegal, steps_illegal;
 
   assign passes      = instr_q[msq_isa::CONV_PASSES_LSB +: 4];
   assign last_groups = instr_q[msq_isa::CONV_LAST_GROUPS_LSB +: 4];
   assign raw         = instr_q[msq_isa::CONV_RAW_LSB];
   assign leaky       = instr_q[msq_isa::CONV_LEAKY_LSB];
   assign skip        = instr_q[msq_isa::CONV_SKIP_LSB];
+  assign stream      = instr_q[msq_isa::CONV_STREAM_LSB];
+  assign pixels      = instr_q[msq_isa::CONV_PIXELS_LSB +: 22];
+  assign weight_rows = instr_q[msq_isa::CONV_WEIGHT_ROWS_LSB +: 15];
   assign illegal     = passes == '0 || passes > 4'd8 || last_groups == '0 || last_groups > 4'(O / Q) ||
                        (raw && (leaky || skip || instr_q[msq_isa::CONV_OUT8_LSB])) || (leaky && skip) ||
-                       instr_q[msq_isa::CONV_TILES_LSB +: 12] == '0 || instr_q[msq_isa::CONV_PIXELS_LSB +: 22] == '0 ||
+                       instr_q[msq_isa::CONV_TILES_LSB +: 12] == '0 || pixels == '0 || (stream && pixels > 22'(P)) ||
+                       weight_rows == '0 || instr_q[msq_isa::CONV_PASS_SHIFT_LSB] ||
+                       (instr_q[msq_isa::CONV_OUT_HALF_LSB] && Q != 8) ||
                        instr_q[msq_isa::CONV_OUT_WIDTH_LSB +: 12] == '0 ||
                        instr_q[msq_isa::CONV_KERNEL_H_LSB +: 5] == '0 ||
                        instr_q[msq_isa::CONV_KERNEL_W_LSB +: 5] == '0 ||
-                       instr_q[msq_isa::CONV_CHANNEL_GROUPS_LSB +: 12] == '0 ||
-                       instr_q[msq_isa::CONV_WEIGHT_ROWS_LSB +: 16] == '0;
+                       instr_q[msq_isa::CONV_CHANNEL_GROUPS_LSB +: 12] == '0;
 
-  always_ff @(posedge clk_i) error_o <= rst_ni && start_q && illegal;
+  always_ff @(posedge clk_i) error_o <= rst_ni && ((start_q && illegal) || steps_illegal);
 
   logic            full, take, group_first, tile_last, group_end;
   logic [P*24-1:0] lane_addr;
@@ -120,13 +129,13 @@ module msq_conv #(
   logic [15:0]   row, release_rows;
 
   msq_steps #(.P(P), .O(O), .Q(Q), .BANKS(BANKS), .DFIFO(DFIFO)) u_steps (
-    .clk_i, .rst_ni, .start_i(start_q), .abort_i, .instr_i(instr_q),
+    .clk_i, .rst_ni, .start_i(start_q), .clear_i, .abort_i, .instr_i(instr_q),
     .full_i(full), .take_o(take), .px_i(group_px), .max_sub_i(max_sub), .first_i(group_first), .tile_last_i(tile_last),
     .end_i(group_end),
     .rows_avail_i, .release_i(release_o), .release_rows_i(release_rows_o), .drain_credit_i,
     .issue_o(issue), .sub_o(sub), .off_o(off), .dy_o(dy), .dx_o(dx), .pad_o(pad), .step_o(step), .tile_end_o,
     .first_o(first), .last_o(last), .px_o(px), .grp_o(grp), .row_o(row), .release_rows_o(release_rows),
-    .stall_weights_o, .stall_drain_o, .stall_bank_o, .settled_o(settled)
+    .stall_weights_o, .stall_drain_o, .stall_bank_o, .illegal_o(steps_illegal), .settled_o(settled)
   );
   assign step_o = step;
 

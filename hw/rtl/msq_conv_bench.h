@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <random>
 #include <vector>
@@ -14,18 +15,6 @@
 #include "hw/rtl/port_bits.h"
 
 namespace msq::hw {
-
-// How willing the surroundings are, in percent of cycles.
-struct ConvPace {
-  int rows = 100;     // a weight row arrives
-  int credits = 100;  // the drain frees an item
-};
-
-struct ConvStats {
-  int64_t steps = 0;
-  int64_t cycles = 0;  // from the first step to the last
-  int64_t stall_weights = 0, stall_drain = 0, stall_bank = 0;
-};
 
 template <typename Build>
 class ConvBench {
@@ -47,7 +36,6 @@ class ConvBench {
     Begin(conv, pace);
     for (int64_t idle = 0; next_ < trace_.steps.size() || occupied_ > 0; ++idle) {
       const size_t before = next_;
-      dut_.cmd_valid_i = !started_;
       Cycle();
       if (next_ != before) idle = 0;
       if (idle > 5000) ADD_FAILURE() << "no step for 5000 cycles, after " << next_;
@@ -68,23 +56,34 @@ class ConvBench {
     return !::testing::Test::HasFailure();
   }
 
+  // An instruction that is illegal, or becomes so by `change`, which leaves the steps before that shows as they were.
+  // Exactly weight_rows rows come. After the error the instruction is aborted, or, with `to_its_end`, goes on until no
+  // more steps come and a new program begins.
+  void RunRefused(const ConvCase& conv, const std::function<void(ConvFields*)>& change, bool to_its_end = false) {
+    ConvFields fields = FieldsOf(conv, kShape);
+    change(&fields);
+    Begin(conv, {});
+    Offer(fields);
+    trace_.weight_rows = fields.weight_rows;
+    rows_beyond_ = 0;
+    for (int i = 0; i < 1000 && dut_.error_o == 0; ++i) Cycle();
+    EXPECT_NE(dut_.error_o, 0) << "after " << stats_.steps << " steps";
+    if (!to_its_end) return Abort();
+    for (int i = 0; i < 200; ++i) Cycle();
+    dut_.drain_done_i = 1;
+    Cycle();
+    dut_.drain_done_i = 0;
+    dut_.clear_i = 1;
+    ForgetRows();
+    Cycle();
+    dut_.clear_i = 0;
+  }
+
   // Begins an instruction and aborts it; what surrounds it forgets everything, too.
   void RunAborted(const ConvCase& conv, int after) {
     Begin(conv, {});
-    for (int i = 0; i < after; ++i) {
-      dut_.cmd_valid_i = !started_;
-      Cycle();
-    }
-    dut_.cmd_valid_i = 0;
-    dut_.abort_i = 1;
-    checking_ = false;
-    for (int i = 0; i < 1000 && (i < 3 || dut_.idle_o == 0); ++i) Cycle();
-    EXPECT_TRUE(dut_.idle_o);
-    EXPECT_EQ(occupied_, 0) << "idle before the drain's items are gone";
-    dut_.abort_i = 0;
-    row_base_ = head_ = written_ = 0;
-    reads_ = {};
-    checking_ = true;
+    for (int i = 0; i < after; ++i) Cycle();
+    Abort();
   }
 
  private:
@@ -95,6 +94,22 @@ class ConvBench {
 
   int Random(int below) { return static_cast<int>(random_() % static_cast<uint64_t>(below)); }
 
+  void Abort() {
+    started_ = true;
+    dut_.abort_i = 1;
+    checking_ = false;
+    for (int i = 0; i < 1000 && (i < 3 || dut_.idle_o == 0); ++i) Cycle();
+    EXPECT_TRUE(dut_.idle_o);
+    EXPECT_EQ(occupied_, 0) << "idle before the drain's items are gone";
+    dut_.abort_i = 0;
+    ForgetRows();
+    checking_ = true;
+  }
+  void ForgetRows() {
+    row_base_ = head_ = written_ = trace_.weight_rows = 0;
+    reads_ = {};
+  }
+
   void Begin(const ConvCase& conv, ConvPace pace) {
     pace_ = pace;
     words_ = conv.words();
@@ -102,8 +117,13 @@ class ConvBench {
     next_ = 0;
     stats_ = {};
     started_ = false;
+    rows_beyond_ = kRowsBeyond;
+    Offer(FieldsOf(conv, kShape));
+  }
+
+  void Offer(const ConvFields& fields) {
     Instruction instruction;
-    const std::string_view misfit = Encode(FieldsOf(conv, kShape), &instruction);
+    const std::string_view misfit = Encode(fields, &instruction);
     EXPECT_EQ(misfit, "");
     for (int i = 0; i < 16; ++i) SetPortBits(instruction[i], 64 * i, 64, &dut_.cmd_instr_i);
   }
@@ -117,11 +137,12 @@ class ConvBench {
 
   // Inputs of a cycle, its outputs, its end.
   void Cycle() {
-    const int64_t row_end = row_base_ + trace_.weight_rows + kRowsBeyond;
+    const int64_t row_end = row_base_ + trace_.weight_rows + rows_beyond_;
     while (written_ < std::min(head_ + kBufferRows, row_end) && Random(100) < pace_.rows) {
       ++written_;
       if (pace_.rows < 100) break;
     }
+    dut_.cmd_valid_i = !started_;
     dut_.rows_avail_i = static_cast<uint16_t>(written_ - head_);
     dut_.drain_credit_i = occupied_ > 0 && Random(100) < pace_.credits;
     occupied_ -= dut_.drain_credit_i;
@@ -213,7 +234,8 @@ class ConvBench {
   ConvTrace trace_;
   ConvStats stats_;
   size_t next_ = 0;
-  bool checking_ = true, started_ = false;
+  bool checking_ = true, started_ = true;
+  int rows_beyond_ = kRowsBeyond;
   int64_t cycle_ = 0, words_ = 0;
   int64_t row_base_ = 0, head_ = 0, written_ = 0;       // weight rows since the beginning
   int64_t occupied_ = 0, gap_ = 0, earlier_items_ = 0;  // the drain's items; cycles since a pass ended

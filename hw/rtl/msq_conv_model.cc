@@ -104,7 +104,8 @@ ConvTrace TraceOf(const ConvCase& conv, const ArrayShape& shape, int64_t first_r
           ConvStep step;
           for (int p = begin; p < begin + px; ++p)
             step.words.push_back(word(tile, p, ky, kx, g, conv.pass_plane[pass]));
-          step.row = first_row + int64_t{tile} * conv.weight_rows + conv.pass_row[pass] + k;
+          const int64_t pass_row = conv.stream ? static_cast<int64_t>(pass) * conv.steps() : conv.pass_row[pass];
+          step.row = first_row + int64_t{tile} * conv.weight_rows + pass_row + k;
           step.first = k == 0;
           step.last = k == conv.steps() - 1;
           step.px = px;
@@ -153,10 +154,11 @@ ConvCase RandomCase(const ArrayShape& shape, int max_rows, std::mt19937_64* rand
   conv.pass_row.clear();
   conv.pass_plane.clear();
   for (int i = 0; i < passes; ++i) {
-    conv.pass_row.push_back(conv.stream ? i * conv.steps() : pick(0, max_rows - conv.steps()));
+    conv.pass_row.push_back(conv.stream ? pick(0, 4095) : pick(0, max_rows - conv.steps()));
     conv.pass_plane.push_back(pick(0, 1) != 0);
   }
-  conv.weight_rows = *std::max_element(conv.pass_row.begin(), conv.pass_row.end()) + conv.steps();
+  conv.weight_rows = conv.stream ? passes * conv.steps()
+                                 : *std::max_element(conv.pass_row.begin(), conv.pass_row.end()) + conv.steps();
   return conv;
 }
 

@@ -24,7 +24,7 @@ struct ConvCase {
   int tiles = 1, tile_groups = 0, last_groups = 1;  // tile_groups: channel groups from one tile's input to the next's
   int pad_low = 0, pad_high = 0;
   bool stream = false;
-  std::vector<int> pass_row = {0};  // one a pass
+  std::vector<int> pass_row = {0};  // one a pass; with stream they mean nothing
   std::vector<bool> pass_plane = {false};
   int weight_rows = 1;
   int plane0 = 0, plane1 = 0;  // first word of either plane
@@ -46,6 +46,18 @@ struct ConvTrace {
   std::vector<ConvStep> steps;
   int64_t weight_rows = 0;  // of all tiles
   int64_t sub_cycles = 0;   // beyond one a step
+};
+
+// How willing what surrounds msq_conv is, in percent of cycles; and what came of it.
+struct ConvPace {
+  int rows = 100;     // a weight row arrives
+  int credits = 100;  // the drain frees an item
+};
+
+struct ConvStats {
+  int64_t steps = 0;
+  int64_t cycles = 0;  // from the first step to the last
+  int64_t stall_weights = 0, stall_drain = 0, stall_bank = 0;
 };
 
 // The word of the simulated activation memory.

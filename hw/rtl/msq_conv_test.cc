@@ -1,9 +1,12 @@
-// msq_conv against the loops of the programmer's guide: random instructions, throughput, abort.
+// msq_conv against the loops of the programmer's guide: random instructions, throughput, abort, what it refuses.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "Vmsq_conv_p1.h"
 #include "Vmsq_conv_p2.h"
@@ -111,6 +114,71 @@ TYPED_TEST(ConvTest, BeginsAfreshAfterAbort) {
     ConvStats stats;
     ASSERT_TRUE(this->bench_.Run(conv, {}, &stats)) << "after " << after << " cycles";
     EXPECT_GT(stats.steps, 100);
+  }
+}
+
+// Two passes, over the same 7 rows if nothing else is said; with `stream` each has its own.
+ConvCase TwoPasses(bool stream, const ArrayShape& shape, std::vector<int> pass_row = {0, 0}) {
+  ConvCase conv;
+  conv.height = conv.width = conv.out_width = 5;
+  conv.pixels = stream ? shape.p : 25;
+  conv.groups = 7;
+  conv.stream = stream;
+  conv.pass_row = std::move(pass_row);
+  conv.pass_plane = {false, false};
+  conv.weight_rows = stream ? 14 : 7;
+  return conv;
+}
+
+// What the count of the buffer's rows relies on, and what the first pass cannot do. A good instruction then is at a
+// program's beginning.
+TYPED_TEST(ConvTest, RefusesRowsThatDoNotAgree) {
+  const ArrayShape shape = TestFixture::kShape;
+  const ConvCase block = TwoPasses(false, shape), stream = TwoPasses(true, shape);
+  const auto as_it_is = [](ConvFields*) {};
+  const std::vector<std::pair<ConvCase, std::function<void(ConvFields*)>>> cases = {
+      {block, [](auto* f) { f->pass_shift = 1; }},      {block, [](auto* f) { f->pass_shift = 3; }},
+      {block, [](auto* f) { f->weight_rows = 6; }},     {block, [](auto* f) { f->weight_rows = 1; }},
+      {TwoPasses(false, shape, {1, 0}), as_it_is},      {TwoPasses(false, shape, {4095, 0}), as_it_is},
+      {TwoPasses(false, shape, {0, 1}), as_it_is},      {TwoPasses(false, shape, {0, 3000}), as_it_is},
+      {stream, [](auto* f) { f->weight_rows = 13; }},   {stream, [](auto* f) { f->weight_rows = 15; }},
+      {stream, [](auto* f) { f->weight_rows = 7; }},    {stream, [](auto* f) { f->weight_rows = 1; }},
+      {stream, [](auto* f) { f->weight_rows = 90; }},   {stream, [&](auto* f) { f->pixels = shape.p + 1; }},
+      {stream, [](auto* f) { f->pixels = 4'000'000; }},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(i);
+    ASSERT_NO_FATAL_FAILURE(this->bench_.RunRefused(cases[i].first, cases[i].second));
+    ConvStats stats;
+    ASSERT_TRUE(this->bench_.Run(i % 2 == 0 ? stream : block, {}, &stats));
+    EXPECT_GT(stats.steps, 0);
+  }
+}
+
+// Should an instruction leave the count of rows wrong: the next program begins with one of its own.
+TYPED_TEST(ConvTest, CountsRowsAnewInEachProgram) {
+  const ConvCase stream = TwoPasses(true, TestFixture::kShape);
+  ASSERT_NO_FATAL_FAILURE(this->bench_.RunRefused(
+      stream, [](auto* f) { f->weight_rows = 80; }, true));
+  ConvStats stats;
+  ASSERT_TRUE(this->bench_.Run(SamePadded(6, 1, TestFixture::kShape), {.rows = 50}, &stats));
+  EXPECT_GT(stats.steps, 20);
+}
+
+// As many rows as a tile may have but seven; the count of all goes beyond 2^15 and 2^16 on the way.
+TYPED_TEST(ConvTest, StreamsTheLongestTiles) {
+  ConvCase conv;
+  conv.groups = 4095;
+  conv.tiles = 3;
+  conv.stream = true;
+  conv.pass_row.assign(8, 0);
+  conv.pass_plane.assign(8, false);
+  conv.weight_rows = 8 * 4095;
+  conv.last_groups = 1;
+  for (const int rows : {100, 90}) {
+    ConvStats stats;
+    ASSERT_TRUE(this->bench_.Run(conv, {.rows = rows}, &stats));
+    EXPECT_EQ(stats.steps, 3 * conv.weight_rows);
   }
 }
 

@@ -61,7 +61,7 @@ module msq_fetch (
   assign abort_o = state_q == StAbort;
 
   // Reading.
-  logic        more_q;  // the next instruction may be asked for
+  logic        more, more_q;  // the next instruction may be asked for
   logic [5:0]  used_q;  // words in the buffer or asked for
   logic [5:0]  due_q;   // words asked for
   logic [3:0]  beat_q;
@@ -71,12 +71,13 @@ module msq_fetch (
   logic        asked, continues;
   logic        misaligned;  // its bursts might cross 4 KB; a register
 
-  assign req_valid_o = state_q == StRun && more_q && used_q <= 6'(WORDS - 16) && !misaligned;
   assign req_addr_o  = addr_q;
   assign req_beats_o = 5'd16;
   assign asked       = req_valid_o && req_ready_i;
   assign continues   = data_i[msq_isa::OPCODE_LSB+:msq_isa::OPCODE_W] >= 8'(msq_isa::OP_WEIGHTS) &&
                        data_i[msq_isa::OPCODE_LSB+:msq_isa::OPCODE_W] <= 8'(msq_isa::OP_VEC);
+
+  assign more        = !asked && (more_q || (data_valid_i && beat_q == '0 && continues));
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -91,12 +92,19 @@ module msq_fetch (
         used_q <= '0;
         beat_q <= '0;
       end else begin
+        more_q <= more;
         used_q <= used_q + (asked ? 6'd16 : 6'd0) - 6'(pop);
         if (data_valid_i) beat_q <= beat_q + 4'd1;
-        if (asked) more_q <= 1'b0;
-        else if (data_valid_i && beat_q == '0 && continues) more_q <= 1'b1;
       end
     end
+  end
+
+  // The request comes from a register, for what the port's other clients may do depends on it. It is there in the first
+  // cycle in which there is room for an instruction.
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) req_valid_o <= 1'b0;
+    else if (begin_program) req_valid_o <= prog_addr_i[6:0] == '0;
+    else req_valid_o <= state_q == StRun && !misaligned && more && used_q <= 6'(WORDS - 16) + 6'(pop);
   end
 
   always_ff @(posedge clk_i) begin

@@ -331,8 +331,8 @@ module msq_kernel #(
 
   msq_conv #(.P(P), .O(O), .Q(Q), .BANKS(BANKS)) u_conv (
     .clk_i, .rst_ni, .cmd_valid_i(conv_cmd), .cmd_ready_o(conv_ready), .cmd_instr_i(cmd_instr[CONV*1024+:1024]),
-    .error_o(unit_error[CONV]), .abort_i(abort), .idle_o(conv_idle), .drain_start_o(unused_drain_start),
-    .drain_done_i(drain_done), .drain_credit_i(drain_credit),
+    .error_o(unit_error[CONV]), .clear_i(clear), .abort_i(abort), .idle_o(conv_idle),
+    .drain_start_o(unused_drain_start), .drain_done_i(drain_done), .drain_credit_i(drain_credit),
     .a_en_o(a_en), .a_row_o(a_row), .a_data_i(a_data),
     .rows_avail_i(rows_avail), .rd_en_o(rd_en), .rd_row_o(rd_row), .release_o(release_valid),
     .release_rows_o(release_rows),

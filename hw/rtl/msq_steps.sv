@@ -8,9 +8,12 @@
 // What holds steps back, and nothing else: no group; the weight row of a step of a tile's first group not written yet
 // (stall_weights_o); a pass's last step while the drain lacks room for px * grp items, or sooner than the earlier
 // last's px * grp cycles after it (stall_drain_o). stall_bank_o: a sub-cycle that is no step's last.
-// Weight rows are also counted from reset: rows_avail_i counts from the buffer's head, which release_i, release_rows_i
-// move from the next cycle on, so that their sum only grows. abort_i drops the instruction and the counts of rows; room
-// that was reserved comes back as the drain drops the items, and settled_o says that all has.
+// Weight rows are also counted from the program's first: rows_avail_i counts from the buffer's head, which release_i,
+// release_rows_i move from the next cycle on, so that their sum only grows. clear_i (a pulse, without an instruction)
+// begins these counts anew; abort_i does so, too, and drops the instruction; room that was reserved comes back as the
+// drain drops the items, and settled_o says that all has.
+// illegal_o: the step that comes next wants a row beyond weight_rows, or ends a tile of a stream before its last row.
+// Whether the row is there does not matter, so that this is never waited for.
 module msq_steps #(
   parameter int P     = 2,
   parameter int O     = 16,
@@ -22,6 +25,7 @@ module msq_steps #(
   input  logic          clk_i,
   input  logic          rst_ni,
   input  logic          start_i,
+  input  logic          clear_i,
   input  logic          abort_i,
   /* verilator lint_off UNUSEDSIGNAL */  // the steps have a share of the fields
   input  logic [1023:0] instr_i,
@@ -58,6 +62,7 @@ module msq_steps #(
   output logic          stall_weights_o,
   output logic          stall_drain_o,
   output logic          stall_bank_o,
+  output logic          illegal_o,
   output logic          settled_o
 );
   localparam int NW = $clog2(P * O / Q + 1);  // items of a pass
@@ -81,7 +86,7 @@ module msq_steps #(
   assign dilation_y     = instr_i[msq_isa::CONV_DILATION_Y_LSB +: 5];
   assign dilation_x     = instr_i[msq_isa::CONV_DILATION_X_LSB +: 5];
   assign channel_groups = instr_i[msq_isa::CONV_CHANNEL_GROUPS_LSB +: 12];
-  assign weight_rows    = instr_i[msq_isa::CONV_WEIGHT_ROWS_LSB +: 16];
+  assign weight_rows    = {1'b0, instr_i[msq_isa::CONV_WEIGHT_ROWS_LSB +: 15]};
   assign in_plane       = instr_i[msq_isa::CONV_IN_PLANE_LSB +: 24];
   assign in_tile        = instr_i[msq_isa::CONV_IN_TILE_LSB +: 24];
   assign in_group       = instr_i[msq_isa::CONV_IN_GROUP_LSB +: 24];
@@ -237,19 +242,32 @@ module msq_steps #(
 
   // The weight row, counted from the tile's first; and the rows that are there of this tile and of the next, counted
   // alike (and less one). They lag behind by a cycle or two, which does no harm but where a tile ends before
-  // next_known_q: then the rows of the new one are waited for.
+  // next_known_q: then the rows of the new one are waited for. Counts are modulo 2^16: of two the one is ahead that is
+  // so by less than 2^15, which is more than a tile and the buffer have rows.
+  logic [15:0] first_row, last_row;
   logic [15:0] row_q, total_q, released_q, tile_row_q, tile_row_sum, next_tile_row_q;
   logic [15:0] avail_q, avail_less_q, avail_next_q, avail_next_less_q;
   logic [1:0]  next_known_q;
   logic        avail_known_q;
   logic        ok_stay, ok_inc, ok_pass, ok_group, ok_tile, ok_next;
 
+  function automatic logic is_before(input logic [15:0] row, input logic [15:0] end_row);
+    /* verilator lint_off UNUSEDSIGNAL */  // only the sign counts
+    logic [15:0] difference;
+    /* verilator lint_on UNUSEDSIGNAL */
+    difference = row - end_row;
+    is_before  = difference[15];
+  endfunction
+
+  assign first_row    = stream ? '0 : {4'b0, pass_row[0]};
+  assign last_row     = weight_rows - 16'd1;
   assign tile_row_sum = tile_row_q + weight_rows;
-  assign ok_stay      = avail_known_q && $signed(row_q) < $signed(avail_q);
-  assign ok_inc       = avail_known_q && $signed(row_q) < $signed(avail_less_q);
-  assign ok_pass      = avail_known_q && $signed({4'b0, next_row_q}) < $signed(avail_q);
-  assign ok_group     = avail_known_q && $signed({4'b0, pass_row[0]}) < $signed(avail_q);
-  assign ok_tile      = next_known_q[1] && $signed({4'b0, pass_row[0]}) < $signed(avail_next_q);
+  assign ok_stay      = avail_known_q && is_before(row_q, avail_q);
+  assign ok_inc       = avail_known_q && is_before(row_q, avail_less_q);
+  assign ok_pass      = avail_known_q && is_before({4'b0, next_row_q}, avail_q);
+  assign ok_group     = avail_known_q && is_before(first_row, avail_q);
+  assign ok_tile      = next_known_q[1] && is_before(first_row, avail_next_q);
+  assign illegal_o    = valid_q && (row_q > last_row || (stream && taps_last && pass_last_q && row_q != last_row));
 
   // Only a tile's first group waits.
   always_comb begin
@@ -259,7 +277,7 @@ module msq_steps #(
 
   always_ff @(posedge clk_i) begin
     if (advance) begin
-      row_q <= to_group ? {4'b0, pass_row[0]} : to_pass && !stream ? {4'b0, next_row_q} : row_q + 16'd1;
+      row_q <= to_group ? first_row : to_pass && !stream ? {4'b0, next_row_q} : row_q + 16'd1;
     end
     rows_ok_q <= advance ? ok_next : rows_ok_q || !tile_first_q || ok_stay;
 
@@ -269,7 +287,7 @@ module msq_steps #(
     avail_next_less_q <= total_q + ~next_tile_row_q;
     avail_q           <= tile_end ? avail_next_q : total_q - tile_row_q;
     avail_less_q      <= tile_end ? avail_next_less_q : total_q + ~tile_row_q;
-    if (!rst_ni || abort_i) begin
+    if (!rst_ni || clear_i || abort_i) begin
       tile_row_q    <= '0;
       released_q    <= '0;
       avail_known_q <= 1'b0;

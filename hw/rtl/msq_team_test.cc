@@ -6,7 +6,9 @@
 #include <random>
 
 #include "Vmsq_team_n1.h"
+#include "Vmsq_team_n2.h"
 #include "Vmsq_team_n3.h"
+#include "Vmsq_team_n4.h"
 
 namespace msq::hw {
 namespace {
@@ -96,7 +98,8 @@ class TeamTest : public ::testing::Test {
   int64_t taken_ = 0, reported_ = 0, overtaken_ = 0;
 };
 
-using Builds = ::testing::Types<Build<Vmsq_team_n1, 1>, Build<Vmsq_team_n3, 3>>;
+using Builds =
+    ::testing::Types<Build<Vmsq_team_n1, 1>, Build<Vmsq_team_n2, 2>, Build<Vmsq_team_n3, 3>, Build<Vmsq_team_n4, 4>>;
 TYPED_TEST_SUITE(TeamTest, Builds);
 
 TYPED_TEST(TeamTest, TakesInTurnAndCompletesInOrder) {

@@ -201,7 +201,8 @@ module msq_wgt_port #(
     pair_diagonal_o <= diagonal_o;
   end
 
-  // Which DSP lanes have SP2 codes in the tile whose weights come: row 1 of its parameters is before them.
+  // Which DSP lanes have SP2 codes in the tile whose weights come: row 1 of its parameters is before them. The port's
+  // last lane may be asked for in the very cycle in which its bit is written, by a first beat for 16 lanes.
   localparam int DSP_LANES =
     msq_lane_pkg::dsp_before(F, S, (PORT + 1) * LANES) - msq_lane_pkg::dsp_before(F, S, PORT * LANES);
 
@@ -211,11 +212,12 @@ module msq_wgt_port #(
 
     for (genvar l = 0; l < LANES; l++) begin : gen_lane
       if (msq_lane_pkg::is_dsp(F, S, PORT * LANES + l) != 0) begin : gen_dsp
-        logic sp2_q;
+        logic sp2_q, write;
+        assign write = param_valid_o && param_row_o == 2'd1 && lane_o == LW'(l);
         always_ff @(posedge clk_i) begin
-          if (param_valid_o && param_row_o == 2'd1 && lane_o == LW'(l)) sp2_q <= data_o[47];
+          if (write) sp2_q <= data_o[47];
         end
-        assign sp2[l] = sp2_q;
+        assign sp2[l] = l == LANES - 1 && write ? data_o[47] : sp2_q;
       end else begin : gen_lut
         assign sp2[l] = 1'b0;
       end

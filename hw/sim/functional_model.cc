@@ -99,32 +99,51 @@ void FunctionalModel::RunInOrder(const std::vector<Entry>& entries) {
     if (!WaitsAreMet(entry)) return Fail(ErrorCode::kWatchdog, "waits for something that comes later or never");
     ExecuteEntry(entry);
     if (!ok()) return;
+    ++completed_[OpcodeOf(entry.fields)];
   }
 }
 
 void FunctionalModel::RunInDrawnOrder(const std::vector<Entry>& entries, uint64_t seed) {
-  std::array<std::deque<const Entry*>, 8> units;
+  // Of a unit: what has not begun; what its engines have, oldest first, nullptr once it was executed.
+  struct Unit {
+    size_t engines = 1;
+    std::deque<const Entry*> waiting, begun;
+  };
+  std::array<Unit, 8> units;
+  units[static_cast<size_t>(Opcode::kLoad)].engines = static_cast<size_t>(configuration_.loads);
+  units[static_cast<size_t>(Opcode::kVec)].engines = static_cast<size_t>(configuration_.vecs);
   for (const Entry& entry : entries) {
-    if (!std::holds_alternative<EndFields>(entry.fields)) units[OpcodeOf(entry.fields)].push_back(&entry);
+    if (!std::holds_alternative<EndFields>(entry.fields)) units[OpcodeOf(entry.fields)].waiting.push_back(&entry);
   }
   std::mt19937_64 random(seed);
   for (;;) {
-    std::vector<size_t> ready, waiting;
-    for (size_t unit = 0; unit < units.size(); ++unit) {
-      if (!units[unit].empty()) (WaitsAreMet(*units[unit].front()) ? ready : waiting).push_back(unit);
-    }
-    if (ready.empty()) {
-      if (!waiting.empty()) {
-        current_ = units[waiting.front()].front()->index;
-        Fail(ErrorCode::kWatchdog, "waits for something that never comes");
+    std::vector<std::pair<size_t, size_t>> possible;  // a unit, and which it executes; one beyond: it begins another
+    for (size_t i = 0; i < units.size(); ++i) {
+      const auto& [engines, waiting, begun] = units[i];
+      for (size_t k = 0; k < begun.size(); ++k) {
+        if (begun[k] != nullptr) possible.emplace_back(i, k);
       }
-      return;
+      if (!waiting.empty() && begun.size() < engines && WaitsAreMet(*waiting.front())) {
+        possible.emplace_back(i, begun.size());
+      }
     }
-    const size_t unit = ready[random() % ready.size()];
-    current_ = units[unit].front()->index;
-    ExecuteEntry(*units[unit].front());
+    if (possible.empty()) break;
+    const auto [number, which] = possible[random() % possible.size()];
+    Unit& unit = units[number];
+    if (which == unit.begun.size()) {
+      unit.begun.push_back(unit.waiting.front());
+      unit.waiting.pop_front();
+      continue;
+    }
+    current_ = unit.begun[which]->index;
+    ExecuteEntry(*std::exchange(unit.begun[which], nullptr));
     if (!ok()) return;
-    units[unit].pop_front();
+    for (; !unit.begun.empty() && unit.begun.front() == nullptr; unit.begun.pop_front()) ++completed_[number];
+  }
+  for (const Unit& unit : units) {
+    if (unit.waiting.empty()) continue;
+    current_ = unit.waiting.front()->index;
+    return Fail(ErrorCode::kWatchdog, "waits for something that never comes");
   }
 }
 
@@ -137,7 +156,6 @@ void FunctionalModel::ExecuteEntry(const Entry& entry) {
         Execute(f);
       },
       entry.fields);
-  ++completed_[OpcodeOf(entry.fields)];
 }
 
 void FunctionalModel::Execute(const WeightsFields& f) {

@@ -32,16 +32,16 @@ struct DramWindow {
   uint64_t base = 0;
 };
 
-// Stricter than the hardware, which trusts what it cannot check cheaply: fields that contradict each other are
-// illegal_instruction, and what would wait for ever (a wait that nothing fulfils, weights that never come, a tile that
+// Stricter than the hardware, which trusts what it cannot check cheaply (programmer's guide, Errors): fields that
+// contradict each other or the weight buffer's tiles are illegal_instruction, and what would wait for ever (a wait that nothing fulfils, weights that never come, a tile that
 // the buffer cannot hold) is watchdog.
 class FunctionalModel {
  public:
   explicit FunctionalModel(const Configuration& configuration);
 
   // Runs the program at address `program` to its END or first error. Without `order_seed` in program order; with it in
-  // an order drawn from those that the waits allow, so that a wait that is missing shows as a wrong result. Activation
-  // memory is kept from run to run.
+  // an order drawn from those that the waits allow, of instructions of one unit, too, as far as it has engines, so that
+  // a wait that is missing shows as a wrong result. Activation memory is kept from run to run.
   ProgramEnd Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed = std::nullopt);
 
   // Word a of the activation memory.
@@ -97,7 +97,7 @@ class FunctionalModel {
   std::vector<uint64_t> words_;
   DramWindow dram_;
   std::deque<Tile> tiles_;
-  std::vector<int64_t> completed_;  // instructions of each opcode
+  std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;
 };

@@ -403,6 +403,68 @@ TEST(FunctionalModelTest, PaddingHasNoAddress) {
   EXPECT_TRUE(machine.Run().ok());
 }
 
+// How often, in a hundred drawn orders, the second of two instructions of a unit finds that it was overtaken: both write
+// word 50, which the program stores in the end. They are a LOAD each, or else copies.
+int TimesOvertaken(const Configuration& configuration, bool loads, bool waits) {
+  int overtaken = 0;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Machine machine(configuration);
+    machine.Write(kData, {1, 2});
+    machine.model().words()[1] = 1;
+    machine.model().words()[2] = 2;
+    for (int64_t i = 0; i < 2; ++i) {
+      LoadFields load = {.dram = kData + 8 * i, .rows = 1, .row_words = 1};
+      load.act = machine.At(50);
+      VecFields vec = {.groups = 1, .out_height = 1, .out_width = 1, .kernel_h = 1, .kernel_w = 1};
+      vec.in_height = vec.in_width = 1;
+      vec.in = machine.At(1 + i);
+      vec.out = machine.At(50);
+      load.wait_load = vec.wait_vec = waits ? i : 0;
+      loads ? machine.Add(load) : machine.Add(vec);
+    }
+    StoreFields store = {.dram = kOut, .rows = 1, .row_words = 1};
+    (loads ? store.wait_load : store.wait_vec) = 2;
+    store.act = machine.At(50);
+    EXPECT_TRUE(machine.Add(store).Add(EndFields{}).Run(seed).ok());
+    overtaken += machine.Read(kOut) == 1 ? 1 : 0;
+  }
+  return overtaken;
+}
+
+// A wait for the own unit that is missing shows where the unit has several engines, and only there.
+TEST(FunctionalModelTest, EnginesOfAUnitOvertakeEachOther) {
+  const Configuration& z020 = *FindConfiguration("z020");
+  ASSERT_EQ(Tiny().loads, 1);
+  ASSERT_EQ(Tiny().vecs, 2);
+  ASSERT_EQ(z020.loads, 2);
+  ASSERT_EQ(z020.vecs, 1);
+  EXPECT_GT(TimesOvertaken(z020, true, false), 10);
+  EXPECT_GT(TimesOvertaken(Tiny(), false, false), 10);
+  EXPECT_EQ(TimesOvertaken(z020, true, true), 0);
+  EXPECT_EQ(TimesOvertaken(Tiny(), false, true), 0);
+  EXPECT_EQ(TimesOvertaken(Tiny(), true, false), 0);
+  EXPECT_EQ(TimesOvertaken(z020, false, false), 0);
+}
+
+// The third of three LOADs has no engine before the first is done, and a completion counts with all those before it.
+TEST(FunctionalModelTest, AUnitBeginsAndCompletesInOrder) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Machine machine(*FindConfiguration("z020"));
+    machine.Write(kData, {1, 2, 3});
+    const auto load = [&](int64_t word, int64_t act) {
+      LoadFields fields = {.dram = kData + 8 * word, .rows = 1, .row_words = 1};
+      fields.act = machine.At(act);
+      return fields;
+    };
+    StoreFields store = {.wait_load = 1, .dram = kOut, .rows = 1, .row_words = 1};
+    store.act = machine.At(50);
+    machine.Add(load(0, 50)).Add(load(1, 60)).Add(load(2, 50)).Add(store).Add(EndFields{});
+    ASSERT_TRUE(machine.Run(seed).ok());
+    ASSERT_NE(machine.Read(kOut), 0u) << "stored before the first LOAD was complete";
+    ASSERT_EQ(machine.model().words()[50], 3u) << "the third LOAD overtook the first";
+  }
+}
+
 // A wait that nothing will fulfil, in any order.
 TEST(FunctionalModelTest, DrawnOrdersEndToo) {
   Machine machine;

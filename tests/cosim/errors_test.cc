@@ -1,5 +1,5 @@
-// How programs end with errors on the RTL: each kind of error, from each unit that can make it, while other units are at
-// work; and that the accelerator runs a good program afterwards as if nothing had been.
+// How programs end with errors on the RTL of MSQ_CONFIGURATION: each kind of error, from each unit that can make it,
+// while other units are at work; and that the accelerator runs a good program afterwards as if nothing had been.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -16,25 +16,33 @@
 namespace msq::hw {
 namespace {
 
+#define MSQ_TEXT_(x) #x
+#define MSQ_TEXT(x) MSQ_TEXT_(x)
+#define MSQ_JOIN_(a, b) a##b
+#define MSQ_JOIN(a, b) MSQ_JOIN_(a, b)
+constexpr char kConfiguration[] = MSQ_TEXT(MSQ_CONFIGURATION);
+constexpr KernelFactory kFactory = MSQ_JOIN(CreateKernel_, MSQ_CONFIGURATION);
+
 constexpr uint64_t kBase = 0x40000000, kBytes = 1 << 18;  // DRAM
 constexpr uint64_t kWindowBytes = kBytes / 2;             // what programs may touch, from kBase on
 constexpr uint64_t kProgram = kBase, kGoodProgram = kBase + 0x2000;
 constexpr int64_t kInput = kBase + 0x4000, kOutput = kBase + 0x6000, kWeights = kBase + 0x8000;
 constexpr int64_t kOutside = kBase + kWindowBytes;
 constexpr int64_t kOutputBytes = 0x2000;
+constexpr int64_t kPortStride = 0x1000;
 constexpr int64_t kPixels = 37, kGroups = 5, kTiles = 3;
 constexpr uint32_t kWatchdog = 3000;
 
-const Configuration& Tiny() {
-  return *FindConfiguration("tiny");
+const Configuration& Shape() {
+  return *FindConfiguration(kConfiguration);
 }
 Address At(int64_t word) {
-  return SplitAddress(word, Tiny().banks);
+  return SplitAddress(word, Shape().banks);
 }
 
 // Instructions that compute something together: see GoodProgram. Tests spoil one of them.
 WeightsFields Weights() {
-  return {.dram = kWeights, .tiles = kTiles, .param_rows = 2, .weight_rows = kGroups};
+  return {.dram = kWeights, .port_stride = kPortStride, .tiles = kTiles, .param_rows = 2, .weight_rows = kGroups};
 }
 LoadFields Load() {
   return {.dram = kInput,
@@ -48,7 +56,8 @@ LoadFields Load() {
 ConvFields Conv() {
   ConvFields conv;
   conv.wait_load = 1;
-  conv.passes = conv.last_groups = conv.kernel_h = conv.kernel_w = 1;
+  conv.passes = conv.kernel_h = conv.kernel_w = 1;
+  conv.last_groups = Shape().lanes() / Shape().q;
   conv.stride_y = conv.stride_x = conv.dilation_y = conv.dilation_x = conv.in_height = 1;
   conv.tiles = kTiles;
   conv.channel_groups = conv.weight_rows = kGroups;
@@ -61,7 +70,7 @@ ConvFields Conv() {
 VecFields Vec() {
   VecFields vec;
   vec.wait_conv = 1;
-  vec.groups = kTiles;
+  vec.groups = kTiles * Shape().lanes() / 16;
   vec.out_height = vec.kernel_h = vec.stride_y = vec.stride_x = vec.in_height = 1;
   vec.kernel_w = 2;
   vec.out_width = kPixels - 1;
@@ -77,7 +86,7 @@ StoreFields Store() {
   store.wait_vec = 1;
   store.dram = kOutput;
   store.rows = 1;
-  store.row_words = kTiles * (kPixels - 1);
+  store.row_words = Vec().groups * (kPixels - 1);
   store.act = At(2000);
   store.act_step = At(1);
   return store;
@@ -108,9 +117,9 @@ std::vector<Instruction> Spoiled(const Fields& bad) {
 }
 constexpr uint32_t kSpoiledAt = 5;
 
-class ErrorsTest : public ::testing::TestWithParam<int> {
+class ErrorsTest : public ::testing::TestWithParam<uint64_t> {
  protected:
-  ErrorsTest() : memory_(Options()), kernel_(CreateKernel_tiny(&memory_)) {
+  ErrorsTest() : memory_(Options()), kernel_(kFactory(&memory_)) {
     uint64_t random = 7;
     for (uint64_t address = kBase; address < kBase + kBytes; address += 8) {
       random = random * 6364136223846793005u + 1442695040888963407u;
@@ -122,22 +131,23 @@ class ErrorsTest : public ::testing::TestWithParam<int> {
 
   // Of a tile whose weights are random: such that results are neither all 0 nor all 15.
   void WriteParameters(int64_t tile) {
-    const int64_t lanes = Tiny().lanes();
-    const auto rows = static_cast<uint64_t>(kWeights + 8 * lanes * (2 + kGroups) * tile);
-    for (int64_t lane = 0; lane < lanes; ++lane) {
+    const int64_t port_lanes = Shape().lanes() / Shape().ports;
+    for (int64_t lane = 0; lane < Shape().lanes(); ++lane) {
+      const int64_t beat = port_lanes * (2 + kGroups) * tile + lane % port_lanes;
+      const auto at = static_cast<uint64_t>(kWeights + kPortStride * (lane / port_lanes) + 8 * beat);
       const int64_t steps =
-          Tiny().is_dsp(lane) ? 2048 * kGroups : 123 * 8 * kGroups;  // about half of all weights are negative
+          Shape().is_dsp(lane) ? 2048 * kGroups : 123 * 8 * kGroups;  // about half of all weights are negative
       const uint64_t m = 3000 + 97 * static_cast<uint64_t>(lane), s = 20, b = uint64_t{7} << 20;
       const uint64_t c = static_cast<uint64_t>(-steps) & 0xffffff;
-      memory_.Write64(rows + 8 * static_cast<uint64_t>(lane), m | s << 17 | c << 23 | uint64_t{500} << 47);
-      memory_.Write64(rows + 8 * static_cast<uint64_t>(lanes + lane), b);
+      memory_.Write64(at, m | s << 17 | c << 23 | uint64_t{500} << 47);
+      memory_.Write64(at + 8 * static_cast<uint64_t>(port_lanes), b);
     }
   }
 
   // Sooner or later memory, for errors to come at different times.
   static AxiMemoryOptions Options() {
-    AxiMemoryOptions options =
-        GetParam() == 0 ? AxiMemoryOptions::Ideal() : AxiMemoryOptions::RandomStalls(static_cast<uint64_t>(GetParam()));
+    AxiMemoryOptions options = GetParam() == 0 ? AxiMemoryOptions::Ideal(Shape().ports)
+                                               : AxiMemoryOptions::RandomStalls(GetParam(), Shape().ports);
     options.base = kBase;
     options.bytes = kBytes;
     return options;
@@ -164,12 +174,12 @@ class ErrorsTest : public ::testing::TestWithParam<int> {
     std::memset(memory_.At(kOutput), 0xee, kOutputBytes);
     std::vector<std::byte> dram(kWindowBytes);
     std::memcpy(dram.data(), memory_.At(kBase), dram.size());
-    FunctionalModel model(Tiny());
+    FunctionalModel model(Shape());
     const ProgramEnd end = model.Run({dram, kBase}, kGoodProgram);
     ASSERT_TRUE(end.ok()) << end.detail;
     const ProgramRun run = Run(kGoodProgram);
     ASSERT_TRUE(run.ok()) << ErrorName(static_cast<uint32_t>(run.error)) << " at " << run.error_index;
-    EXPECT_EQ(run.steps, static_cast<uint64_t>(kTiles * kGroups * ((kPixels + 1) / 2)));
+    EXPECT_EQ(run.steps, static_cast<uint64_t>(kTiles * kGroups * ((kPixels + Shape().p - 1) / Shape().p)));
     for (int64_t i = 0; i < kOutputBytes; i += 8) {
       uint64_t expected;
       std::memcpy(&expected, dram.data() + (kOutput - static_cast<int64_t>(kBase)) + i, 8);
@@ -252,13 +262,67 @@ TEST_P(ErrorsTest, IllegalFieldOfConv) {
                                    {"kernel_w", [](auto& f) { f.kernel_w = 0; }},
                                    {"channel_groups", [](auto& f) { f.channel_groups = 0; }},
                                    {"weight_rows", [](auto& f) { f.weight_rows = 0; }},
+                                   {"out_half", [](auto& f) { f.out_half = true; }},
                                    {"no last_groups", [](auto& f) { f.last_groups = 0; }},
-                                   {"2 last_groups", [](auto& f) { f.last_groups = 2; }},
+                                   {"many last_groups", [](auto& f) { ++f.last_groups; }},
                                    {"raw, skip", [](auto& f) { f.raw = f.skip = true; }},
                                    {"raw, leaky", [](auto& f) { f.raw = f.leaky = true; }},
                                    {"raw, out8", [](auto& f) { f.raw = f.out8 = true; }},
                                    {"leaky, skip", [](auto& f) { f.leaky = f.skip = true; }}});
-  EXPECT_EQ(checked_, 16);
+  EXPECT_EQ(checked_, 17);
+}
+
+// Amid others, and alone with weights of the size that the CONV says, so that it is not stopped by a lack of them. The
+// functional model refuses the same programs.
+TEST_P(ErrorsTest, WeightRowsThatDoNotAgree) {
+  ConvFields stream = Conv();
+  stream.stream = true;
+  stream.pixels = stream.out_width = Shape().p;
+  const Changes<ConvFields> of_passes = {{"first shift", [](auto& f) { f.pass_shift = 1; }},
+                                         {"all shifts", [](auto& f) { f.pass_shift = 255; }},
+                                         {"a row too few", [](auto& f) { f.weight_rows = kGroups - 1; }},
+                                         {"pass 0 ends beyond", [](auto& f) { f.pass0_row = 1; }},
+                                         {"pass 0 begins beyond", [](auto& f) { f.pass0_row = 4095; }},
+                                         {"pass 1 ends beyond", [](auto& f) { f.passes = 2, f.pass1_row = 1; }},
+                                         {"pass 7 begins beyond", [](auto& f) { f.passes = 8, f.pass7_row = 600; }}};
+  const Changes<ConvFields> of_streams = {{"pixels", [](auto& f) { f.pixels = Shape().p + 1; }},
+                                          {"a row more", [](auto& f) { f.weight_rows = kGroups + 1; }},
+                                          {"many rows more", [](auto& f) { f.weight_rows = 200; }},
+                                          {"a row less", [](auto& f) { f.weight_rows = kGroups - 1; }},
+                                          {"a pass more", [](auto& f) { f.passes = 2; }}};
+  ExpectErrors(ErrorCode::kIllegalInstruction, Conv(), of_passes);
+  ExpectErrors(ErrorCode::kIllegalInstruction, stream, of_streams);
+  const auto alone = [this](const ConvFields& good, const Changes<ConvFields>& changes) {
+    for (const auto& [what, change] : changes) {
+      ConvFields conv = good;
+      change(conv);
+      WeightsFields weights = Weights();
+      weights.weight_rows = conv.weight_rows;
+      const std::vector<Instruction> program = {Encoded(weights), Encoded(Load()), Encoded(conv), Encoded(EndFields{})};
+      ExpectError(ErrorCode::kIllegalInstruction, program, what + ", alone");
+      std::vector<std::byte> dram(kWindowBytes);
+      std::memcpy(dram.data(), memory_.At(kBase), dram.size());
+      const ProgramEnd end = FunctionalModel(Shape()).Run({dram, kBase}, kProgram);
+      EXPECT_EQ(end.error, ErrorCode::kIllegalInstruction) << what;
+      EXPECT_EQ(end.instruction, 2) << what;
+    }
+  };
+  alone(Conv(), of_passes);
+  alone(stream, of_streams);
+  EXPECT_EQ(checked_, 24);
+}
+
+// A program whose tiles are not those that its CONV wants ends somehow, without harm to the next one.
+TEST_P(ErrorsTest, TilesOfAnotherSizeDoNotOutliveTheProgram) {
+  for (const int64_t rows : {kGroups - 1, kGroups + 1}) {
+    SCOPED_TRACE(rows);
+    WeightsFields weights = Weights();
+    weights.weight_rows = rows;
+    Write(kProgram, {Encoded(weights), Encoded(Load()), Encoded(Conv()), Encoded(EndFields{})});
+    Run(kProgram);
+    ExpectGood();
+  }
+  EXPECT_EQ(checked_, 2);
 }
 
 TEST_P(ErrorsTest, IllegalFieldOfWeights) {
@@ -296,7 +360,7 @@ TEST_P(ErrorsTest, IllegalFieldOfLoadStoreAndVec) {
 }
 
 TEST_P(ErrorsTest, ActivationMemoryLeft) {
-  const int64_t end = int64_t{Tiny().banks} * Tiny().depth;
+  const int64_t end = int64_t{Shape().banks} * Shape().depth;
   ExpectErrors(ErrorCode::kActRange, Conv(),
                Changes<ConvFields>{{"CONV in", [=](auto& f) { f.in = At(end - 3); }},
                                    {"CONV in, below", [](auto& f) { f.in = At(-1); }},
@@ -345,7 +409,7 @@ TEST_P(ErrorsTest, ErrorResponses) {
   const std::vector<std::pair<std::string, uint64_t>> cases = {
       {"WEIGHTS", at(kWeights)}, {"WEIGHTS, later", at(kWeights + 2000)},
       {"LOAD", at(kInput)},      {"LOAD, last word", at(kInput + 8 * kGroups * kPixels - 8)},
-      {"STORE", at(kOutput)},    {"STORE, last word", at(kOutput + 8 * kTiles * (kPixels - 1) - 8)},
+      {"STORE", at(kOutput)},    {"STORE, last word", at(kOutput + 8 * Store().row_words - 8)},
       {"the program", kProgram}, {"END", kProgram + 5 * kInstructionBytes}};
   for (const auto& [what, address] : cases) {
     memory_.InjectErrors(address, address + 8);
@@ -370,7 +434,7 @@ TEST_P(ErrorsTest, Watchdog) {
   weights.tiles = 9;
   ExpectError(ErrorCode::kWatchdog, {Encoded(weights), Encoded(EndFields{})}, "nobody takes the ninth tile");
   weights = Weights();
-  weights.weight_rows = Tiny().wdepth + 1;
+  weights.weight_rows = Shape().wdepth + 1;
   ConvFields conv = Conv();
   conv.weight_rows = weights.weight_rows;
   conv.pass0_row = weights.weight_rows - kGroups;
