@@ -47,7 +47,7 @@ void AddLimits(CLI::App* app, ServerOptions* options, int* answer_timeout_second
   app->add_option("--grpc-compression", options->grpc_compression,
                   "takes compressed messages, which may inflate beyond any limit: for trusted clients");
   app->add_option("--answer-timeout-seconds", *answer_timeout_seconds, "for a client to read an answer")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
   const std::map<std::string, bool> full = {{"UNAVAILABLE", false}, {"RESOURCE_EXHAUSTED", true}};
   app->add_option("--queue-full-status", options->full_is_exhausted, "status that a full queue answers with")
       ->transform(CLI::CheckedTransformer(full).description("UNAVAILABLE|RESOURCE_EXHAUSTED"))

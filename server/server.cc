@@ -121,7 +121,13 @@ class Server::Impl {
     core_ = std::make_unique<ProtocolService>(
         ProtocolService::Parts{repository_.get(), engine_.get(), &regions_, tracer_.get(), tokens_.get()},
         ProtocolService::Options{options_.server_name, MSQ_VERSION, options_.strict_readiness});
-    service_ = std::make_unique<GrpcService>(core_.get(), 4 * options_.max_message_bytes, options_.answer_timeout);
+    watch_ = std::make_unique<AnswerWatch>(absl::ToChronoMilliseconds(options_.answer_timeout));
+    service_ = std::make_unique<GrpcService>(core_.get(), watch_.get(), 4 * options_.max_message_bytes);
+    // gRPC's health service brings no descriptor; asking ours for its name keeps it in the program.
+    reflection_ = std::make_unique<ReflectionService>(
+        std::vector<std::string>{inference::GRPCInferenceService::service_full_name(),
+                                 grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()},
+        core_.get(), watch_.get());
     http_service_ = std::make_unique<HttpService>(core_.get(), static_cast<uint64_t>(options_.max_message_bytes));
     MSQ_RETURN_IF_ERROR(StartGrpc());
     return StartHttp();
@@ -213,7 +219,7 @@ class Server::Impl {
     grpc_acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials_);
     builder.RegisterService(service_.get());
-    builder.RegisterService(&reflection_);
+    builder.RegisterService(reflection_.get());
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
     health_ = grpc_->GetHealthCheckService();
@@ -261,10 +267,9 @@ class Server::Impl {
   std::unique_ptr<MetricsEndpoint> endpoint_;
   std::unique_ptr<InferenceEngine> engine_;
   std::unique_ptr<ProtocolService> core_;
+  std::unique_ptr<AnswerWatch> watch_;
   std::unique_ptr<GrpcService> service_;
-  // gRPC's health service brings no descriptor; asking ours for its name keeps it in the program.
-  ReflectionService reflection_{{inference::GRPCInferenceService::service_full_name(),
-                                 grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()}};
+  std::unique_ptr<ReflectionService> reflection_;
   std::unique_ptr<HttpService> http_service_;
   std::unique_ptr<WebServer> http_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor_;

@@ -128,12 +128,14 @@ bool InferenceEngine::AnswerFromCache(Job& job) const {
 // Leaves the job to its model, or says why not.
 absl::Status InferenceEngine::Queue(const std::shared_ptr<Job>& job) {
   job->done = [this, raw = job.get()](const absl::Status& status) { Finish(*raw, status); };
-  const int64_t before = queued_bytes_.fetch_add(job->bytes);
+  const int64_t before = queued_bytes_.fetch_add(job->bytes), held = held_bytes_;
   ++accepted_;
   const bool is_step = job->sequence && job->description->config.has_sequence_batching();
   // A sequence that has begun would end with a step that is refused: it is not the first to make room.
   const int64_t share = is_step && !job->sequence_start ? 2 : 1;
-  job->fits = before == 0 || (before + job->bytes) / share <= options_.max_queued_bytes;
+  // A client that waits for each answer may ask on before the last one's bytes are let go.
+  const bool alone = before == 0 && held <= options_.max_queued_bytes;
+  job->fits = alone || (before + held + job->bytes) / share <= options_.max_queued_bytes;
   const absl::Status status = job->fits || is_step ? job->model->Submit(job)
                                                    : WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
   if (status.ok()) return status;

@@ -57,8 +57,8 @@ class InferenceEngine {
   // The client has gone: the request is not computed any more if it waits, and a run of it alone is ended.
   void Cancel(const RequestHandle& handle);
 
-  // For an answer that is on its way: until the result goes, its bytes count as those of the requests under way.
-  HeldBytes Hold(int64_t bytes) { return {&queued_bytes_, bytes}; }
+  // For an answer that is on its way: until the result goes, its bytes count beside those of the requests under way.
+  HeldBytes Hold(int64_t bytes) { return {&held_bytes_, bytes}; }
 
   // Requests put in a queue so far, and those of them that were answered, by error or not.
   int64_t accepted() const { return accepted_; }
@@ -75,7 +75,8 @@ class InferenceEngine {
   const Parts parts_;
   const Options options_;
   const Clock& clock_;
-  std::atomic<int64_t> queued_bytes_{0};
+  std::atomic<int64_t> queued_bytes_{0};  // of requests
+  std::atomic<int64_t> held_bytes_{0};    // of answers
   std::atomic<int64_t> accepted_{0};
   std::atomic<int64_t> answered_{0};
 };

@@ -383,12 +383,20 @@ TEST_F(QueueTest, StepsUnderWayMayTakeAsMuchAgain) {
 
 TEST_F(QueueTest, AnswersThatAreHeldCount) {
   options_.engine.max_queued_bytes = 10000;
-  Start(options_);
+  HoldOne();
+  const absl::Status full = WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
   {
     const HeldBytes held = stack_.engine().Hold(9900);
-    EXPECT_EQ(Infer(Request()), WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull));
+    EXPECT_EQ(Infer(Request()), full);
   }
-  EXPECT_TRUE(Infer(Request()).ok());
+  stack_.control().Release();
+  EXPECT_TRUE(running_.answer.get().ok());
+  {
+    const HeldBytes held = stack_.engine().Hold(9900);
+    EXPECT_TRUE(Infer(Request()).ok());  // no other request is under way
+  }
+  const HeldBytes held = stack_.engine().Hold(10001);
+  EXPECT_EQ(Infer(Request()), full);
 }
 
 TEST_F(QueueTest, AnAnsweredRequestKeepsNoModel) {
@@ -419,7 +427,7 @@ TEST_F(QueueTest, ARefusedRequestUsesUpNoTrace) {
     return pending.answer.get();
   };
   {
-    const HeldBytes held = engine.Hold(1);
+    const HeldBytes held = engine.Hold(2);
     EXPECT_EQ(Reason(infer()), "queue_full");
   }
   EXPECT_EQ((*tracer)->Get("")["trace_count"], std::vector<std::string>{"1"});

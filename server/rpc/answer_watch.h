@@ -1,50 +1,53 @@
-// Ends gRPC calls whose client does not read its answer: gRPC itself would hold it for as long as the connection lives.
+// Cancels calls whose client does not read its answer: gRPC itself would hold it for as long as the connection lives.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <thread>
-
-#include <grpcpp/server_context.h>
-
-#include "absl/time/time.h"
 
 namespace msq::server {
 
 // Thread-safe. Must outlive its answers.
 class AnswerWatch {
+  struct Entry;
+
  public:
-  explicit AnswerWatch(absl::Duration limit);
+  explicit AnswerWatch(std::chrono::milliseconds limit);
   ~AnswerWatch();
 
-  // An answer on its way to the client. Stands beside the call's context and goes before it.
+  // The answer of one call, on its way to the client. It goes before what `cancel` cancels.
   class Answer {
    public:
+    Answer() = default;
     ~Answer() { Sent(); }
-    // To be said before gRPC is told. Cancels the call if Sent does not come in time. The caller holds no lock that a
-    // cancelled call takes.
-    void Sending(AnswerWatch* watch, grpc::CallbackServerContext* context);
+    Answer(const Answer&) = delete;
+    Answer& operator=(const Answer&) = delete;
+    // To be said before gRPC is told. Calls `cancel` on a thread of the watch's if Sent does not come in time; this thread
+    // may say Sent meanwhile, every other one waits until `cancel` has returned.
+    void Sending(AnswerWatch* watch, std::function<void()> cancel);
     void Sent();
 
    private:
-    friend class AnswerWatch;
-    AnswerWatch* watch_ = nullptr;  // null: nothing was ever sent
-    bool watched_ = false;          // in the watch's list
-    grpc::CallbackServerContext* context_ = nullptr;
-    absl::Time since_;
-    std::list<Answer*>::iterator place_;
+    AnswerWatch* watch_ = nullptr;
+    std::shared_ptr<Entry> entry_;  // null: nothing is on its way
+    std::list<std::shared_ptr<Entry>>::iterator place_;
   };
 
  private:
-  void Run();
+  using Clock = std::chrono::steady_clock;
 
-  const absl::Duration limit_;
-  // A call that is cancelled may end, and its answer go, before TryCancel returns.
-  std::recursive_mutex mutex_;
-  std::condition_variable_any stop_;
+  void Run();
+  std::list<std::shared_ptr<Entry>> TakeExpired();
+
+  const std::chrono::milliseconds limit_;
+  std::mutex mutex_;
+  std::condition_variable stop_;
   bool stopping_ = false;
-  std::list<Answer*> answers_;  // the oldest first
+  std::list<std::shared_ptr<Entry>> entries_;  // the oldest first
   std::thread thread_;
 };
 

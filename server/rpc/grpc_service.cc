@@ -68,7 +68,7 @@ template <typename Request, typename Response>
 grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
                                               absl::Status (ProtocolService::*rpc)(const Caller&, const Request&,
                                                                                    Response*)) {
-  auto* reactor = new UnaryReactor(core_, &watch_, call.name, call.context, call.response);
+  auto* reactor = new UnaryReactor(core_, watch_, call.name, call.context, call.response);
   const Caller caller = CallerOf(*call.context);
   Request request;
   Response response;
@@ -87,7 +87,7 @@ grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
     Request request;
     Response response;
   };
-  auto* reactor = new UnaryReactor(core_, &watch_, call.name, call.context, call.response);
+  auto* reactor = new UnaryReactor(core_, watch_, call.name, call.context, call.response);
   const Caller caller = CallerOf(*call.context);
   const auto messages = std::make_shared<Messages>();
   int64_t memory;
@@ -102,7 +102,7 @@ grpc::ServerUnaryReactor* GrpcService::Answer(const Call& call,
 
 grpc::ServerUnaryReactor* GrpcService::ModelInfer(Context* context, const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
-  auto* reactor = new InferReactor(core_, &watch_, "ModelInfer", context, response);
+  auto* reactor = new InferReactor(core_, watch_, "ModelInfer", context, response);
   const Caller caller = CallerOf(*context);
   int64_t memory;
   const absl::Status status = Read(caller, const_cast<grpc::ByteBuffer*>(request), reactor->request(), &memory);
@@ -115,7 +115,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GrpcService::ModelS
                                                         int64_t* memory) {
     return Read(caller, bytes, request, memory);
   };
-  auto stream = std::make_shared<InferStream>(this, core_, &watch_, context, CallerOf(*context), read);
+  auto stream = std::make_shared<InferStream>(this, core_, watch_, context, CallerOf(*context), read);
   bool closing;
   {
     std::lock_guard lock(mutex_);

@@ -7,7 +7,6 @@
 
 #include <grpcpp/server_context.h>
 
-#include "absl/time/time.h"
 #include "server/engine/protocol_service.h"
 #include "server/rpc/answer_watch.h"
 #include "server/rpc/raw_service.h"
@@ -16,13 +15,12 @@ namespace msq::server {
 
 class InferStream;
 
-// Thread-safe. The core must outlive it.
+// Thread-safe. What is given to the constructor must outlive it.
 class GrpcService final : public RawInferenceService {
  public:
-  // No request may take more than `max_request_bytes` of memory, however few its message has. A client that has not read
-  // an answer after `answer_timeout` is cut off.
-  GrpcService(ProtocolService* core, int64_t max_request_bytes, absl::Duration answer_timeout)
-      : core_(core), max_request_bytes_(max_request_bytes), watch_(answer_timeout) {}
+  // No request may take more than `max_request_bytes` of memory, however few its message has.
+  GrpcService(ProtocolService* core, AnswerWatch* watch, int64_t max_request_bytes)
+      : core_(core), watch_(watch), max_request_bytes_(max_request_bytes) {}
 
   // Ends the streams: each is answered what it has asked for, then UNAVAILABLE. New ones are refused.
   void CloseStreams();
@@ -81,8 +79,8 @@ class GrpcService final : public RawInferenceService {
   void Forget(const InferStream* stream);
 
   ProtocolService* const core_;
+  AnswerWatch* const watch_;
   const int64_t max_request_bytes_;
-  AnswerWatch watch_;
   std::mutex mutex_;
   std::map<const InferStream*, std::shared_ptr<InferStream>> streams_;
   bool closing_ = false;

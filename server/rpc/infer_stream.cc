@@ -225,7 +225,7 @@ InferStream::Step InferStream::NextStep() {
 
 void InferStream::Take(Step step) {
   if (step.write != nullptr) {
-    sent_.Sending(watch_, context_);
+    sent_.Sending(watch_, [context = context_] { context->TryCancel(); });
     return StartWrite(step.write);
   }
   if (!step.finish) return;

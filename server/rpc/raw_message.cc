@@ -18,8 +18,8 @@ absl::Status Parse(grpc::ByteBuffer* bytes, const MessageLayout& layout, int64_t
     *memory = layout.ParsedBytes(&reader, max_bytes);
   }
   if (*memory > max_bytes) {
-    return InvalidArgument("the message has ", bytes->Length(), " bytes, and in so many small parts that it would take",
-                           " more than ", max_bytes, " bytes of memory");
+    return InvalidArgument("the message has ", bytes->Length(), " bytes, and would take", " more than ", max_bytes,
+                           " bytes of memory");
   }
   grpc::ProtoBufferReader reader(bytes);
   if (message->ParseFromZeroCopyStream(&reader)) return absl::OkStatus();

@@ -95,7 +95,11 @@ ServerReflectionResponse AnswerTo(const ServerReflectionRequest& request, const 
 // One call: a question, its answer, the next. Owns itself.
 class Conversation final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  explicit Conversation(const std::vector<std::string>* services) : services_(*services) { StartRead(&bytes_); }
+  Conversation(const std::vector<std::string>* services, ProtocolService* core, AnswerWatch* watch,
+               grpc::CallbackServerContext* context)
+      : services_(*services), core_(core), watch_(watch), context_(context) {
+    StartRead(&bytes_);
+  }
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
@@ -105,9 +109,13 @@ class Conversation final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
         ParseMessage(&bytes_, LayoutOf<ServerReflectionRequest>(), kMaxRequestBytes, &request, &memory);
     if (status.ok()) status = SerializeMessage(AnswerTo(request, services_), &bytes_);
     if (!status.ok()) return Finish(ToGrpc(status));
+    held_ = core_->Hold(static_cast<int64_t>(bytes_.Length()));
+    sent_.Sending(watch_, [context = context_] { context->TryCancel(); });
     StartWrite(&bytes_);
   }
   void OnWriteDone(bool ok) override {
+    sent_.Sent();
+    held_ = {};
     if (!ok) return Finish(grpc::Status::OK);
     bytes_.Clear();
     StartRead(&bytes_);
@@ -116,20 +124,27 @@ class Conversation final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
 
  private:
   const std::vector<std::string>& services_;
+  ProtocolService* const core_;
+  AnswerWatch* const watch_;
+  grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer bytes_;
+  HeldBytes held_;  // of the answer
+  AnswerWatch::Answer sent_;
 };
 
 }  // namespace
 
-ReflectionService::ReflectionService(std::vector<std::string> services)
+ReflectionService::ReflectionService(std::vector<std::string> services, ProtocolService* core, AnswerWatch* watch)
     : services_([&] {
         services.emplace_back(ServerReflection::service_full_name());
         return std::move(services);
-      }()) {}
+      }()),
+      core_(core),
+      watch_(watch) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ReflectionService::ServerReflectionInfo(
-    grpc::CallbackServerContext*) {
-  return new Conversation(&services_);
+    grpc::CallbackServerContext* context) {
+  return new Conversation(&services_, core_, watch_, context);
 }
 
 }  // namespace msq::server

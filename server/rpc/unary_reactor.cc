@@ -22,7 +22,7 @@ void UnaryReactor::End(const absl::Status& status) {
     context_->AddTrailingMetadata(kReasonMetadata, reason);
   }
   held_ = core_->Hold(static_cast<int64_t>(answer_->Length()));
-  sent_.Sending(watch_, context_);
+  sent_.Sending(watch_, [context = context_] { context->TryCancel(); });
   Finish(ToGrpc(status));
 }
 

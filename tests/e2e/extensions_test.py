@@ -129,17 +129,13 @@ class HostileTest(Extensions):
     def setUpClass(cls):
         cls.start()
 
-    def memory_mb(self):
-        status = pathlib.Path(f"/proc/{self.daemon.process.pid}/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
-
     def test_compressed_messages_are_not_inflated(self):
         message = self.sample()
         message.raw_input_contents[0] = bytes(100 << 20)
-        before = self.memory_mb()
+        before = self.daemon.resident_bytes("VmHWM")
         self.expect(grpc.StatusCode.UNIMPLEMENTED, "ompress", self.stub.ModelInfer, message,
                     compression=grpc.Compression.Gzip)
-        self.assertLess(self.memory_mb() - before, 50)
+        self.assertLess(self.daemon.resident_bytes("VmHWM") - before, 50 << 20)
 
     def test_a_client_that_does_not_read_is_not_read_from(self):
         message = self.sample()
@@ -150,13 +146,13 @@ class HostileTest(Extensions):
             for _ in range(200):
                 sent.append(1)
                 yield message
-        before = self.memory_mb()
+        before = self.daemon.resident_bytes("VmHWM")
         answers = self.stub.ModelStreamInfer(requests(), timeout=60)
         seen = -1
         while seen != len(sent):  # until nothing moves any more
             seen = len(sent)
             time.sleep(0.5)
-        self.assertLess(self.memory_mb() - before, 300)
+        self.assertLess(self.daemon.resident_bytes("VmHWM") - before, 300 << 20)
         answers.cancel()
 
 
