@@ -202,6 +202,15 @@ ir::Graph MobileNetLike() {
   return std::move(b).Finish(10);
 }
 
+ir::Graph LstmGates() {
+  constexpr int64_t kCells = 512, kTimeSteps = 16;
+  GraphBuilder b("lstm_gates");
+  const TensorId state = b.Input({kCells}), inputs = b.Input({kCells, kTimeSteps, 1});
+  const TensorId of_state = b.Dense({state}, 4 * kCells, {.schemes = FourBits(), .seed = 2, .raw = true});
+  const TensorId of_inputs = b.Conv({inputs}, 4 * kCells, {.schemes = FourBits(), .seed = 1, .raw = true});
+  return std::move(b).Finish({of_state, of_inputs});
+}
+
 ir::Graph Perceptron() {
   NetworkBuilder builder("perceptron", {784});
   builder.Dense(1024);

@@ -21,4 +21,8 @@ ir::Graph MobileNetLike();
 // Dense layers alone: 784 -> 1024 -> 1024 -> 10.
 ir::Graph Perceptron();
 
+// What an LSTM of 512 cells multiplies, without its tables: the state of one time step, [512] -> [2048], and the inputs of 16 at
+// once, [512,16,1] -> [2048,16,1]; 4 bits in, raw out.
+ir::Graph LstmGates();
+
 }  // namespace msq::testing

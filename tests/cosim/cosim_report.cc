@@ -1,6 +1,6 @@
 // Prints where a network's cycles go on the simulated accelerator of one configuration, layer by layer, as Markdown.
 //
-//   cosim_report_<configuration> resnet20|resnet18|resnet50|mobilenetv2|mobilenet|perceptron [ideal]
+//   cosim_report_<configuration> resnet20|resnet18|resnet50|mobilenetv2|mobilenet|perceptron|lstm [ideal]
 //
 // Weights are invented, shapes are not, and cycles do not depend on values. Memory is the board's DDR3 behind its
 // high-performance ports at 100 MHz, or one without limits. Ends with 1 when a bit differs from the reference. How fast
@@ -72,6 +72,7 @@ int Main(const std::string& network, bool ideal) {
       {"mobilenetv2", MobileNetV2},
       {"mobilenet", MobileNetLike},
       {"perceptron", Perceptron},
+      {"lstm", LstmGates},
   };
   const auto it = networks.find(network);
   if (it == networks.end()) return std::fprintf(stderr, "no network '%s'\n", network.c_str()), 2;

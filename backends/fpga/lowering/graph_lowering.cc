@@ -1,6 +1,7 @@
 #include "backends/fpga/lowering/graph_lowering.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "backends/fpga/lowering/lowering.h"
@@ -74,7 +75,9 @@ absl::StatusOr<Program> GraphLowering::Run() {
   }
   // Inputs that no node reads may be outputs; the others have a place in DRAM all the same.
   for (ir::TensorId id : graph_.inputs) {
-    if (pending_input_[static_cast<size_t>(id)]) {
+    if (pending_input_[static_cast<size_t>(id)] && IsSpilled(id)) {
+      PlanInput(id);
+    } else if (pending_input_[static_cast<size_t>(id)]) {
       auto placed = Get(id);
       if (!placed.ok())
         return WithContext(placed.status(), "input '", graph_.tensors[static_cast<size_t>(id)].name, "'");
@@ -125,9 +128,10 @@ void GraphLowering::CountInstructions(int64_t convs_before, int64_t vecs_before)
 absl::Status GraphLowering::FinishNode(const ir::Node& node) {
   done_[static_cast<size_t>(&node - graph_.nodes.data())] = true;
   concats_.erase(&node);
-  MSQ_RETURN_IF_ERROR(StoreOutput(node.output));
   std::optional<Placed>& placed = placed_[static_cast<size_t>(node.output)];
-  if (placed && IsSpilled(node.output) && !IsOutput(node.output)) {
+  if (!IsSpilled(node.output)) {
+    MSQ_RETURN_IF_ERROR(StoreOutput(node.output));
+  } else if (placed) {
     PlanSpill(node.output, placed->layout);
     MSQ_RETURN_IF_ERROR(StoreRows(node.output, *placed));
     placed.reset();
@@ -141,7 +145,7 @@ absl::Status GraphLowering::FinishNode(const ir::Node& node) {
 
 absl::StatusOr<Placed> GraphLowering::Get(ir::TensorId id) {
   const auto i = static_cast<size_t>(id);
-  if (pending_input_[i]) {
+  if (pending_input_[i] && !IsSpilled(id)) {
     const size_t index = *std::exchange(pending_input_[i], std::nullopt);
     MSQ_RETURN_IF_ERROR(LoadInput(index, id));
     MSQ_RETURN_IF_ERROR(StoreOutput(id));
@@ -153,54 +157,78 @@ absl::StatusOr<Placed> GraphLowering::Get(ir::TensorId id) {
 }
 
 void GraphLowering::PlanSpill(ir::TensorId id, ImageLayout layout) {
-  const Section section = IsOutput(id) ? Section::kOutputs : Section::kSpilled;
-  const int64_t dram = builder_.Reserve(section, layout.words() * kWordBytes);
+  const int64_t bytes = layout.words() * kWordBytes;
+  Spilled& spilled = spilled_[id];
+  spilled.layout = std::move(layout);
+  spilled.section = IsOutput(id) ? Section::kOutputs : Section::kSpilled;
+  spilled.dram = builder_.Reserve(spilled.section, bytes);
   for (HostTensor& output : outputs_) {
-    if (output.id == id) output = {.id = id, .dram = dram, .layout = layout};
+    if (output.id != id) continue;
+    output.layout = spilled.layout;
+    output.dram = spilled.dram;
   }
-  spilled_[id] = {std::move(layout), dram, section};
 }
 
-// A row of the move is a group of words, or a piece of it.
+void GraphLowering::PlanInput(ir::TensorId id) {
+  HostTensor& input = inputs_[*std::exchange(pending_input_[static_cast<size_t>(id)], std::nullopt)];
+  const ImageShape shape(Type(id).shape);
+  input.layout = MakeLayout(Type(id), shape, order_.Choose(id, shape.channels));
+  input.dram = builder_.Reserve(Section::kInputs, input.bytes());
+  spilled_[id] = {input.layout, input.dram, Section::kInputs};
+}
+
+const ImageLayout& GraphLowering::SpilledLayout(ir::TensorId id) {
+  if (pending_input_[static_cast<size_t>(id)]) PlanInput(id);
+  return spilled_.at(id).layout;
+}
+
+bool GraphLowering::RenameSpilled(ir::TensorId id, ir::TensorId as) {
+  if (!IsSpilled(id) || !IsSpilled(as) || IsOutput(as)) return false;
+  const ImageShape shape(Type(as).shape);
+  ImageLayout layout = SpilledLayout(id);
+  layout.height = shape.height;
+  layout.width = shape.width;
+  spilled_[as] = spilled_.at(id);
+  spilled_[as].layout = std::move(layout);
+  return true;
+}
+
 absl::Status GraphLowering::LoadRows(ir::TensorId id, const Placed& rows) {
-  const Spilled& spilled = spilled_.at(id);
-  const int64_t dram = spilled.dram + rows.first_row * spilled.layout.width * spilled.layout.pixel_words() * kWordBytes;
-  return ForEachPiece(rows.layout.group_words(), [&](int64_t first, int64_t words) {
-    const hw::LoadFields load = {.dram = dram + first * kWordBytes,
-                                 .dram_row_stride = spilled.layout.group_words() * kWordBytes,
-                                 .rows = rows.layout.planes() * rows.layout.plane_groups,
-                                 .row_words = words,
-                                 .act = builder_.Address(rows.base + first),
-                                 .act_step = builder_.Address(1),
-                                 .act_row_step = builder_.Address(rows.layout.group_words() - words + 1)};
-    return builder_.Load(load, {{spilled.Words(rows)}, {{rows.base, rows.base + rows.layout.words()}}},
-                         Section::kSpilled);
-  });
+  return MoveRows<hw::LoadFields>(spilled_.at(id), rows,
+                                  [this](const auto&... load) { return builder_.Load(load...); });
 }
 
 absl::Status GraphLowering::StoreRows(ir::TensorId id, const Placed& rows) {
-  const Spilled& spilled = spilled_.at(id);
-  const int64_t dram = spilled.dram + rows.first_row * spilled.layout.width * spilled.layout.pixel_words() * kWordBytes;
-  return ForEachPiece(rows.layout.group_words(), [&](int64_t first, int64_t words) {
-    const hw::StoreFields store = {.dram = dram + first * kWordBytes,
-                                   .dram_row_stride = spilled.layout.group_words() * kWordBytes,
-                                   .rows = rows.layout.planes() * rows.layout.plane_groups,
-                                   .row_words = words,
-                                   .act = builder_.Address(rows.base + first),
-                                   .act_step = builder_.Address(1),
-                                   .act_row_step = builder_.Address(rows.layout.group_words() - words + 1)};
-    std::vector<Range> written;
-    if (spilled.section == Section::kSpilled) written = {spilled.Words(rows)};
-    return builder_.Store(store, {{{rows.base, rows.base + rows.layout.words()}}, std::move(written)}, spilled.section);
+  return MoveRows<hw::StoreFields>(spilled_.at(id), rows,
+                                   [this](const auto&... store) { return builder_.Store(store...); });
+}
+
+template <typename Fields, typename Emit>
+absl::Status GraphLowering::MoveRows(const Spilled& spilled, const Placed& rows, Emit emit) {
+  const int64_t group = rows.layout.group_words();
+  const int64_t top = rows.first_row * spilled.layout.width * spilled.layout.pixel_words();
+  return ForEachPiece(group, [&](int64_t first, int64_t words) {
+    const Fields fields = {.dram = spilled.dram + (top + first) * kWordBytes,
+                           .dram_row_stride = spilled.layout.group_words() * kWordBytes,
+                           .rows = rows.layout.planes() * rows.layout.plane_groups,
+                           .row_words = words,
+                           .act = builder_.Address(rows.base + first),
+                           .act_step = builder_.Address(1),
+                           .act_row_step = builder_.Address(group - words + 1)};
+    const std::vector<Range> dram = {spilled.Words(rows)}, act = {{rows.base, rows.base + rows.layout.words()}};
+    const bool load = std::is_same_v<Fields, hw::LoadFields>;
+    return emit(fields, load ? Access{dram, act} : Access{act, dram}, spilled.section);
   });
 }
 
 Range GraphLowering::Spilled::Words(const Placed& rows) const {
-  const int64_t begin = kSpilledWords + dram / kWordBytes + rows.first_row * layout.width * layout.pixel_words();
+  // Tensors of different sections are apart.
+  const int64_t section_begin = kSpilledWords * (1 + static_cast<int64_t>(section));
+  const int64_t begin = section_begin + dram / kWordBytes + rows.first_row * layout.width * layout.pixel_words();
   return {begin, begin + rows.layout.group_words()};
 }
 
-bool GraphLowering::MayOverwrite(const ir::Node& node, const ImageLayout& layout) const {
+bool GraphLowering::MayOverwrite(const ir::Node& node, const ImageLayout& layout) {
   const ir::TensorId id = node.inputs[1];
   if (id == node.inputs[0]) return false;
   const std::optional<Placed>& skip = placed_[static_cast<size_t>(id)];
@@ -318,7 +346,7 @@ absl::Status GraphLowering::LoadInput(size_t index, ir::TensorId id) {
 }
 
 absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
-  if (!IsOutput(id) || spilled_.contains(id)) return absl::OkStatus();
+  if (!IsOutput(id)) return absl::OkStatus();
   MSQ_ASSIGN_OR_RETURN(const Placed placed, Get(id));
   for (HostTensor& output : outputs_) {
     // Asking for a graph input that is an output has stored it.
@@ -337,15 +365,27 @@ absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// With less there at a time, what did not fit into the memory or into a field may fit.
+bool MayFitOtherwise(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnimplemented;
+}
+
+}  // namespace
+
 absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration) {
   absl::StatusOr<Program> program = GraphLowering(graph, configuration, {}).Run();
-  if (program.status().code() != absl::StatusCode::kResourceExhausted) return program;
+  if (!MayFitOtherwise(program.status())) return program;
   for (Plan& plan : MakePlans(graph, configuration)) {
-    // Whatever keeps a plan from being carried out, another may do.
+    // Whatever keeps a plan from being carried out, another may do; but for what no plan changes.
     absl::StatusOr<Program> planned = GraphLowering(graph, configuration, std::move(plan)).Run();
     if (planned.ok()) return planned;
+    if (absl::IsUnimplemented(planned.status()) && planned.status() == program.status()) break;
   }
-  return program;
+  if (!absl::IsResourceExhausted(program.status())) return program;
+  return absl::ResourceExhaustedError(
+      absl::StrCat(program.status().message(), ", nor for a part of its rows at a time"));
 }
 
 }  // namespace msq::fpga

@@ -46,7 +46,7 @@ class GraphLowering {
   // Room for tensor `id`: if a concatenation of channels alone reads it, its place there.
   absl::StatusOr<Placed> TakeOutput(ir::TensorId id, ImageLayout layout);
   // Whether the node may write its output, as this layout, over its second operand: nobody reads that again.
-  bool MayOverwrite(const ir::Node& node, const ImageLayout& layout) const;
+  bool MayOverwrite(const ir::Node& node, const ImageLayout& layout);
   // Where the operands of a concatenation of channels go; made when the first of them, or the node itself, asks.
   struct ConcatPlan {
     Placed out;                   // its slots are not known yet
@@ -62,7 +62,9 @@ class GraphLowering {
   bool IsSpilled(ir::TensorId id) const { return !plan_.spilled.empty() && plan_.spilled[static_cast<size_t>(id)]; }
   // Of a spilled tensor: rows between DRAM and the activation memory, where they lie alone.
   void PlanSpill(ir::TensorId id, ImageLayout layout);
-  const ImageLayout& SpilledLayout(ir::TensorId id) const { return spilled_.at(id).layout; }
+  const ImageLayout& SpilledLayout(ir::TensorId id);
+  // Takes the words of spilled `id`, whose pixels are as many, for spilled `as`. False if one of them has to lie elsewhere.
+  bool RenameSpilled(ir::TensorId id, ir::TensorId as);
   absl::Status LoadRows(ir::TensorId id, const Placed& rows);
   absl::Status StoreRows(ir::TensorId id, const Placed& rows);
 
@@ -83,17 +85,22 @@ class GraphLowering {
   struct Spilled {
     ImageLayout layout;
     int64_t dram = 0;
-    Section section = Section::kSpilled;  // kOutputs: nobody loads it again
+    Section section = Section::kSpilled;
 
     // What these rows are to the program builder. Each row counts once, for the words of all its channels.
     Range Words(const Placed& rows) const;
   };
 
+  // One or more LOADs or STOREs, whichever Fields are.
+  template <typename Fields, typename Emit>
+  absl::Status MoveRows(const Spilled& spilled, const Placed& rows, Emit emit);
   absl::Status RunAtOnce(const Segment& segment);
   absl::Status RunInStrips(const Segment& segment);
   // Adds the instructions since then to the last layer.
   void CountInstructions(int64_t convs_before, int64_t vecs_before);
   bool IsOutput(ir::TensorId id) const;
+  // A graph input's place in DRAM, from which it is loaded in strips.
+  void PlanInput(ir::TensorId id);
   absl::Status LoadInput(size_t index, ir::TensorId id);
   // Stores the tensor if it is an output.
   absl::Status StoreOutput(ir::TensorId id);

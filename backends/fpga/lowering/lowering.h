@@ -8,8 +8,9 @@
 
 namespace msq::fpga {
 
-// Precondition: ir::Verify(graph) is OK. UNIMPLEMENTED for operators or sizes that the instructions cannot express,
-// RESOURCE_EXHAUSTED for tensors that the activation memory cannot hold; both name the node.
+// Precondition: ir::Verify(graph) is OK. UNIMPLEMENTED for operators or sizes that the instructions cannot express, with the
+// field and its limit; RESOURCE_EXHAUSTED for tensors of which the activation memory holds neither all nor, where that is
+// enough, some rows (docs/decisions/0007-maps-in-strips.md). Both name the node.
 absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration);
 
 }  // namespace msq::fpga

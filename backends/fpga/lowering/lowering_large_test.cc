@@ -27,7 +27,7 @@ INSTANTIATE_TEST_SUITE_P(ResNet50, LargeNetwork,
                                             ::testing::Values("z020", "z045")));
 INSTANTIATE_TEST_SUITE_P(MobileNetV2, LargeNetwork,
                          ::testing::Combine(::testing::Values(&msq::testing::MobileNetV2),
-                                            ::testing::Values("z020", "z045")));
+                                            ::testing::Values("z020", "z045", "paper_z020")));
 
 }  // namespace
 }  // namespace msq::fpga

@@ -39,6 +39,9 @@ TEST_P(Network, ResNetCifar) {
 TEST_P(Network, MobileNetLike) {
   CheckNetwork(msq::testing::MobileNetLike(), testing::Named(GetParam()), 2);
 }
+TEST_P(Network, LstmGates) {
+  CheckNetwork(msq::testing::LstmGates(), testing::Named(GetParam()), 1);
+}
 TEST_P(Network, Perceptron) {
   CheckNetwork(msq::testing::Perceptron(), testing::Named(GetParam()), 1);
 }
@@ -140,6 +143,62 @@ TEST(LoweringTest, ConcatenationInPlace) {
   }
 }
 
+// One vector times one matrix, as in fully connected and recurrent layers: every weight is used once.
+struct Gemv {
+  int64_t features, rows;
+  Codes in;
+  bool raw;
+};
+
+ir::Graph GemvGraph(const Gemv& gemv) {
+  GraphBuilder b("gemv");
+  const TensorId in = b.Input({gemv.features}, gemv.in);
+  const TensorId out = b.Dense({in}, gemv.rows, {.seed = 7, .raw = gemv.raw}, {8, 128});
+  return std::move(b).Finish({out});
+}
+
+class GemvTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GemvTest, ComputesAsTheReferenceDoes) {
+  for (const Gemv& gemv : {Gemv{512, 2048, {4, 8}, true}, Gemv{512, 2048, {8, 128}, true},
+                           Gemv{512, 2048, {4, 8}, false}, Gemv{2048, 512, {8, 0}, false},
+                           Gemv{1000, 1001, {4, 3}, false}, Gemv{9, 3, {4, 0}, true}, Gemv{20'000, 40, {4, 0}, true}}) {
+    SCOPED_TRACE(std::to_string(gemv.features) + " -> " + std::to_string(gemv.rows));
+    const ir::Graph graph = GemvGraph(gemv);
+    ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
+    CheckNetwork(graph, testing::Named(GetParam()), 1);
+  }
+}
+
+// DRAM bounds it, so that nothing but weights may travel: each code once, two rows of parameters a tile, and no more passes
+// than the input has planes.
+TEST_P(GemvTest, StreamsEachWeightOnce) {
+  const hw::Configuration& configuration = testing::Named(GetParam());
+  for (const int bits : {4, 8}) {
+    const Gemv gemv{512, 2048, {bits, 0}, true};
+    const auto program = Lower(GemvGraph(gemv), configuration);
+    ASSERT_TRUE(program.ok()) << program.status();
+    EXPECT_EQ(program->instructions, 5);  // LOAD, WEIGHTS, CONV, STORE, END
+    ASSERT_EQ(program->layers.size(), 1u);
+    const LayerRecord& layer = program->layers[0];
+    const int64_t tiles = CeilDiv(gemv.rows, configuration.lanes()), groups = gemv.features / kWordChannels;
+    EXPECT_EQ(layer.passes, bits / 4);
+    EXPECT_EQ(layer.steps, tiles * groups * layer.passes);
+    const int64_t port_bytes = tiles * (groups + 2) * configuration.lanes() * kWordBytes / configuration.ports;
+    EXPECT_EQ(layer.weight_bytes, RoundUp(port_bytes, 128) * configuration.ports);
+    const int64_t cycles = std::max(layer.steps, layer.weight_bytes / (kWordBytes * configuration.ports));
+    std::cout << "512 x 2048 of " << bits << "-bit inputs on " << GetParam() << ": " << layer.steps << " steps, "
+              << layer.weight_bytes << " bytes of weights, at least " << cycles << " cycles, at most "
+              << gemv.features * gemv.rows / cycles << " products a cycle\n";
+  }
+}
+
+TEST(LoweringTest, RefusesVectorsOfTooManyGroups) {
+  const auto program = Lower(GemvGraph({70'000, 1, {4, 0}, true}), testing::Named("z020"));
+  EXPECT_EQ(program.status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(program.status().message(), "node 'n0': field channel_groups of CONV holds at most 4095, not 4375");
+}
+
 // A weight buffer that holds hardly any tile: layers are computed a group of pixels at a time.
 TEST(LoweringTest, TilesLargerThanTheWeightBuffer) {
   hw::Configuration configuration = testing::Named("tiny");
@@ -227,6 +286,8 @@ TEST(LoweringTest, RefusesWhatTheInstructionsCannotExpress) {
   EXPECT_NE(program.status().ToString().find("node '" + graph.nodes[0].name + "'"), std::string::npos);
 }
 
+INSTANTIATE_TEST_SUITE_P(All, GemvTest, ::testing::Values("tiny", "z020", "z045", "paper_z020", "paper_z045"),
+                         [](const auto& info) { return info.param; });
 INSTANTIATE_TEST_SUITE_P(All, Network, ::testing::Values("tiny", "z020", "z045", "paper_z020", "paper_z045"),
                          [](const auto& info) { return info.param; });
 

@@ -24,12 +24,40 @@ bool Conflict(const Access& a, const Access& b) {
   return Overlap(a.writes, b.writes) || Overlap(a.writes, b.reads) || Overlap(a.reads, b.writes);
 }
 
+// Says which field has no room for its value, and for what it has room.
+class MisfitFinder {
+ public:
+  void operator()(const hw::FieldPlace& place, int64_t value) {
+    const bool is_signed = place.kind == hw::FieldKind::kSigned;
+    if (!message_.empty() || hw::FitsField(value, place.width, is_signed)) return;
+    const int64_t most = (int64_t{1} << (is_signed ? place.width - 1 : place.width)) - 1;
+    const std::string holds = is_signed   ? absl::StrCat(-most - 1, "..", most)
+                              : value < 0 ? "0 or more"
+                                          : absl::StrCat("at most ", most);
+    message_ = absl::StrCat(" holds ", holds, ", not ", value);
+    name_ = std::string(place.name);
+  }
+  void operator()(const hw::FieldPlace& place, hw::Address value) {
+    if (!message_.empty() || hw::FitsField(value.row, hw::kRowBits, true)) return;
+    message_ = absl::StrCat(" holds distances of fewer than ", int64_t{1} << (hw::kRowBits - 1),
+                            " words of a bank, not ", value.row);
+    name_ = std::string(place.name);
+  }
+
+  absl::Status Found(std::string_view instruction) const {
+    if (message_.empty()) return absl::OkStatus();
+    return Unimplemented("field ", name_, " of ", std::string(instruction), message_);
+  }
+
+ private:
+  std::string name_, message_;
+};
+
 template <typename Fields>
 absl::Status CheckFits(const Fields& fields) {
-  hw::Instruction instruction;
-  const std::string_view misfit = hw::Encode(fields, &instruction);
-  if (misfit.empty()) return absl::OkStatus();
-  return Unimplemented("field ", std::string(misfit), " of ", std::string(Fields::kName), " is too small");
+  MisfitFinder finder;
+  Fields::Visit(fields, finder);
+  return finder.Found(Fields::kName);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 
 namespace msq::fpga {
 
-// Words of the activation memory that an instruction touches; from kSpilledWords on, words of Section::kSpilled.
+// Words of the activation memory that an instruction touches; from kSpilledWords on, words of DRAM.
 inline constexpr int64_t kSpilledWords = int64_t{1} << 40;
 struct Range {
   int64_t begin;

@@ -1,16 +1,14 @@
 #include "backends/fpga/lowering/segment_lowering.h"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "backends/fpga/lowering/conv_lowering.h"
+#include "absl/strings/str_join.h"
 #include "backends/fpga/lowering/node_lowering.h"
 #include "backends/fpga/lowering/vec_lowering.h"
 #include "base/status.h"
@@ -74,7 +72,7 @@ class StripLowering {
     } else {
       const ImageLayout strip = WithHeight(layout, tensor.MaxRows());
       int64_t words = strip.words();
-      if (IsReadDepthwise(graph_, segment_, id)) {
+      if (IsReadChannelwise(graph_, segment_, id)) {
         const int64_t tile = std::max<int64_t>(1, state_.configuration().lanes() / kWordChannels);
         words += (RoundUp(strip.plane_groups, tile) - strip.plane_groups) * strip.group_words();
       }
@@ -109,51 +107,31 @@ class StripLowering {
     return {WithHeight(place.whole.layout, Tensor(id).MaxRows()), base, 0, nullptr};
   }
 
-  const ImageLayout& LayoutOf(ir::TensorId id) const { return places_.at(id).whole.layout; }
-
-  ImageLayout MakeLayout(ir::TensorId id, std::vector<int64_t> slots) const {
-    const ir::TensorType& type = state_.Type(id);
-    return state_.MakeLayout(type, ImageShape(type.shape), std::move(slots));
-  }
-
   absl::Status AddNode(const ir::Node& node) {
-    convs_.emplace_back();
-    if (const auto* conv = std::get_if<ir::Conv>(&node.op)) {
-      const NodeLowering lowering(node, &state_);
-      const Placed in = Extreme(node.inputs[0]);
-      std::vector<int64_t> slots =
-          lowering.ConvSlots(*conv, in.layout, HasResidual(node) ? &LayoutOf(node.inputs[1]) : nullptr);
-      const ConvJob job = lowering.MakeConvJob(*conv, in, slots, Tensor(node.output).MaxRows());
-      const ImageLayout layout = MakeLayout(node.output, std::move(slots));
-      MSQ_RETURN_IF_ERROR(PlaceOutput(node, layout));
-      convs_.back().emplace(job, in.layout, layout, state_.builder());
-      return absl::OkStatus();
-    }
-    // These move words as they are; operands of a concatenation stand one after the other in whole words.
-    std::vector<int64_t> slots;
-    int64_t groups = 0;
+    const NodeLowering lowering(node, &state_);
+    std::vector<Placed> in;
+    std::vector<ImageLayout> layouts;
     for (ir::TensorId id : node.inputs) {
-      for (int64_t slot : LayoutOf(id).slots) slots.push_back(groups * kWordChannels + slot);
-      groups += LayoutOf(id).groups();
+      in.push_back(Extreme(id));
+      layouts.push_back(places_.at(id).whole.layout);
     }
-    return PlaceOutput(node, MakeLayout(node.output, std::move(slots)));
-  }
-
-  absl::Status PlaceOutput(const ir::Node& node, const ImageLayout& layout) {
-    const Place* skip = HasResidual(node) ? &places_.at(node.inputs[1]) : nullptr;
-    if (Tensor(node.output).stored()) state_.PlanSpill(node.output, layout);
-    if (Tensor(node.output).strip) {
-      if (Tensor(node.output).place_of >= 0 && layout.plane_groups != skip->whole.layout.plane_groups) {
-        return Unimplemented("strips of a residual that lies among other channels");
-      }
+    MSQ_ASSIGN_OR_RETURN(ImageLayout layout, lowering.OutLayout(layouts));
+    const SegmentTensor& out = Tensor(node.output);
+    // A residual may lie among other channels.
+    if (out.place_of >= 0) layout.plane_groups = std::max(layout.plane_groups, layouts[1].plane_groups);
+    if (out.stored()) state_.PlanSpill(node.output, layout);
+    if (out.strip) {
       MSQ_RETURN_IF_ERROR(TakeBuffers(node.output, layout));
-    } else if (skip != nullptr && !Tensor(node.inputs[1]).strip && IsLastUse(node) &&
+    } else if (HasResidual(node) && !Tensor(node.inputs[1]).strip && IsLastUse(node) &&
                state_.MayOverwrite(node, layout)) {
-      places_[node.output].whole = skip->whole;
+      places_[node.output].whole = places_.at(node.inputs[1]).whole;
       places_[node.output].whole.layout = layout;
     } else {
       MSQ_ASSIGN_OR_RETURN(places_[node.output].whole, state_.TakeOutput(node.output, layout));
+      layout = places_[node.output].whole.layout;
     }
+    LayerRecord made;
+    rows_.push_back(lowering.MakeRows(in, layout, out.MaxRows(), &made));
     return absl::OkStatus();
   }
 
@@ -183,42 +161,30 @@ class StripLowering {
     const RowRange& rows = Rows(node.output, k);
     if (rows.count() <= 0) return absl::OkStatus();
     const Placed out = At(node.output, k);
-    if (std::optional<ConvLowering>& conv = convs_[n - segment_.begin]) {
-      std::optional<Placed> skip;
-      if (HasResidual(node)) skip = At(node.inputs[1], k);
-      MSQ_RETURN_IF_ERROR(conv->EmitRows(At(node.inputs[0], k), out, skip ? &*skip : nullptr, rows.begin, rows.end));
-    } else {
-      MSQ_RETURN_IF_ERROR(Move(node, k, rows, out));
-    }
+    std::vector<Placed> in;
+    for (ir::TensorId id : node.inputs) in.push_back(At(id, k));
+    MSQ_RETURN_IF_ERROR(rows_[n - segment_.begin]->Emit(in, out, rows.begin, rows.end));
     if (!Tensor(node.output).stored()) return absl::OkStatus();
     record_.store_words += out.layout.words();
     return state_.StoreRows(node.output, out);
   }
 
-  absl::Status Move(const ir::Node& node, int64_t k, const RowRange& rows, const Placed& out) {
-    const Placed in = At(node.inputs[0], k);
-    if (const auto* pool = std::get_if<ir::MaxPool>(&node.op)) {
-      const int64_t height = LayoutOf(node.inputs[0]).height;
-      return EmitMaxPool(pool->window, height, in, out, rows.begin, rows.end, state_.builder(), &record_);
+  // The operators, each once.
+  std::string Kinds() const {
+    std::vector<std::string> kinds;
+    for (size_t n = segment_.begin; n < segment_.end; ++n) {
+      const std::string kind(ir::OpName(graph_.nodes[n].op));
+      if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
     }
-    if (const auto* resize = std::get_if<ir::ResizeNearest>(&node.op)) {
-      return EmitResize(resize->factors, in, out, rows.begin, rows.end, state_.builder(), &record_);
-    }
-    ImageCopy copy{.height = rows.count(), .width = out.layout.width, .from_y = rows.begin, .to_y = rows.begin};
-    for (ir::TensorId id : node.inputs) {
-      MSQ_RETURN_IF_ERROR(EmitCopy(copy, At(id, k), out, state_.builder(), &record_));
-      copy.to_group += LayoutOf(id).groups();
-    }
-    return absl::OkStatus();
+    return absl::StrJoin(kinds, ", ");
   }
 
   void Finish() {
-    const bool convs = std::all_of(convs_.begin(), convs_.end(), [](const auto& conv) { return conv.has_value(); });
-    record_.kind = absl::StrCat(convs ? "Conv" : "Nodes", " in ", segment_.strips, " strips");
+    record_.kind = absl::StrCat(Kinds(), " in ", segment_.strips, " strips");
     for (size_t n = segment_.begin; n < segment_.end; ++n) {
       const ir::Node& node = graph_.nodes[n];
       absl::StrAppend(&record_.node, n == segment_.begin ? "" : ", ", node.name);
-      if (const auto& conv = convs_[n - segment_.begin]) conv->AddTo(&record_);
+      rows_[n - segment_.begin]->AddTo(&record_);
       if (!Tensor(node.output).strip) state_.Put(node.output, std::move(places_[node.output].whole));
     }
     state_.Record(std::move(record_));
@@ -229,7 +195,7 @@ class StripLowering {
   GraphLowering& state_;
   const SegmentTensors tensors_;
   std::map<ir::TensorId, Place> places_;
-  std::deque<std::optional<ConvLowering>> convs_;  // of each node
+  std::vector<std::unique_ptr<RowOperator>> rows_;  // of each node
   LayerRecord record_;
 };
 

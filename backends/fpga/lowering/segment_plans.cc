@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "backends/fpga/lowering/first_layer.h"
 #include "backends/fpga/lowering/pixel_tiles.h"
 #include "backends/fpga/lowering/segments.h"
 
@@ -15,7 +16,8 @@ namespace {
 constexpr size_t kMaxNodes = 6;            // of a segment in strips
 constexpr double kDramEfficiency = 0.95;   // words of a port a cycle
 constexpr double kInstructionCycles = 64;  // from one CONV to the next: the pipeline runs empty
-constexpr size_t kMaxPlans = 6;
+constexpr size_t kMaxPlans = 12;
+constexpr int64_t kMaxHeight = 4095;  // of the fields: rows of an image that is there as a whole
 
 // What a segment takes.
 struct Load {
@@ -25,16 +27,16 @@ struct Load {
 
 class Planner {
  public:
-  // Tensors of more than `limit` words are spilled; `memory` words may be taken.
+  // Images of more than `limit` words are spilled; `memory` words may be taken.
   Planner(const ir::Graph& graph, const hw::Configuration& configuration, int64_t limit, int64_t memory)
       : graph_(graph), configuration_(configuration), memory_(memory), uses_(UsesOf(graph)) {
     for (size_t id = 0; id < graph.tensors.size(); ++id) {
       const TensorUse& use = uses_[id];
       const bool image = graph.tensors[id].type.shape.size() == 3;
-      words_.push_back(IsPacked(static_cast<ir::TensorId>(id)) ? 0 : WordsOf(static_cast<ir::TensorId>(id)));
-      const bool read = use.last_reader >= 0;
-      spilled_.push_back(image && words_.back() > limit && !use.input && read != use.output && use.born >= 0 &&
-                         (read || MayRunInStrips(graph, graph.nodes[static_cast<size_t>(use.born)])));
+      const bool packed = IsPacked(static_cast<ir::TensorId>(id)), both = use.input && use.output;
+      words_.push_back(packed ? 0 : WordsOf(static_cast<ir::TensorId>(id)));
+      const bool large = words_.back() > limit || HeightOf(static_cast<ir::TensorId>(id)) > kMaxHeight;
+      spilled_.push_back(image && large && !packed && !both);
     }
   }
 
@@ -81,11 +83,13 @@ class Planner {
   }
   int64_t WordsOf(ir::TensorId id) const { return RowWords(id) * HeightOf(id); }
 
-  // An input that one convolution reads comes in strips of its own.
+  // An input that one convolution reads may come in strips of its own.
   bool IsPacked(ir::TensorId id) const {
     const TensorUse& use = uses_[static_cast<size_t>(id)];
-    return use.input && use.born >= 0 && use.born == use.last_reader &&
-           std::holds_alternative<ir::Conv>(graph_.nodes[static_cast<size_t>(use.born)].op);
+    if (!use.input || use.output || use.born < 0 || use.born != use.last_reader) return false;
+    const ir::Node& node = graph_.nodes[static_cast<size_t>(use.born)];
+    const auto* conv = std::get_if<ir::Conv>(&node.op);
+    return conv != nullptr && node.inputs == std::vector{id} && ChoosePacking(*conv, Type(id)).has_value();
   }
   // Such a convolution may do a pooling too, and its own output is never there.
   bool TakesPooling(size_t n) const {
@@ -95,11 +99,20 @@ class Planner {
            use.last_reader == static_cast<int64_t>(n + 1) && graph_.nodes[n + 1].inputs[0] == node.output &&
            std::holds_alternative<ir::MaxPool>(graph_.nodes[n + 1].op);
   }
-  bool InStrips(const ir::Node& node) const {
-    return MayRunInStrips(graph_, node) && std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::TensorId id) {
-             return uses_[static_cast<size_t>(id)].input;
-           });
+  // Words of the smallest strips of a packed input, and of what the convolution gives if it is pooled.
+  int64_t FirstLayerWords(const Segment& segment) const {
+    const ir::Node& node = graph_.nodes[segment.begin];
+    const auto& conv = std::get<ir::Conv>(node.op);
+    const ir::TensorType& in = Type(node.inputs[0]);
+    int64_t rows = 1;  // of the convolution for a row of the output
+    if (segment.end > segment.begin + 1) {
+      const ir::Window& pool = std::get<ir::MaxPool>(graph_.nodes[segment.begin + 1].op).window;
+      rows = std::min(HeightOf(node.output), (pool.kernel[0] - 1) * pool.dilations[0] + 1);
+    }
+    const ImageLayout packed = PackedLayout(conv, *ChoosePacking(conv, in), in.bits, rows, Type(node.output).shape[2]);
+    return 2 * (packed.words() + (segment.end > segment.begin + 1 ? rows * RowWords(node.output) : 0));
   }
+  bool InStrips(const ir::Node& node) const { return MayRunInStrips(graph_, node) && !IsPacked(node.inputs[0]); }
 
   // Words of all tensors that are there as a whole at some time of the segment.
   int64_t ResidentWords(const Segment& segment) const {
@@ -125,7 +138,10 @@ class Planner {
       const bool whole = !IsSpilled(skip) && !IsSpilled(node.output) && !use.input &&
                          use.born < static_cast<int64_t>(segment.begin) && use.last_reader == static_cast<int64_t>(n);
       bool alone = whole && Type(skip).bits == Type(node.output).bits;
-      for (size_t other = segment.begin; other <= n; ++other) alone = alone && graph_.nodes[other].inputs[0] != skip;
+      for (size_t other = segment.begin; other <= n; ++other) {
+        const std::vector<ir::TensorId>& inputs = graph_.nodes[other].inputs;
+        alone = alone && std::count(inputs.begin(), inputs.end(), skip) == (other == n ? 1 : 0);
+      }
       if (alone) words += WordsOf(skip);
     }
     return words;
@@ -138,47 +154,68 @@ class Planner {
     load->conv += static_cast<double>(rows * RowWords(node.output) * taps) / configuration_.vecs;
   }
 
+  // The window of a node that CONV computes, if that is not all there is of it.
+  std::optional<ir::Window> WindowOf(const ir::Node& node) const {
+    if (const auto* conv = std::get_if<ir::Conv>(&node.op)) return conv->window;
+    if (const auto* pool = std::get_if<ir::AveragePool>(&node.op)) return pool->window;
+    return IsChannelwise(graph_, node) ? std::optional<ir::Window>(ir::Window{}) : std::nullopt;
+  }
+
   // Cycles and weights of `rows` rows of the output.
   void AddRows(const ir::Node& node, int64_t rows, Load* load) const {
-    if (rows <= 0) return;
-    const auto* conv = std::get_if<ir::Conv>(&node.op);
-    if (conv == nullptr) {
-      if (MayRunInStrips(graph_, node)) AddMoves(node, rows, load);
-      return;
-    }
+    if (rows <= 0 || !MayRunInStrips(graph_, node)) return;
+    const auto window = WindowOf(node);
+    if (!window) return AddMoves(node, rows, load);
+    const int64_t out_channels = Type(node.output).shape[0];
     const int64_t lanes = configuration_.lanes(), channels = Type(node.inputs[0]).shape[0];
     const int64_t width = Type(node.output).shape[2], passes = Type(node.inputs[0]).bits / 4;
-    const auto [kernel_h, kernel_w] = conv->window.kernel;
+    const auto [kernel_h, kernel_w] = window->kernel;
     ChannelwiseTile tile = {1, lanes, kernel_h * kernel_w * CeilDiv(channels, kWordChannels)};
-    const bool depthwise = IsDepthwise(graph_, node) && lanes % kWordChannels == 0;
-    if (depthwise) {
-      const ChannelwiseShape shape = {conv->weights.rows, Type(node.inputs[0]).shape[2], rows, width, passes};
-      tile = ChooseChannelwiseTile(conv->window, shape, configuration_);
+    const bool channelwise = IsChannelwise(graph_, node) && lanes % kWordChannels == 0;
+    if (channelwise) {
+      const ChannelwiseShape shape = {out_channels, Type(node.inputs[0]).shape[2], rows, width, passes};
+      tile = ChooseChannelwiseTile(*window, shape, configuration_);
     }
-    const int64_t steps = tile.steps, tiles = CeilDiv(conv->weights.rows, tile.channels);
-    const int64_t last_groups =
-        CeilDiv((conv->weights.rows - (tiles - 1) * tile.channels) * tile.pixels, configuration_.q);
+    const int64_t steps = tile.steps, tiles = CeilDiv(out_channels, tile.channels);
+    const int64_t last_groups = CeilDiv((out_channels - (tiles - 1) * tile.channels) * tile.pixels, configuration_.q);
     const int64_t pixels = CeilDiv(rows * width / tile.pixels, configuration_.p);
     const int64_t drain = int64_t{configuration_.p} * lanes / configuration_.q;
     const int64_t cycles =
         (tiles - 1) * std::max(steps, drain) + std::max(steps, last_groups * int64_t{configuration_.p});
     const int64_t beats =
-        depthwise ? ChannelwiseBeats(tile, configuration_) : (steps + 2) * lanes / configuration_.ports;
+        channelwise ? ChannelwiseBeats(tile, configuration_) : (steps + 2) * lanes / configuration_.ports;
     const auto weights = static_cast<double>(tiles * beats);
     load->conv += std::max(static_cast<double>(passes * pixels * cycles), weights / kDramEfficiency);
     load->conv += kInstructionCycles;
     load->port += weights;
   }
 
+  // Whether an image is too high for the instructions' fields where it is whole.
+  bool IsTooHigh(const ir::Node& node) const {
+    return std::any_of(node.inputs.begin(), node.inputs.end(),
+                       [this](ir::TensorId id) { return !IsPacked(id) && HeightOf(id) > kMaxHeight; });
+  }
+  // A spilled tensor may be seen in another shape where it is.
+  bool IsRenamed(const ir::Node& node) const {
+    return std::holds_alternative<ir::Reshape>(node.op) && IsSpilled(node.inputs[0]) && IsSpilled(node.output) &&
+           !uses_[static_cast<size_t>(node.output)].output &&
+           Type(node.inputs[0]).shape[0] == Type(node.output).shape[0];
+  }
+
   std::optional<double> CyclesAtOnce(const Segment& segment) const {
     Load load{.words = ResidentWords(segment)};
+    const ir::Node& first = graph_.nodes[segment.begin];
+    if (!first.inputs.empty() && IsPacked(first.inputs[0])) load.words += FirstLayerWords(segment);
     for (size_t n = segment.begin; n < segment.end; ++n) {
       const ir::Node& node = graph_.nodes[n];
+      if (IsRenamed(node)) continue;
+      if (IsTooHigh(node)) return std::nullopt;
       AddRows(node, HeightOf(node.output), &load);
       // Spilled tensors are whole for a while, except between a convolution and its pooling.
       for (ir::TensorId id : node.inputs) {
         if (n > segment.begin || !IsSpilled(id)) continue;
-        load.words += words_[static_cast<size_t>(id)];
+        // What is reshaped lies in the same words as before.
+        if (!std::holds_alternative<ir::Reshape>(node.op)) load.words += words_[static_cast<size_t>(id)];
         load.conv += static_cast<double>(words_[static_cast<size_t>(id)]);
       }
       if (n + 1 == segment.end && IsSpilled(node.output)) {
@@ -203,7 +240,7 @@ class Planner {
       if (tensor.loaded()) loads += words;
       if (tensor.stored()) load.store += words;
       if (!tensor.strip || tensor.place_of >= 0) continue;
-      load.words += tensor.buffers * tensor.MaxRows() * RowWords(id, IsReadDepthwise(graph_, segment, id));
+      load.words += tensor.buffers * tensor.MaxRows() * RowWords(id, IsReadChannelwise(graph_, segment, id));
     }
     for (size_t n = segment.begin; n < segment.end; ++n) {
       const ir::Node& node = graph_.nodes[n];
@@ -240,7 +277,7 @@ std::vector<Plan> MakePlans(const ir::Graph& graph, const hw::Configuration& con
   for (const int64_t limit : Planner(graph, configuration, memory, memory).Sizes()) {
     if (limit > memory) continue;
     // Gaps between tensors may be too small for what comes next: less memory leaves more room for them.
-    for (const int64_t part : {16, 14, 12}) {
+    for (const int64_t part : {16, 14, 12, 10, 8}) {
       auto plan = Planner(graph, configuration, limit, memory * part / 16).Run();
       if (plan) found.push_back(*std::move(plan));
     }
@@ -248,7 +285,8 @@ std::vector<Plan> MakePlans(const ir::Graph& graph, const hw::Configuration& con
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Plan> plans;
   for (auto& [cycles, plan] : found) {
-    if (plans.size() < kMaxPlans && (plans.empty() || plan != plans.back())) plans.push_back(std::move(plan));
+    const bool known = std::find(plans.begin(), plans.end(), plan) != plans.end();
+    if (plans.size() < kMaxPlans && !known) plans.push_back(std::move(plan));
   }
   return plans;
 }

@@ -1,6 +1,7 @@
 #include "backends/fpga/lowering/segments.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -27,12 +28,26 @@ RowRange WindowRows(const ir::Window& window, const RowRange& out, int64_t heigh
 // Rows of an operand that the node needs for these rows of its output.
 RowRange InputRows(const ir::Graph& graph, const ir::Node& node, size_t operand, const RowRange& out) {
   const int64_t height = ShapeOf(graph, node.inputs[operand])[1];
-  if (const auto* pool = std::get_if<ir::MaxPool>(&node.op)) return WindowRows(pool->window, out, height);
-  if (const auto* resize = std::get_if<ir::ResizeNearest>(&node.op)) {
-    return {out.begin / resize->factors[0], CeilDiv(out.end, resize->factors[0])};
-  }
-  const auto* conv = std::get_if<ir::Conv>(&node.op);
-  return conv != nullptr && operand == 0 ? WindowRows(conv->window, out, height) : out;
+  const auto rows = [&](const auto& op) -> RowRange {
+    using Op = std::decay_t<decltype(op)>;
+    if constexpr (requires { op.window; }) {
+      return operand == 0 ? WindowRows(op.window, out, height) : out;
+    } else if constexpr (std::is_same_v<Op, ir::Pad>) {
+      return WindowRows({.pads = {op.before[1], 0, 0, 0}}, out, height);
+    } else if constexpr (std::is_same_v<Op, ir::Slice>) {
+      return WindowRows({.strides = {op.steps[1], 1}, .pads = {-op.starts[1], 0, 0, 0}}, out, height);
+    } else if constexpr (std::is_same_v<Op, ir::ResizeNearest>) {
+      return {out.begin / op.factors[0], CeilDiv(out.end, op.factors[0])};
+    } else if constexpr (std::is_same_v<Op, ir::Concat>) {
+      if (op.axis != 1) return out;
+      int64_t top = 0;
+      for (size_t i = 0; i < operand; ++i) top += ShapeOf(graph, node.inputs[i])[1];
+      return {std::clamp<int64_t>(out.begin - top, 0, height), std::clamp<int64_t>(out.end - top, 0, height)};
+    } else {
+      return out;
+    }
+  };
+  return std::visit(rows, node.op);
 }
 
 // Which rows of which tensor, strip by strip, from the last node back to the first.
@@ -109,6 +124,11 @@ std::vector<TensorUse> UsesOf(const ir::Graph& graph) {
   return uses;
 }
 
+bool HasResidual(const ir::Node& node) {
+  return std::holds_alternative<ir::Add>(node.op) ||
+         (std::holds_alternative<ir::Conv>(node.op) && node.inputs.size() > 1);
+}
+
 int64_t SegmentTensor::MaxRows() const {
   int64_t most = 0;
   for (const RowRange& range : rows) most = std::max(most, range.count());
@@ -136,24 +156,25 @@ SegmentTensors DivideSegment(const ir::Graph& graph, const std::vector<TensorUse
 }
 
 bool MayRunInStrips(const ir::Graph& graph, const ir::Node& node) {
-  if (ShapeOf(graph, node.output).size() != 3) return false;
-  const auto* concat = std::get_if<ir::Concat>(&node.op);
-  return std::holds_alternative<ir::Conv>(node.op) || std::holds_alternative<ir::MaxPool>(node.op) ||
-         std::holds_alternative<ir::ResizeNearest>(node.op) || (concat != nullptr && concat->axis == 0);
+  const bool whole = std::holds_alternative<ir::Dense>(node.op) ||
+                     std::holds_alternative<ir::GlobalAveragePool>(node.op) ||
+                     std::holds_alternative<ir::Reshape>(node.op) || std::holds_alternative<ir::Recurrent>(node.op);
+  const auto is_image = [&graph](ir::TensorId id) { return ShapeOf(graph, id).size() == 3; };
+  return !whole && is_image(node.output) && std::all_of(node.inputs.begin(), node.inputs.end(), is_image);
 }
 
-bool HasResidual(const ir::Node& node) {
-  return node.inputs.size() > 1 && std::holds_alternative<ir::Conv>(node.op);
+bool IsChannelwise(const ir::Graph& graph, const ir::Node& node) {
+  if (const auto* conv = std::get_if<ir::Conv>(&node.op)) {
+    return conv->groups > 1 && conv->groups == ShapeOf(graph, node.inputs[0])[0];
+  }
+  return std::holds_alternative<ir::Add>(node.op) || std::holds_alternative<ir::Rescale>(node.op) ||
+         std::holds_alternative<ir::AveragePool>(node.op) || std::holds_alternative<ir::Pad>(node.op) ||
+         std::holds_alternative<ir::Slice>(node.op);
 }
 
-bool IsDepthwise(const ir::Graph& graph, const ir::Node& node) {
-  const auto* conv = std::get_if<ir::Conv>(&node.op);
-  return conv != nullptr && conv->groups > 1 && conv->groups == ShapeOf(graph, node.inputs[0])[0];
-}
-
-bool IsReadDepthwise(const ir::Graph& graph, const Segment& segment, ir::TensorId id) {
+bool IsReadChannelwise(const ir::Graph& graph, const Segment& segment, ir::TensorId id) {
   for (size_t n = segment.begin; n < segment.end; ++n) {
-    if (graph.nodes[n].inputs[0] == id && IsDepthwise(graph, graph.nodes[n])) return true;
+    if (graph.nodes[n].inputs[0] == id && IsChannelwise(graph, graph.nodes[n])) return true;
   }
   return false;
 }

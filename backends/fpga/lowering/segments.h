@@ -23,7 +23,7 @@ struct Segment {
 
 struct Plan {
   std::vector<Segment> segments;  // all nodes; may be empty: each node at once
-  // By tensor: in DRAM from segment to segment. Of an output of the graph: stored there strip by strip.
+  // By tensor: in DRAM from segment to segment, loaded and stored strip by strip. An input of the graph is there before.
   std::vector<bool> spilled;
 
   bool operator==(const Plan&) const = default;
@@ -63,15 +63,17 @@ using SegmentTensors = std::map<ir::TensorId, SegmentTensor>;
 SegmentTensors DivideSegment(const ir::Graph& graph, const std::vector<TensorUse>& uses,
                              const std::vector<bool>& spilled, const Segment& segment);
 
-// Convolutions, maximum pooling, upsampling, concatenation of channels.
+// Whether the node computes rows of an image from rows of images.
 bool MayRunInStrips(const ir::Graph& graph, const ir::Node& node);
 
-// Whether the second operand is added to a convolution.
+// Whether the second operand is added to the output.
 bool HasResidual(const ir::Node& node);
 
-// Whether a node of a segment reads the tensor channel by channel: then whole tiles of words are read.
-bool IsDepthwise(const ir::Graph& graph, const ir::Node& node);
-bool IsReadDepthwise(const ir::Graph& graph, const Segment& segment, ir::TensorId id);
+// Whether CONV computes the node and each channel of the output comes from one of the input: then whole tiles of words
+// are read.
+bool IsChannelwise(const ir::Graph& graph, const ir::Node& node);
+// Whether a node of the segment is such a reader.
+bool IsReadChannelwise(const ir::Graph& graph, const Segment& segment, ir::TensorId id);
 
 // Plans that should fit into the memory, that with the fewest cycles first. They count words, not gaps between them, so
 // that a plan may turn out not to fit.
