@@ -40,7 +40,13 @@ int64_t PeakFloats(const FloatGraph& graph, const std::vector<size_t>& last_use)
 class Walk {
  public:
   Walk(const FloatGraph& graph, const Plan& plan, const QuantizeOptions& options, ThreadPool& pool, Calibration& result)
-      : graph_(graph), plan_(plan), options_(options), pool_(pool), result_(result), last_use_(graph.values.size(), 0) {
+      : graph_(graph),
+        plan_(plan),
+        options_(options),
+        pool_(pool),
+        result_(result),
+        schemes_(AssignSchemes(graph, plan, options)),
+        last_use_(graph.values.size(), 0) {
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       for (ValueId id : graph.nodes[i].inputs) last_use_[id] = i;
     }
@@ -125,8 +131,7 @@ class Walk {
   }
 
   void Quantize(size_t index, const FloatNode& node, const Linear& linear, QuantizedLayer& layer) {
-    const std::vector<numerics::Scheme> schemes =
-        AssignSchemes(linear, plan_.weights8[index], options_.scheme, options_.sp2_share);
+    const std::vector<numerics::Scheme>& schemes = schemes_[index];
     InputStatistics statistics;
     if (options_.rounding == Rounding::kCompensated) {
       if (linear.row_length <= kMaxCompensatedLength) {
@@ -231,6 +236,7 @@ class Walk {
   const QuantizeOptions& options_;
   ThreadPool& pool_;
   Calibration& result_;
+  const std::vector<std::vector<numerics::Scheme>> schemes_;  // by node
   std::vector<size_t> last_use_;
   int64_t count_ = 0;
   std::vector<std::vector<FloatTensor>> float_, quantized_;  // [value][sample]

@@ -54,6 +54,8 @@ void AddOptions(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   app.add_option("--ratio", line.ratio, "SP2 rows to fixed rows, instead of --target: 1.5, 1.5:1 or 5/3")
       ->type_name("SP2/FIXED");
+  app.add_flag("!--independent-rows", o.tied_rows,
+               "Every layer chooses its SP2 rows by itself, also where layers are added or depthwise");
   app.add_option("--activation-bits", o.activation_bits, "Bits of activations inside the network")
       ->check(CLI::IsMember({4, 8}).description(""))
       ->type_name("4|8")

@@ -28,6 +28,7 @@ struct QuantizeOptions {
   SchemeChoice scheme = SchemeChoice::kMsq;
   std::string target = "z020";  // for the report; sp2_share is what counts
   double sp2_share = 0.625;     // share of SP2 rows under kMsq
+  bool tied_rows = true;        // kMsq: layers whose channels meet have their SP2 rows in the same places
 
   int activation_bits = 4;
   std::vector<std::string> activations8;                  // layers whose output has 8 bits

@@ -159,6 +159,7 @@ std::map<std::string, std::string> DescribeSettings(const QuantizeOptions& optio
   if (options.scheme == SchemeChoice::kMsq) {
     settings["target"] = options.target;
     settings["sp2_share"] = absl::StrCat(options.sp2_share);
+    settings["tied_rows"] = options.tied_rows ? "on" : "off";
   }
   settings["weights8"] = absl::StrJoin(options.weights8, ",");
   settings["depthwise_bits"] = absl::StrCat(options.depthwise_bits);

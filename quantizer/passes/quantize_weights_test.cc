@@ -123,13 +123,75 @@ TEST(AssignSchemes, SmallVarianceGoesToSp2) {
     const std::vector<float> row = Normal(50, 9, sigma);
     weights.insert(weights.end(), row.begin(), row.end());
   }
-  const Linear linear = DenseOf(weights, 5);
+  FloatGraph graph;
+  graph.values = {{"x", {9}}, {"y", {5}}};
+  graph.nodes = {{"n", DenseOf(weights, 5), {0}, 1}};
   constexpr Scheme kF = Scheme::kFixed4, kS = Scheme::kSp2;
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 0.6), (std::vector<Scheme>{kS, kS, kF, kS, kF}));
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 0.0), std::vector<Scheme>(5, kF));
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kMsq, 1.0), std::vector<Scheme>(5, kS));
-  EXPECT_EQ(AssignSchemes(linear, false, SchemeChoice::kP2, 0.6), std::vector<Scheme>(5, Scheme::kP2));
-  EXPECT_EQ(AssignSchemes(linear, true, SchemeChoice::kSp2, 0.6), std::vector<Scheme>(5, Scheme::kFixed8));
+  const auto schemes = [&graph](bool weights8, SchemeChoice choice, double sp2_share) {
+    Plan plan;
+    plan.weights8 = {weights8};
+    QuantizeOptions options;
+    options.scheme = choice;
+    options.sp2_share = sp2_share;
+    return AssignSchemes(graph, plan, options)[0];
+  };
+  EXPECT_EQ(schemes(false, SchemeChoice::kMsq, 0.6), (std::vector<Scheme>{kS, kS, kF, kS, kF}));
+  EXPECT_EQ(schemes(false, SchemeChoice::kMsq, 0.0), std::vector<Scheme>(5, kF));
+  EXPECT_EQ(schemes(false, SchemeChoice::kMsq, 1.0), std::vector<Scheme>(5, kS));
+  EXPECT_EQ(schemes(false, SchemeChoice::kP2, 0.6), std::vector<Scheme>(5, Scheme::kP2));
+  EXPECT_EQ(schemes(true, SchemeChoice::kSp2, 0.6), std::vector<Scheme>(5, Scheme::kFixed8));
+}
+
+// n0: x -> a. n1, depthwise: a -> b. n2: b -> c. n3: c + x -> d, pooled to e. n4: e + b -> f, of 8 bits.
+TEST(AssignSchemes, TiedLayersChooseTogether) {
+  const auto layer = [](std::vector<float> sigmas, int64_t groups, uint32_t seed) {
+    Linear linear;
+    linear.rows = 4;
+    linear.groups = groups;
+    linear.row_length = groups == 4 ? 9 : 4;
+    if (groups == 4) linear.window.kernel = {3, 3};
+    for (const float sigma : sigmas) {
+      const std::vector<float> row = Normal(static_cast<int>(linear.row_length), seed++, sigma);
+      linear.weights.insert(linear.weights.end(), row.begin(), row.end());
+    }
+    return linear;
+  };
+  FloatGraph graph;
+  for (const char* name : {"x", "a", "b", "c", "d", "e", "f"}) graph.values.push_back({name, {4, 8, 8}});
+  graph.nodes = {{"n0", layer({9, 1, 1, 0.1f}, 1, 1), {0}, 1},
+                 {"n1", layer({1, 1, 0.1f, 30}, 4, 11), {1}, 2},
+                 {"n2", layer({1, 9, 9, 1}, 1, 21), {2}, 3},
+                 {"n3", layer({9, 1, 9, 1}, 1, 31), {3, 0}, 4},
+                 {"n4", ir::MaxPool{}, {4}, 5},
+                 {"n5", layer({9, 9, 1, 1}, 1, 41), {5, 2}, 6}};
+  Plan plan;
+  plan.weights8 = {false, false, false, false, false, true};
+  QuantizeOptions options;
+  options.sp2_share = 0.5;
+  const auto fixed = [&](size_t node) {
+    std::vector<size_t> rows;
+    const std::vector<Scheme> schemes = AssignSchemes(graph, plan, options)[node];
+    for (size_t r = 0; r < schemes.size(); ++r) {
+      if (schemes[r] == Scheme::kFixed4) rows.push_back(r);
+    }
+    return rows;
+  };
+  // The depthwise layer and the one before it; the others add to nothing that is tied to them.
+  EXPECT_EQ(fixed(0), (std::vector<size_t>{0, 3}));
+  EXPECT_EQ(fixed(1), (std::vector<size_t>{0, 3}));
+  EXPECT_EQ(fixed(2), (std::vector<size_t>{1, 2}));
+  EXPECT_EQ(fixed(3), (std::vector<size_t>{0, 2}));
+  EXPECT_TRUE(fixed(5).empty());
+  // A sum of n1 and n3 ties all but n2.
+  std::get<Linear>(graph.nodes[5].op).weights.assign(16, 0.0f);
+  plan.weights8[5] = false;
+  graph.nodes[3].inputs = {3, 1};
+  const std::vector<size_t> joint = fixed(0);
+  for (size_t node : {1, 3, 5}) EXPECT_EQ(fixed(node), joint) << node;
+  EXPECT_EQ(fixed(2), (std::vector<size_t>{1, 2}));
+  options.tied_rows = false;
+  EXPECT_EQ(fixed(0).front(), 0u);
+  EXPECT_NE(fixed(1), fixed(3));
 }
 
 TEST(ParseRatio, Spellings) {
