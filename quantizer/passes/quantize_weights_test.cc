@@ -144,7 +144,7 @@ TEST(AssignSchemes, SmallVarianceGoesToSp2) {
 
 // n0: x -> a. n1, depthwise: a -> b. n2: b -> c. n3: c + x -> d, pooled to e. n4: e + b -> f, of 8 bits.
 TEST(AssignSchemes, TiedLayersChooseTogether) {
-  const auto layer = [](std::vector<float> sigmas, int64_t groups, uint32_t seed) {
+  const auto layer = [](const std::vector<float>& sigmas, int64_t groups, uint32_t seed) {
     Linear linear;
     linear.rows = 4;
     linear.groups = groups;
