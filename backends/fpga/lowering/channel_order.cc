@@ -50,7 +50,7 @@ void ChannelOrder::Join(ir::TensorId a, ir::TensorId b) {
   parent_[ClassOf(b)] = ClassOf(a);
 }
 
-void ChannelOrder::Assign(const std::vector<double>& savings, std::vector<int64_t> channels, int64_t first,
+void ChannelOrder::Assign(const std::vector<double>& savings, const std::vector<int64_t>& channels, int64_t first,
                           std::vector<int64_t>* slots) const {
   const auto saving = [&](int64_t c) {
     return static_cast<size_t>(c) < savings.size() ? savings[static_cast<size_t>(c)] : 0.0;
@@ -84,7 +84,7 @@ std::vector<int64_t> ChannelOrder::Choose(ir::TensorId id, int64_t channels) con
   std::iota(all.begin(), all.end(), int64_t{0});
   const std::vector<double>& savings = savings_[ClassOf(id)];
   const bool same = static_cast<int64_t>(savings.size()) == channels;
-  Assign(same ? savings : std::vector<double>(), std::move(all), 0, &slots);
+  Assign(same ? savings : std::vector<double>(), all, 0, &slots);
   Balance(id, &slots);
   return slots;
 }
@@ -124,7 +124,7 @@ std::vector<int64_t> ChannelOrder::ChooseWithinPeriods(ir::TensorId id, std::spa
       const auto i = static_cast<size_t>(c);
       return i >= savings.size() || savings[i] <= 0 || configuration_.is_dsp(slots[i]);
     });
-    if (!serves) Assign(savings, std::move(channels), part * period, &chosen);
+    if (!serves) Assign(savings, channels, part * period, &chosen);
   }
   return chosen;
 }

@@ -32,7 +32,7 @@ class ChannelOrder {
   // depthwise convolution of the tensor: there they can move within their period only.
   void Balance(ir::TensorId id, std::vector<int64_t>* slots) const;
   // Gives `channels` the slots first.. in the best order.
-  void Assign(const std::vector<double>& savings, std::vector<int64_t> channels, int64_t first,
+  void Assign(const std::vector<double>& savings, const std::vector<int64_t>& channels, int64_t first,
               std::vector<int64_t>* slots) const;
 
   const hw::Configuration configuration_;

@@ -35,7 +35,8 @@ class DigitTables {
     const auto choose = [&](auto&& self, int index, int sum) -> void {
       if (index == shape.count()) {
         if (sum < -128 || sum > 127) return;
-        std::optional<Digits>& entry = (*table)[static_cast<size_t>(sum + 128)];
+        const int place = sum + 128;
+        std::optional<Digits>& entry = (*table)[static_cast<size_t>(place)];
         if (!entry) entry = digits;
         return;
       }

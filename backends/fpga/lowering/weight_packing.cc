@@ -17,10 +17,14 @@ std::span<const int8_t> RowOf(const TapWeights& weights, int64_t row) {
 // Each value that occurs, once.
 std::vector<int8_t> Distinct(std::span<const int8_t> values) {
   std::array<bool, 256> seen{};
-  for (int8_t value : values) seen[static_cast<size_t>(value + 128)] = true;
+  const auto place = [](int value) {
+    const int from_least = value + 128;
+    return static_cast<size_t>(from_least);
+  };
+  for (int8_t value : values) seen[place(value)] = true;
   std::vector<int8_t> distinct;
   for (int value = -128; value < 128; ++value) {
-    if (seen[static_cast<size_t>(value + 128)]) distinct.push_back(static_cast<int8_t>(value));
+    if (seen[place(value)]) distinct.push_back(static_cast<int8_t>(value));
   }
   return distinct;
 }
