@@ -23,6 +23,11 @@ absl::Status ForEachPiece(int64_t words, Emit emit) {
   return absl::OkStatus();
 }
 
+// With less there at a time, what did not fit into the memory or into a field may fit.
+bool MayFitOtherwise(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnimplemented;
+}
+
 }  // namespace
 
 ImageShape::ImageShape(const ir::Shape& shape) : channels(shape[0]), height(1), width(1) {
@@ -364,15 +369,6 @@ absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
   }
   return absl::OkStatus();
 }
-
-namespace {
-
-// With less there at a time, what did not fit into the memory or into a field may fit.
-bool MayFitOtherwise(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnimplemented;
-}
-
-}  // namespace
 
 absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration) {
   absl::StatusOr<Program> program = GraphLowering(graph, configuration, {}).Run();

@@ -12,14 +12,8 @@ absl::Status NodeLowering::LowerWhole(const ir::Concat& op) {
 
 // Operands that were computed where the plan has them are not copied.
 absl::Status NodeLowering::ConcatChannels() {
-  std::vector<Placed> parts;
-  std::vector<ImageLayout> layouts;
-  for (ir::TensorId id : node_.inputs) {
-    MSQ_ASSIGN_OR_RETURN(Placed part, state_.Get(id));
-    layouts.push_back(part.layout);
-    parts.push_back(std::move(part));
-  }
-  MSQ_ASSIGN_OR_RETURN(ImageLayout layout, OutLayout(layouts));
+  MSQ_ASSIGN_OR_RETURN(const std::vector<Placed> parts, Operands());
+  MSQ_ASSIGN_OR_RETURN(ImageLayout layout, OutLayout(LayoutsOf(parts)));
   MSQ_ASSIGN_OR_RETURN(GraphLowering::ConcatPlan plan, state_.PlanConcat(node_));
   bool fits = true;
   for (size_t i = 0; i < parts.size(); ++i) fits = fits && parts[i].layout.groups() <= plan.groups[i];

@@ -30,15 +30,18 @@ absl::StatusOr<Placed> NodeLowering::TakeOutput(ImageLayout layout, const Placed
   return out;
 }
 
-absl::Status NodeLowering::LowerAllRows() {
-  std::vector<Placed> in;
-  std::vector<ImageLayout> layouts;
+absl::StatusOr<std::vector<Placed>> NodeLowering::Operands() {
+  std::vector<Placed> operands;
   for (ir::TensorId id : node_.inputs) {
     MSQ_ASSIGN_OR_RETURN(Placed placed, state_.Get(id));
-    layouts.push_back(placed.layout);
-    in.push_back(std::move(placed));
+    operands.push_back(std::move(placed));
   }
-  MSQ_ASSIGN_OR_RETURN(ImageLayout layout, OutLayout(layouts));
+  return operands;
+}
+
+absl::Status NodeLowering::LowerAllRows() {
+  MSQ_ASSIGN_OR_RETURN(const std::vector<Placed> in, Operands());
+  MSQ_ASSIGN_OR_RETURN(ImageLayout layout, OutLayout(LayoutsOf(in)));
   MSQ_ASSIGN_OR_RETURN(Placed out, TakeOutput(std::move(layout), HasResidual(node_) ? &in[1] : nullptr));
   LayerRecord record = NewRecord("");
   const auto rows = MakeRows(in, out.layout, out.layout.height, &record);

@@ -17,6 +17,8 @@
 
 namespace msq::fpga {
 
+std::vector<ImageLayout> LayoutsOf(std::span<const Placed> placed);
+
 class NodeLowering {
  public:
   NodeLowering(const ir::Node& node, GraphLowering* state) : node_(node), state_(*state) {}
@@ -48,6 +50,7 @@ class NodeLowering {
     return LowerAllRows();
   }
   absl::Status LowerAllRows();
+  absl::StatusOr<std::vector<Placed>> Operands();
   absl::Status LowerPacked(const ir::Conv& op, const TapPacking& taps);
   absl::Status ConcatChannels();
 

@@ -34,13 +34,13 @@ std::vector<int64_t> FirstGroups(std::span<const ImageLayout> in) {
   return first;
 }
 
+}  // namespace
+
 std::vector<ImageLayout> LayoutsOf(std::span<const Placed> placed) {
   std::vector<ImageLayout> layouts;
   for (const Placed& each : placed) layouts.push_back(each.layout);
   return layouts;
 }
-
-}  // namespace
 
 int64_t NodeLowering::TileOf(const Placed& in) const {
   const int64_t lanes = state_.configuration().lanes();

@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backends/fpga/lowering/node_lowering.h"
-#include "backends/fpga/lowering/vec_lowering.h"
 #include "base/status.h"
 
 namespace msq::fpga {
