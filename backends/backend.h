@@ -65,6 +65,27 @@ struct Capabilities {
   std::string device;  // for logs and metrics: "cpu avx512vnni", "fpga z020"
 };
 
+// A device of a backend, since the start.
+struct DeviceReport {
+  std::string name;
+  bool ready = true;
+  std::string why;  // it is not
+  int64_t runs = 0;
+  int64_t cycles = 0;
+  int64_t dsp_busy_cycles = 0, lut_busy_cycles = 0;
+  int64_t dram_bytes = 0;
+  absl::Duration busy;  // running programs
+  int64_t quarantines = 0;
+};
+
+// What a backend tells besides its answers; empty for those without devices.
+struct BackendReport {
+  std::vector<DeviceReport> devices;
+  int64_t verified = 0;    // answers that were computed again, elsewhere, to compare
+  int64_t mismatches = 0;  // of these
+  int64_t unverified = 0;  // answers of the sample that there was no time to compare
+};
+
 // What an executable takes and gives, by position.
 struct TensorSpec {
   std::string name;
@@ -104,6 +125,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;  // "cpu", "fpga"
   virtual Capabilities capabilities() const = 0;
+  virtual BackendReport Report() const { return {}; }
 
   // Precondition: ir::Verify(graph) is OK.
   virtual absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph,

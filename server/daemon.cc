@@ -2,15 +2,20 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "absl/synchronization/mutex.h"
 #include "backends/cpu/cpu_backend.h"
+#include "backends/fpga/device_spec.h"
+#include "backends/fpga/fpga_backend.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "server/network/descriptors.h"
@@ -63,6 +68,53 @@ void AddSecurityOptions(CLI::App* app, ServerOptions* options) {
   app->add_option("--tokens", options->tokens_file, "JSON file of bearer tokens; SIGHUP reads it again");
 }
 
+struct FpgaOptions {
+  std::vector<std::string> devices;
+  double verify_fraction = 0;
+  double probe_seconds = 5;
+};
+
+void AddFpgaOptions(CLI::App* app, FpgaOptions* options) {
+  app->add_option("--fpga-device", options->devices,
+                  absl::StrCat("an accelerator to serve from; may repeat: ", std::string(fpga::kDeviceSpecHelp)));
+  app->add_option("--verify-fraction", options->verify_fraction,
+                  "of the accelerators' answers, computed again on the CPU beside the requests")
+      ->check(CLI::Range(0.0, 1.0));
+  app->add_option("--probe-seconds", options->probe_seconds, "between two looks at an accelerator in quarantine")
+      ->check(CLI::PositiveNumber);
+}
+
+// A backend for each name that the devices give, the first one first, and the CPU.
+absl::StatusOr<BackendRegistry> OpenBackends(const FpgaOptions& options) {
+  MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Backend> cpu, cpu::CreateCpuBackend());
+  std::vector<fpga::FpgaBackendOptions> backends;
+  for (size_t i = 0; i < options.devices.size(); ++i) {
+    MSQ_ASSIGN_OR_RETURN(fpga::DeviceSpec spec, fpga::ParseDeviceSpec(options.devices[i], static_cast<int>(i)));
+    auto backend = std::find_if(backends.begin(), backends.end(),
+                                [&](const fpga::FpgaBackendOptions& other) { return other.name == spec.backend; });
+    if (backend == backends.end()) {
+      backend = backends.insert(backend, {.name = spec.backend,
+                                          .configuration = spec.configuration,
+                                          .accelerator = spec.accelerator,
+                                          .probe_interval = absl::Seconds(options.probe_seconds),
+                                          .verify_fraction = options.verify_fraction});
+    }
+    if (backend->configuration.name != spec.configuration.name) {
+      return InvalidArgument("device '", options.devices[i], "': backend '", spec.backend, "' has configuration '",
+                             std::string(backend->configuration.name), "'; name another with backend=NAME");
+    }
+    backend->devices.push_back(std::move(spec.device));
+  }
+  BackendRegistry registry;
+  for (const fpga::FpgaBackendOptions& backend : backends) {
+    auto opened = fpga::CreateFpgaBackend(backend, cpu.get());
+    if (!opened.ok()) return WithContext(opened.status(), "backend ", backend.name);
+    MSQ_RETURN_IF_ERROR(registry.Register(*std::move(opened)));
+  }
+  MSQ_RETURN_IF_ERROR(registry.Register(std::move(cpu)));
+  return registry;
+}
+
 }  // namespace
 
 int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> platforms) {
@@ -81,6 +133,8 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
 
   AddLimits(&app, &options, &answer_timeout_seconds);
   AddSecurityOptions(&app, &options);
+  FpgaOptions fpga;
+  AddFpgaOptions(&app, &fpga);
   app.add_option("--trace-file", options.trace_file, "where traces are written");
   app.add_option("--trace-rate", trace_rate, "one of so many requests is traced, 0 none; needs --trace-file")
       ->check(CLI::NonNegativeNumber);
@@ -106,11 +160,9 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   Signals signals;
   RaiseDescriptorLimit();
 
-  BackendRegistry backends;
-  auto cpu = cpu::CreateCpuBackend();
-  if (!cpu.ok()) return Fail(cpu.status());
-  if (absl::Status status = backends.Register(*std::move(cpu)); !status.ok()) return Fail(status);
-  auto server = Server::Create(options, std::move(backends), std::move(platforms));
+  auto backends = OpenBackends(fpga);
+  if (!backends.ok()) return Fail(backends.status());
+  auto server = Server::Create(options, *std::move(backends), std::move(platforms));
   if (!server.ok()) return Fail(server.status());
   signals.StartServing([&server] {
     const absl::Status status = (*server)->ReloadTokens();

@@ -110,7 +110,7 @@ class Server::Impl {
     MSQ_ASSIGN_OR_RETURN(tracer_, Tracer::Create(options_.trace_file, options_.trace));
     MSQ_ASSIGN_OR_RETURN(credentials_, CreateServerCredentials(options_.tls));
     MSQ_RETURN_IF_ERROR(OpenRepository());
-    MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, metrics_));
+    MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, metrics_, device_metrics_));
     if (options_.response_cache_bytes > 0) cache_ = std::make_unique<ResponseCache>(options_.response_cache_bytes);
     InferenceEngine::Options engine;
     engine.max_queued_bytes = options_.max_queued_bytes;
@@ -257,6 +257,7 @@ class Server::Impl {
   const BackendRegistry backends_;
   std::vector<std::unique_ptr<Platform>> platforms_;
   Metrics metrics_;
+  const DeviceMetrics device_metrics_{backends_};
   std::unique_ptr<TokenStore> tokens_;
   std::unique_ptr<Tracer> tracer_;
   std::shared_ptr<grpc::ServerCredentials> credentials_;

@@ -1,4 +1,5 @@
-// Every metric of the daemon: name, unit, help and labels are declared in metrics.cc and nowhere else.
+// Every metric of the daemon but those of devices (device_metrics.h): name, unit, help and labels are declared in
+// metrics.cc and nowhere else.
 #pragma once
 
 #include <array>

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/http/web_server.h"
+#include "server/observe/device_metrics.h"
 #include "server/observe/metrics.h"
 
 namespace msq::server {
@@ -13,8 +14,10 @@ namespace msq::server {
 // Serves from construction to destruction.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT; port 0 picks a free one. UNAVAILABLE when it cannot listen there.
-  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address, const Metrics& metrics);
+  // `address` is HOST:PORT; port 0 picks a free one. UNAVAILABLE when it cannot listen there. `devices` outlives the
+  // endpoint.
+  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address, const Metrics& metrics,
+                                                                const DeviceMetrics& devices);
 
   int port() const { return server_->port(); }
 

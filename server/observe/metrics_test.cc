@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include "backends/registry.h"
 #include "base/status.h"
+#include "server/observe/device_metrics.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/protocol/reason.h"
 #include "server/testing/raw_http_client.h"
@@ -76,7 +78,9 @@ TEST(MetricsTest, SeriesGoWithTheirLastHolder) {
 TEST(MetricsEndpointTest, ServesTheMetricsAndNothingElse) {
   Metrics metrics;
   metrics.SetBuildInfo("1.2");
-  const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics);
+  const BackendRegistry backends;
+  const DeviceMetrics devices(backends);
+  const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics, devices);
   ASSERT_TRUE(endpoint.ok()) << endpoint.status();
   const auto ask = [&endpoint](const std::string& line) {
     return testing::Exchange((*endpoint)->port(), line + " HTTP/1.1\r\nConnection: close\r\n\r\n");
@@ -91,12 +95,57 @@ TEST(MetricsEndpointTest, ServesTheMetricsAndNothingElse) {
   EXPECT_THAT(ask("DELETE /metrics"), StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"));
 }
 
+// A backend with a device, as it reports itself.
+class ReportingBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "fpga"; }
+  Capabilities capabilities() const override { return {}; }
+  BackendReport Report() const override {
+    return {.devices = {{.name = "board 0",
+                         .runs = 3,
+                         .cycles = 1000,
+                         .dsp_busy_cycles = 900,
+                         .lut_busy_cycles = 800,
+                         .dram_bytes = 64,
+                         .busy = absl::Milliseconds(5)},
+                        {.name = "board 1", .ready = false, .why = "it hangs", .quarantines = 1}},
+            .verified = 7,
+            .mismatches = 1,
+            .unverified = 2};
+  }
+  absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph&, const PrepareOptions&) const override {
+    return Unimplemented("nothing");
+  }
+};
+
+TEST(DeviceMetricsTest, WhatDevicesReport) {
+  BackendRegistry backends;
+  ASSERT_TRUE(backends.Register(std::make_unique<ReportingBackend>()).ok());
+  const std::string text = prometheus::TextSerializer().Serialize(DeviceMetrics(backends).Collect());
+  for (const char* line :
+       {"msq_device_ready{backend=\"fpga\",device=\"board 0\"} 1\n",
+        "msq_device_ready{backend=\"fpga\",device=\"board 1\"} 0\n",
+        "msq_device_quarantines_total{backend=\"fpga\",device=\"board 1\"} 1\n",
+        "msq_device_runs_total{backend=\"fpga\",device=\"board 0\"} 3\n",
+        "msq_device_cycles_total{backend=\"fpga\",device=\"board 0\"} 1000\n",
+        "msq_device_engine_busy_cycles_total{backend=\"fpga\",device=\"board 0\",engine=\"dsp\"} 900\n",
+        "msq_device_engine_busy_cycles_total{backend=\"fpga\",device=\"board 0\",engine=\"lut\"} 800\n",
+        "msq_device_dram_bytes_total{backend=\"fpga\",device=\"board 0\"} 64\n",
+        "msq_device_busy_seconds_total{backend=\"fpga\",device=\"board 0\"} 0.005\n",
+        "msq_verified_answers_total{backend=\"fpga\"} 7\n", "msq_verification_mismatches_total{backend=\"fpga\"} 1\n",
+        "msq_unverified_answers_total{backend=\"fpga\"} 2\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
 TEST(MetricsEndpointTest, RefusesATakenPort) {
   Metrics metrics;
-  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics);
+  const BackendRegistry backends;
+  const DeviceMetrics devices(backends);
+  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics, devices);
   ASSERT_TRUE(first.ok()) << first.status();
   const std::string taken = "127.0.0.1:" + std::to_string((*first)->port());
-  const auto second = MetricsEndpoint::Start(taken, metrics);
+  const auto second = MetricsEndpoint::Start(taken, metrics, devices);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Message(second.status()), "metrics: cannot listen on " + taken + ": the port is in use");
 }

@@ -370,8 +370,10 @@ absl::Status GraphLowering::StoreOutput(ir::TensorId id) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration) {
-  absl::StatusOr<Program> program = GraphLowering(graph, configuration, {}).Run();
+absl::StatusOr<Program> Lower(const ir::Graph& graph, const hw::Configuration& configuration, size_t* finished) {
+  GraphLowering at_once(graph, configuration, {});
+  absl::StatusOr<Program> program = at_once.Run();
+  if (finished != nullptr) *finished = at_once.first_unfinished();
   if (!MayFitOtherwise(program.status())) return program;
   for (Plan& plan : MakePlans(graph, configuration)) {
     // Whatever keeps a plan from being carried out, another may do; but for what no plan changes.

@@ -1,6 +1,7 @@
 // The state of a lowering: where each tensor is, what is left to be read. The operators are in node_lowering.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,6 +38,10 @@ class GraphLowering {
   const hw::Configuration& configuration() const { return builder_.configuration(); }
   const ChannelOrder& order() const { return order_; }
   ProgramBuilder* builder() { return &builder_; }
+  // After an error of Run: the first node that has no instructions.
+  size_t first_unfinished() const {
+    return static_cast<size_t>(std::find(done_.begin(), done_.end(), false) - done_.begin());
+  }
   ActivationMemory* memory() { return &memory_; }
 
   // The tensor in the activation memory; a graph input is loaded when it is first asked for.

@@ -1,0 +1,126 @@
+#include "backends/fpga/device_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace msq::fpga {
+
+DevicePool::Use::~Use() {
+  if (pool_ == nullptr) return;
+  std::lock_guard lock(pool_->mutex_);
+  --pool_->entries_[index_].under_way;
+}
+
+absl::StatusOr<std::unique_ptr<DevicePool>> DevicePool::Create(std::vector<Member> members,
+                                                               absl::Duration probe_interval) {
+  if (members.empty()) return InvalidArgument("there is no device");
+  std::unique_ptr<DevicePool> pool(new DevicePool(std::move(members), probe_interval));
+  const auto works = [](const Entry& entry) { return entry.accelerator != nullptr; };
+  if (std::none_of(pool->entries_.begin(), pool->entries_.end(), works)) return pool->entries_.front().why;
+  pool->prober_ = std::thread([raw = pool.get()] { raw->Probe(); });
+  return pool;
+}
+
+DevicePool::DevicePool(std::vector<Member> members, absl::Duration probe_interval) : probe_interval_(probe_interval) {
+  for (Member& member : members) {
+    Entry& entry = entries_.emplace_back();
+    entry.report.name = member.name;
+    entry.member = std::move(member);
+    Put(&entry, entry.member.open());
+  }
+}
+
+DevicePool::~DevicePool() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (prober_.joinable()) prober_.join();
+}
+
+void DevicePool::Put(Entry* entry, absl::StatusOr<std::shared_ptr<Accelerator>> opened) {
+  entry->why = opened.status();
+  if (opened.ok()) entry->accelerator = *std::move(opened);
+  entry->report.ready = entry->accelerator != nullptr;
+  entry->report.why = entry->report.ready ? "" : std::string(Message(entry->why));
+}
+
+absl::StatusOr<DevicePool::Use> DevicePool::Take() {
+  std::lock_guard lock(mutex_);
+  Entry* best = nullptr;
+  for (Entry& entry : entries_) {
+    if (entry.accelerator == nullptr) continue;
+    if (best == nullptr || entry.under_way < best->under_way) best = &entry;
+  }
+  if (best != nullptr) {
+    ++best->under_way;
+    return Use(this, static_cast<size_t>(best - entries_.data()), best->accelerator);
+  }
+  const auto why = [](std::string* out, const Entry& entry) {
+    absl::StrAppend(out, entry.member.name, ": ", entry.why.message());
+  };
+  return Unavailable("every accelerator is quarantined (", absl::StrJoin(entries_, "; ", why), ")");
+}
+
+void DevicePool::Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why) {
+  std::shared_ptr<Accelerator> gone;  // after the lock
+  {
+    std::lock_guard lock(mutex_);
+    Entry& entry = entries_[device];
+    if (entry.accelerator.get() != accelerator || accelerator == nullptr) return;
+    gone = std::move(entry.accelerator);
+    entry.accelerator = nullptr;
+    Put(&entry, why);
+    ++entry.report.quarantines;
+  }
+  LogError("accelerator ", gone->name(), " is quarantined: ", why.message());
+}
+
+void DevicePool::Probe() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, absl::ToChronoNanoseconds(probe_interval_), [this] { return stopping_; })) {
+    for (size_t i = 0; i < entries_.size() && !stopping_; ++i) {
+      if (entries_[i].accelerator != nullptr || entries_[i].under_way > 0) continue;
+      lock.unlock();
+      Reopen(i);
+      lock.lock();
+    }
+  }
+}
+
+// Only the probe's thread puts accelerators back, so nobody else opens this one meanwhile.
+void DevicePool::Reopen(size_t index) {
+  absl::StatusOr<std::shared_ptr<Accelerator>> opened = entries_[index].member.open();
+  const bool works = opened.ok();
+  if (!works) LogVerbose(1, entries_[index].member.name, " stays quarantined: ", opened.status().message());
+  {
+    std::lock_guard lock(mutex_);
+    Put(&entries_[index], std::move(opened));
+  }
+  if (works) LogInfo("accelerator ", entries_[index].member.name, " works again");
+}
+
+void DevicePool::CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy) {
+  std::lock_guard lock(mutex_);
+  DeviceReport& report = entries_[device].report;
+  ++report.runs;
+  report.cycles += counters.cycles;
+  report.dsp_busy_cycles += counters.dsp_busy;
+  report.lut_busy_cycles += counters.lut_busy;
+  report.dram_bytes += counters.dram_bytes();
+  report.busy += busy;
+}
+
+std::vector<DeviceReport> DevicePool::Reports() const {
+  std::lock_guard lock(mutex_);
+  std::vector<DeviceReport> reports;
+  for (const Entry& entry : entries_) reports.push_back(entry.report);
+  return reports;
+}
+
+}  // namespace msq::fpga

@@ -1,0 +1,87 @@
+// The accelerators of one backend and their health: which serve, which are quarantined and looked at again.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "backends/backend.h"
+#include "backends/fpga/accelerator.h"
+
+namespace msq::fpga {
+
+// Thread-safe.
+class DevicePool {
+ public:
+  struct Member {
+    std::string name;  // for logs and metrics, before it is opened, too
+    // Opens the device and proves that it works: what it returns is put into service.
+    std::function<absl::StatusOr<std::shared_ptr<Accelerator>>()> open;
+  };
+
+  // One run on one accelerator, from the choice of the accelerator to the answer.
+  class Use {
+   public:
+    Use(Use&& other) noexcept
+        : pool_(std::exchange(other.pool_, nullptr)),
+          index_(other.index_),
+          accelerator_(std::move(other.accelerator_)) {}
+    Use& operator=(Use&&) = delete;
+    ~Use();
+    const std::shared_ptr<Accelerator>& accelerator() const { return accelerator_; }
+    size_t device() const { return index_; }
+
+   private:
+    friend class DevicePool;
+    Use(DevicePool* pool, size_t index, std::shared_ptr<Accelerator> accelerator)
+        : pool_(pool), index_(index), accelerator_(std::move(accelerator)) {}
+    DevicePool* pool_;
+    size_t index_;
+    std::shared_ptr<Accelerator> accelerator_;
+  };
+
+  // Opens all members. One that cannot be opened is quarantined from the start, if at least one can: else its error.
+  static absl::StatusOr<std::unique_ptr<DevicePool>> Create(std::vector<Member> members, absl::Duration probe_interval);
+  ~DevicePool();
+
+  // The accelerator with the fewest runs under way. UNAVAILABLE when all are quarantined, with the reasons.
+  absl::StatusOr<Use> Take();
+
+  // Takes the accelerator of this use out of service until a probe, every probe_interval, has opened it again. Does
+  // nothing if that has happened since.
+  void Quarantine(const Use& use, const absl::Status& why) { Quarantine(use.index_, use.accelerator_.get(), why); }
+  void Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why);
+
+  void CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy);
+  std::vector<DeviceReport> Reports() const;
+
+ private:
+  struct Entry {
+    Member member;
+    std::shared_ptr<Accelerator> accelerator;  // null: quarantined
+    absl::Status why;                          // it is
+    int under_way = 0;
+    DeviceReport report;
+  };
+
+  DevicePool(std::vector<Member> members, absl::Duration probe_interval);
+  void Probe();
+  void Reopen(size_t index);
+  void Put(Entry* entry, absl::StatusOr<std::shared_ptr<Accelerator>> opened);
+
+  const absl::Duration probe_interval_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::vector<Entry> entries_;  // their number never changes
+  std::thread prober_;
+};
+
+}  // namespace msq::fpga

@@ -1,0 +1,65 @@
+// A program on one accelerator: its constants in the accelerator's memory, and lanes that batches run through.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "backends/backend.h"
+#include "backends/fpga/accelerator.h"
+#include "backends/fpga/lowering/program.h"
+
+namespace msq::fpga {
+
+// Bytes of one sample of every input, and of every output, by position.
+using SampleInputs = std::vector<std::span<const std::byte>>;
+using SampleOutputs = std::vector<std::span<std::byte>>;
+
+// Thread-safe: batches under way at once each take a lane, and the accelerator in turn.
+class DeviceProgram {
+ public:
+  // The program must outlive this.
+  DeviceProgram(std::shared_ptr<Accelerator> accelerator, const Program& program)
+      : accelerator_(std::move(accelerator)), program_(program) {}
+
+  const Accelerator* accelerator() const { return accelerator_.get(); }
+
+  struct Job {
+    int64_t samples = 0;
+    std::function<SampleInputs(int64_t)> inputs;
+    std::function<SampleOutputs(int64_t)> outputs;
+    std::function<absl::Status()> check;  // between samples: whether to go on
+  };
+  // What the samples took together. While one is computed, the next is packed and the one before is unpacked.
+  // UNAVAILABLE when the accelerator failed; RESOURCE_EXHAUSTED when its memory has no room.
+  absl::StatusOr<ProgramCounters> Run(const Job& job);
+
+ private:
+  // A copy of all that the program needs in DRAM. Instructions hold addresses, so every slot has some of its own.
+  struct Slot {
+    std::unique_ptr<DeviceBuffer> buffer;
+    ProgramPlace place;
+  };
+  // What one batch holds: two slots, so that the host fills one while the accelerator works on the other.
+  struct Lane {
+    std::vector<Slot> slots;
+  };
+
+  absl::StatusOr<std::unique_ptr<Lane>> TakeLane(size_t slots);
+  void GiveLane(std::unique_ptr<Lane> lane);
+  absl::StatusOr<Slot> MakeSlot();
+  absl::Status Fill(Slot* slot, const SampleInputs& inputs);
+  absl::Status Empty(Slot* slot, const SampleOutputs& outputs);
+  absl::StatusOr<ProgramCounters> RunThrough(Lane* lane, const Job& job);
+
+  const std::shared_ptr<Accelerator> accelerator_;
+  const Program& program_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // free
+};
+
+}  // namespace msq::fpga

@@ -1,0 +1,28 @@
+// How a device is told on a command line: a kind, then options as key=value, separated by commas.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "backends/fpga/accelerator.h"
+#include "backends/fpga/fpga_backend.h"
+#include "hw/regs/configurations.h"
+
+namespace msq::fpga {
+
+struct DeviceSpec {
+  std::string backend = "fpga";  // that it belongs to; all devices of a backend have one configuration
+  hw::Configuration configuration = {};
+  FpgaDevice device = {};
+  Accelerator::Options accelerator = {};
+};
+
+// What ParseDeviceSpec takes, for --help.
+inline constexpr std::string_view kDeviceSpecHelp =
+    "emulated[,configuration=z020][,clock-mhz=100][,paced=true][,memory-mb=64][,backend=fpga]";
+
+// INVALID_ARGUMENT that names what is wrong. The device's name is the kind and the configuration, with `number`.
+absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number);
+
+}  // namespace msq::fpga

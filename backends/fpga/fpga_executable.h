@@ -1,0 +1,60 @@
+// A network on a pool of accelerators, with the CPU for what they lack.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "backends/backend.h"
+#include "backends/fpga/device_pool.h"
+#include "backends/fpga/device_program.h"
+#include "backends/fpga/lowering/partition.h"
+#include "backends/fpga/verifier.h"
+
+namespace msq::fpga {
+
+class FpgaExecutable final : public Executable {
+ public:
+  // `on_cpu` has an executable for each stage without a program; null for the others. `check` computes the whole network
+  // again, elsewhere; null: no answer is verified.
+  struct Parts {
+    std::vector<Stage> stages;
+    std::vector<std::unique_ptr<Executable>> on_cpu;
+    std::shared_ptr<const Executable> check;
+  };
+  // Pool and verifier outlive the executable.
+  FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier);
+
+ private:
+  // Where the bytes of a tensor of the network are during a run.
+  using Views = std::map<ir::TensorId, std::span<std::byte>>;
+
+  absl::Status DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                     RunContext& context) const override;
+  absl::Status RunStage(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
+  absl::Status RunOnCpu(size_t stage, const Views& views, int64_t batch, RunContext& context) const;
+  absl::Status RunOnDevice(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
+  void Verify(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+              const std::vector<DeviceUse>& devices) const;
+  std::shared_ptr<DeviceProgram> ProgramOn(size_t stage, const DevicePool::Use& use) const;
+  std::vector<std::byte> Intermediates(int64_t batch, Views* views) const;
+
+  const std::string name_;
+  const Parts parts_;
+  const std::vector<ir::TensorId> graph_inputs_, graph_outputs_;
+  // Bytes of one sample of each tensor that goes from stage to stage.
+  std::map<ir::TensorId, int64_t> between_;
+  DevicePool& pool_;
+  Verifier* const verifier_;
+  mutable std::mutex mutex_;
+  // By stage and device: for the accelerator that served last.
+  mutable std::map<std::pair<size_t, size_t>, std::shared_ptr<DeviceProgram>> programs_;
+};
+
+}  // namespace msq::fpga
