@@ -101,17 +101,18 @@ class ReportingBackend final : public Backend {
   std::string_view name() const override { return "fpga"; }
   Capabilities capabilities() const override { return {}; }
   BackendReport Report() const override {
-    return {.devices = {{.name = "board 0",
-                         .runs = 3,
-                         .cycles = 1000,
-                         .dsp_busy_cycles = 900,
-                         .lut_busy_cycles = 800,
-                         .dram_bytes = 64,
-                         .busy = absl::Milliseconds(5)},
-                        {.name = "board 1", .ready = false, .why = "it hangs", .quarantines = 1}},
-            .verified = 7,
-            .mismatches = 1,
-            .unverified = 2};
+    DeviceReport works, hangs;
+    works.name = "board 0";
+    works.runs = 3;
+    works.cycles = 1000;
+    works.dsp_busy_cycles = 900;
+    works.lut_busy_cycles = 800;
+    works.dram_bytes = 64;
+    works.busy = absl::Milliseconds(5);
+    hangs.name = "board 1";
+    hangs.ready = false;
+    hangs.quarantines = 1;
+    return {.devices = {works, hangs}, .verified = 7, .mismatches = 1, .unverified = 2};
   }
   absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph&, const PrepareOptions&) const override {
     return Unimplemented("nothing");

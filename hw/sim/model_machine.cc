@@ -1,0 +1,303 @@
+// The accelerator as registers over the functional model, which gives the bits, and the timing model, which says when.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "hw/regs/isa.h"
+#include "hw/regs/registers.h"
+#include "hw/sim/functional_model.h"
+#include "hw/sim/machine.h"
+#include "hw/sim/timing_model.h"
+
+namespace msq::hw {
+namespace {
+
+constexpr uint64_t kAccessCycles = 4;  // of a register
+constexpr size_t kMaxTimes = 64;       // of programs that are remembered
+constexpr uint64_t kNever = ~uint64_t{0};
+
+struct AddressRange {
+  uint64_t begin, end;
+};
+
+// The instructions from `program` to END, as far as they lie in DRAM and are instructions.
+std::vector<AnyFields> Decode(std::span<const std::byte> dram, uint64_t base, uint64_t program) {
+  std::vector<AnyFields> instructions;
+  for (uint64_t at = program; at >= base && at - base + kInstructionBytes <= dram.size(); at += kInstructionBytes) {
+    Instruction instruction;
+    std::memcpy(instruction.data(), dram.data() + (at - base), kInstructionBytes);
+    const auto fields = DecodeAny(instruction);
+    if (!fields) break;
+    instructions.push_back(*fields);
+    if (std::holds_alternative<EndFields>(*fields)) break;
+  }
+  return instructions;
+}
+
+// What an instruction reads and writes in DRAM.
+std::vector<AddressRange> DramRanges(const AnyFields& fields, const Configuration& configuration) {
+  std::vector<AddressRange> ranges;
+  if (const auto* weights = std::get_if<WeightsFields>(&fields)) {
+    const auto lanes = static_cast<uint64_t>(configuration.lanes() / configuration.ports);
+    const uint64_t row = weights->diagonal ? lanes / 16 : lanes;
+    const uint64_t beats = static_cast<uint64_t>(weights->param_rows) * lanes +
+                           static_cast<uint64_t>(weights->weight_rows) * row;
+    for (int port = 0; port < configuration.ports; ++port) {
+      const uint64_t begin = static_cast<uint64_t>(weights->dram + port * weights->port_stride);
+      ranges.push_back({begin, begin + 8 * beats * static_cast<uint64_t>(weights->tiles)});
+    }
+  }
+  const auto add_rows = [&ranges](const auto& f) {
+    for (int64_t row = 0; row < f.rows; ++row) {
+      const auto begin = static_cast<uint64_t>(f.dram + row * f.dram_row_stride);
+      ranges.push_back({begin, begin + 8 * static_cast<uint64_t>(f.row_words)});
+    }
+  };
+  if (const auto* load = std::get_if<LoadFields>(&fields)) add_rows(*load);
+  if (const auto* store = std::get_if<StoreFields>(&fields)) add_rows(*store);
+  return ranges;
+}
+
+class ModelMachine final : public Machine {
+ public:
+  ModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory)
+      : configuration_(configuration),
+        memory_(memory),
+        dram_(memory.bytes),
+        model_(configuration),
+        counters_(kCounterNames.size()) {}
+
+  uint32_t ReadRegister(uint32_t address) override;
+  void WriteRegister(uint32_t address, uint32_t value) override;
+  bool interrupt() const override { return (registers_[kGieRegister / 4] & 1) != 0 && isr_ != 0; }
+  uint64_t Advance(uint64_t cycles) override;
+  uint64_t cycle() const override { return cycle_; }
+  uint64_t dram_base() const override { return memory_.base; }
+  std::span<std::byte> dram() override { return dram_; }
+  void InjectErrors(uint64_t begin, uint64_t end) override { errors_.push_back({begin, end}); }
+  void ClearErrors() override { errors_.clear(); }
+
+ private:
+  uint32_t& Register(uint32_t address) { return registers_[address / 4]; }
+  uint64_t Wide(uint32_t lower) const { return uint64_t{registers_[lower / 4 + 1]} << 32 | registers_[lower / 4]; }
+  uint32_t ReadConstant(uint32_t address) const;
+  uint32_t ReadCounter(uint32_t address);
+  uint64_t& CounterOf(Counter counter) { return counters_[static_cast<size_t>(counter)]; }
+
+  void Start();
+  void End();
+  ProgramEnd Execute(const std::vector<AnyFields>& instructions);
+  const ProgramTime& TimeOf(const std::vector<AnyFields>& instructions, uint64_t address);
+  void CountBusy(const std::vector<AnyFields>& instructions, const ProgramTime& time);
+
+  const Configuration configuration_;
+  const AxiMemoryOptions memory_;
+  std::vector<std::byte> dram_;
+  FunctionalModel model_;
+  std::vector<AddressRange> errors_;
+  std::array<uint32_t, kRegisterBytes / 4> registers_{};  // those that hold what was written
+  uint32_t isr_ = 0;
+  bool running_ = false, done_ = false;
+  uint64_t cycle_ = 0, started_at_ = 0, ends_at_ = kNever;
+  ErrorCode error_ = ErrorCode::kNone, next_error_ = ErrorCode::kNone;
+  uint32_t error_index_ = 0, next_error_index_ = 0;
+  std::vector<uint64_t> counters_;
+  uint32_t counter_high_ = 0;
+  std::map<std::vector<std::byte>, ProgramTime> times_;  // by the program's bytes
+};
+
+uint32_t ModelMachine::ReadConstant(uint32_t address) const {
+  const Configuration& c = configuration_;
+  const auto place = [](RegisterBits bits, int value) { return static_cast<uint32_t>(value) << bits.lsb & bits.mask(); };
+  switch (address) {
+    case kIdRegister:
+      return kIdValue;
+    case kIsaVersionRegister:
+      return kIsaVersion;
+    case kBuildIdRegister:
+      return c.build_id;
+    case kConfigArrayRegister:
+      return place(kConfigArrayPixels, c.p) | place(kConfigArrayDspLanes, c.f) | place(kConfigArrayLutLanes, c.s) |
+             place(kConfigArrayDrain, c.q);
+    case kConfigMemoryRegister:
+      return place(kConfigMemoryBanks, c.banks) | place(kConfigMemoryPorts, c.ports) |
+             place(kConfigMemoryWdepthLog2, std::countr_zero(static_cast<unsigned>(c.wdepth))) |
+             place(kConfigMemoryLoads, c.loads) | place(kConfigMemoryVecs, c.vecs);
+    case kConfigDepthRegister:
+      return static_cast<uint32_t>(c.depth);
+    default:
+      return registers_[address / 4];
+  }
+}
+
+// While a program runs only `cycles` moves; the others are there at its end.
+uint32_t ModelMachine::ReadCounter(uint32_t address) {
+  if (address % 8 != 0) return counter_high_;
+  const size_t number = (address - kCounterBase) / 8;
+  uint64_t value = number < counters_.size() && !running_ ? counters_[number] : 0;
+  if (running_ && number == static_cast<size_t>(Counter::kCycles)) value = cycle_ - started_at_;
+  counter_high_ = static_cast<uint32_t>(value >> 32);
+  return static_cast<uint32_t>(value);
+}
+
+uint32_t ModelMachine::ReadRegister(uint32_t address) {
+  Advance(kAccessCycles);
+  address &= kRegisterBytes - 4;
+  if (address >= kCounterBase && address < kCounterBase + 128) return ReadCounter(address);
+  switch (address) {
+    case kCtrlRegister: {
+      const uint32_t done = std::exchange(done_, false) ? kCtrlApDone.mask() | kCtrlApReady.mask() : 0;
+      return done | (running_ ? kCtrlApStart.mask() : kCtrlApIdle.mask()) | Register(kCtrlRegister);
+    }
+    case kIsrRegister:
+      return isr_;
+    case kStatusRegister:
+      return static_cast<uint32_t>(error_) | (running_ ? kStatusBusy.mask() : 0);
+    case kErrorIndexRegister:
+      return error_index_;
+    default:
+      return ReadConstant(address);
+  }
+}
+
+void ModelMachine::WriteRegister(uint32_t address, uint32_t value) {
+  static const std::map<uint32_t, uint32_t> kHolding = {
+      {kCtrlRegister, kCtrlAutoRestart.mask()}, {kGieRegister, 1},          {kIerRegister, 3},
+      {kProgAddrLoRegister, ~0u},               {kProgAddrHiRegister, 0xffff}, {kDramBaseLoRegister, ~0u},
+      {kDramBaseHiRegister, 0xffff},            {kDramSizeLoRegister, ~0u}, {kDramSizeHiRegister, 0xffff},
+      {kWatchdogRegister, ~0u}};
+  Advance(kAccessCycles);
+  address &= kRegisterBytes - 4;
+  if (address == kIsrRegister) isr_ ^= value & 3;
+  const auto holding = kHolding.find(address);
+  if (holding != kHolding.end()) Register(address) = value & holding->second;
+  if (address == kCtrlRegister && (value & kCtrlApStart.mask()) != 0 && !running_) Start();
+}
+
+uint64_t ModelMachine::Advance(uint64_t cycles) {
+  const uint64_t begin = cycle_, end = cycle_ + cycles;
+  while (running_ && ends_at_ <= end) {
+    const bool was_interrupt = interrupt();
+    cycle_ = ends_at_;
+    End();
+    if (interrupt() && !was_interrupt) return cycle_ - begin;
+  }
+  cycle_ = end;
+  return cycles;
+}
+
+void ModelMachine::Start() {
+  running_ = true;
+  error_ = ErrorCode::kNone;
+  error_index_ = 0;
+  started_at_ = cycle_;
+  std::fill(counters_.begin(), counters_.end(), 0);
+  const uint64_t program = Wide(kProgAddrLoRegister);
+  std::vector<AnyFields> instructions = Decode(dram_, memory_.base, program);
+  const ProgramEnd end = Execute(instructions);
+  next_error_ = end.error;
+  next_error_index_ = static_cast<uint32_t>(end.instruction);
+  if (!end.ok()) {  // those before the error take their time
+    instructions.resize(std::min(instructions.size(), static_cast<size_t>(end.instruction)));
+    instructions.push_back(EndFields{});
+  }
+  if (end.error == ErrorCode::kWatchdog) {
+    const uint64_t limit = Register(kWatchdogRegister);
+    ends_at_ = limit == 0 ? kNever : cycle_ + limit;
+    return;
+  }
+  if (program < memory_.base || program - memory_.base >= dram_.size()) {  // nothing could be fetched
+    ends_at_ = cycle_ + static_cast<uint64_t>(memory_.latency_cycles);
+    return;
+  }
+  const ProgramTime& time = TimeOf(instructions, program);
+  ends_at_ = cycle_ + static_cast<uint64_t>(time.cycles);
+  CounterOf(Counter::kSteps) = static_cast<uint64_t>(time.steps);
+  CounterOf(Counter::kStallWeights) = static_cast<uint64_t>(time.stall_weights);
+  CounterOf(Counter::kStallDrain) = static_cast<uint64_t>(time.stall_drain);
+  CounterOf(Counter::kStallBank) = static_cast<uint64_t>(time.stall_bank);
+  CounterOf(Counter::kReadBeats) = static_cast<uint64_t>(time.read_beats);
+  CounterOf(Counter::kWriteBeats) = static_cast<uint64_t>(time.write_beats);
+  for (size_t unit = 0; unit < time.completed.size(); ++unit) {
+    counters_[static_cast<size_t>(Counter::kDoneWeights) + unit] = time.completed[unit].size();
+  }
+  CountBusy(instructions, time);
+}
+
+void ModelMachine::End() {
+  running_ = false;
+  done_ = true;
+  error_ = next_error_;
+  error_index_ = next_error_ == ErrorCode::kNone ? 0 : next_error_index_;
+  CounterOf(Counter::kCycles) = ends_at_ - started_at_;
+  ends_at_ = kNever;
+  isr_ |= Register(kIerRegister);
+  if ((Register(kCtrlRegister) & kCtrlAutoRestart.mask()) != 0) Start();
+}
+
+ProgramEnd ModelMachine::Execute(const std::vector<AnyFields>& instructions) {
+  for (size_t i = 0; !errors_.empty() && i < instructions.size(); ++i) {
+    for (const AddressRange& range : DramRanges(instructions[i], configuration_)) {
+      for (const AddressRange& error : errors_) {
+        if (range.begin < error.end && error.begin < range.end) {
+          return {ErrorCode::kAxiError, static_cast<int64_t>(i), "answered SLVERR"};
+        }
+      }
+    }
+  }
+  // The part of the window that there is memory for; beyond it the bus answers with errors, which is what the model says
+  // of an empty window's neighbours.
+  const uint64_t base = Wide(kDramBaseLoRegister), size = Wide(kDramSizeLoRegister);
+  const uint64_t begin = std::clamp(base, memory_.base, memory_.base + dram_.size());
+  const uint64_t end = std::clamp(base + size, begin, memory_.base + dram_.size());
+  const std::span window = std::span(dram_).subspan(begin - memory_.base, end - begin);
+  return model_.Run({window, begin}, Wide(kProgAddrLoRegister));
+}
+
+const ProgramTime& ModelMachine::TimeOf(const std::vector<AnyFields>& instructions, uint64_t address) {
+  const size_t first = address - memory_.base;
+  const size_t bytes = std::min(kInstructionBytes * instructions.size(), dram_.size() - first);
+  std::vector<std::byte> key(bytes + sizeof(address));
+  std::copy_n(dram_.begin() + static_cast<int64_t>(first), bytes, key.begin());
+  std::memcpy(key.data() + bytes, &address, sizeof(address));
+  if (const auto found = times_.find(key); found != times_.end()) return found->second;
+  if (times_.size() >= kMaxTimes) times_.clear();
+  return times_.emplace(std::move(key), TimeProgram(configuration_, memory_, instructions, address)).first->second;
+}
+
+// A tile's steps count for an engine if one of its lanes has a multiplier in the tile's parameters.
+void ModelMachine::CountBusy(const std::vector<AnyFields>& instructions, const ProgramTime& time) {
+  const int64_t lanes = configuration_.lanes(), port_lanes = lanes / configuration_.ports;
+  size_t tile = 0;
+  for (const AnyFields& fields : instructions) {
+    const auto* f = std::get_if<WeightsFields>(&fields);
+    if (f == nullptr) continue;
+    const int64_t row_beats = f->diagonal ? port_lanes / 16 : port_lanes;
+    const int64_t tile_beats = f->param_rows * port_lanes + f->weight_rows * row_beats;
+    for (int64_t t = 0; t < f->tiles && tile < time.tile_steps.size(); ++t, ++tile) {
+      bool dsp = false, lut = false;
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const int64_t at = f->dram + lane / port_lanes * f->port_stride + 8 * (t * tile_beats + lane % port_lanes);
+        uint32_t multiplier;
+        std::memcpy(&multiplier, dram_.data() + (static_cast<uint64_t>(at) - memory_.base), sizeof(multiplier));
+        ((configuration_.is_dsp(lane) ? dsp : lut)) |= (multiplier & 0x1ffff) != 0;
+      }
+      const auto steps = static_cast<uint64_t>(time.tile_steps[tile]);
+      if (dsp) CounterOf(Counter::kDspBusy) += steps;
+      if (lut) CounterOf(Counter::kLutBusy) += steps;
+    }
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory) {
+  return std::make_unique<ModelMachine>(configuration, memory);
+}
+
+}  // namespace msq::hw

@@ -1,0 +1,221 @@
+#include "hw/sim/timing_model.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "hw/sim/timing_conv.h"
+#include "hw/sim/timing_move.h"
+#include "hw/sim/timing_ports.h"
+#include "hw/sim/timing_weights.h"
+
+namespace msq::hw {
+namespace {
+
+constexpr int64_t kFirstFetch = 4;    // from the start to the first burst
+constexpr int64_t kHandOut = 17;      // cycles that an instruction is handed out in
+constexpr int64_t kWaitCheck = 4;     // waits are looked at so often
+constexpr int64_t kEndIdle = 8;       // from the last unit's end to the program's
+constexpr int64_t kCyclesAtMost = int64_t{1} << 40;
+
+// Reads instructions, one ahead of the one that is handed out.
+class Fetch final : public ReadClient {
+ public:
+  Fetch(size_t count, uint64_t address) : count_(count), address_(address) {}
+  std::optional<Burst> Ask() override {
+    if (asked_ >= count_ || asked_ > handed_out_ + 1) return std::nullopt;
+    return Burst{address_ + kBurstBytes * asked_++, kBurstBeats};
+  }
+  void Beat() override { ++beats_; }
+  bool has_next() const { return handed_out_ < count_ && beats_ >= kBurstBeats * (handed_out_ + 1); }
+  size_t next() const { return handed_out_; }
+  void HandOut() { ++handed_out_; }
+
+ private:
+  const size_t count_;
+  const uint64_t address_;
+  size_t asked_ = 0, beats_ = 0, handed_out_ = 0;
+};
+
+// Engines of a unit: instruction i goes to engine i mod N, and they complete in order.
+template <typename Engine>
+class Team {
+ public:
+  explicit Team(std::vector<Engine>* engines) : engines_(*engines), done_(engines_.size()) {}
+  bool Ready() const { return engines_[next_].Ready() && !done_[next_]; }
+  template <typename Fields>
+  void Start(const Fields& fields) {
+    engines_[next_].Start(fields);
+    ++under_way_;
+    next_ = (next_ + 1) % engines_.size();
+  }
+  bool idle() const { return under_way_ == 0; }
+  int Cycle() {
+    for (size_t i = 0; i < engines_.size(); ++i) {
+      if (engines_[i].Cycle()) done_[i] = true;
+    }
+    if (!done_[oldest_]) return 0;
+    done_[oldest_] = false;
+    oldest_ = (oldest_ + 1) % engines_.size();
+    --under_way_;
+    return 1;
+  }
+
+ private:
+  std::vector<Engine>& engines_;
+  std::vector<bool> done_;
+  size_t next_ = 0, oldest_ = 0;
+  int under_way_ = 0;
+};
+
+Unit UnitOf(const AnyFields& fields) {
+  return std::visit([](const auto& f) { return static_cast<Unit>(static_cast<int>(f.kOpcode) - 2); }, fields);
+}
+
+AxiMemoryOptions WithoutData(AxiMemoryOptions options, int ports) {
+  options.ports = ports;
+  options.bytes = 0;  // every access is answered with an error, in the same time
+  return options;
+}
+
+class Machine {
+ public:
+  Machine(const Configuration& c, const AxiMemoryOptions& memory, const std::vector<AnyFields>& instructions,
+          uint64_t address)
+      : instructions_(instructions),
+        memory_(WithoutData(memory, c.ports)),
+        fetch_(instructions.size(), address),
+        weights_(c),
+        conv_(c, &weights_),
+        loads_(static_cast<size_t>(c.loads)),
+        vecs_(static_cast<size_t>(c.vecs)),
+        write_port_(&memory_.port(0)),
+        store_(&write_port_),
+        load_team_(&loads_),
+        vec_team_(&vecs_) {
+    for (int p = 0; p < c.ports; ++p) {
+      ReadPort& port = read_ports_.emplace_back(&memory_.port(p));
+      if (p == 0) port.Add(&fetch_);
+      port.Add(weights_.port(p));
+      if (const int load = c.ports - 1 - p; load < c.loads) port.Add(&loads_[static_cast<size_t>(load)]);
+    }
+  }
+
+  ProgramTime Run() {
+    while (!ended_ && now_ < kCyclesAtMost) Cycle();
+    time_.cycles = now_;
+    time_.steps = conv_.counts().steps;
+    time_.stall_weights = conv_.counts().stall_weights;
+    time_.stall_drain = conv_.counts().stall_drain;
+    time_.stall_bank = conv_.counts().stall_bank;
+    time_.read_beats = static_cast<int64_t>(memory_.statistics().read_beats);
+    time_.write_beats = static_cast<int64_t>(memory_.statistics().write_beats);
+    time_.tile_steps = conv_.tile_steps();
+    return std::move(time_);
+  }
+
+ private:
+  void Cycle() {
+    ++now_;
+    HandOut();
+    StartUnits();
+    CycleUnits();
+    if (now_ > kFirstFetch) {
+      for (ReadPort& port : read_ports_) port.Drive();
+      write_port_.Drive();
+    }
+    memory_.Tick();
+    if (now_ > kFirstFetch) {
+      for (ReadPort& port : read_ports_) port.Take();
+      write_port_.Take();
+    }
+  }
+
+  void HandOut() {
+    if (fetch_.next() >= instructions_.size() || !fetch_.has_next()) return;
+    const AnyFields& next = instructions_[fetch_.next()];
+    if (std::holds_alternative<EndFields>(next)) {
+      const bool slots_empty = std::none_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot.has_value(); });
+      const bool idle = slots_empty && weights_.idle() && load_team_.idle() && store_.Ready() && conv_.idle() && vec_team_.idle();
+      idle_ = idle ? idle_ + 1 : 0;
+      ended_ = idle_ >= kEndIdle;
+      return;
+    }
+    std::optional<size_t>& slot = slots_[static_cast<size_t>(UnitOf(next))];
+    if (slot) return;  // holds up all behind it
+    if (++handing_ < kHandOut) return;
+    handing_ = 0;
+    slot = fetch_.next();
+    fetch_.HandOut();
+  }
+
+  bool WaitsAreMet(const AnyFields& fields) const {
+    const auto reached = [this](Unit unit, int64_t wait) {
+      return static_cast<int16_t>(std::ssize(time_.completed[static_cast<size_t>(unit)]) - wait) >= 0;
+    };
+    return std::visit(
+        [&](const auto& f) {
+          return reached(Unit::kLoad, f.wait_load) && reached(Unit::kStore, f.wait_store) &&
+                 reached(Unit::kConv, f.wait_conv) && reached(Unit::kVec, f.wait_vec);
+        },
+        fields);
+  }
+
+  template <typename Fields, typename Engine>
+  void TryStart(Unit unit, Engine* engine) {
+    std::optional<size_t>& slot = slots_[static_cast<size_t>(unit)];
+    if (!slot || !engine->Ready()) return;
+    const AnyFields& fields = instructions_[*slot];
+    if (unit != Unit::kWeights && (now_ % kWaitCheck != 0 || !WaitsAreMet(fields))) return;
+    engine->Start(std::get<Fields>(fields));
+    slot.reset();
+  }
+
+  void StartUnits() {
+    TryStart<WeightsFields>(Unit::kWeights, &weights_);
+    TryStart<LoadFields>(Unit::kLoad, &load_team_);
+    TryStart<StoreFields>(Unit::kStore, &store_);
+    TryStart<ConvFields>(Unit::kConv, &conv_);
+    TryStart<VecFields>(Unit::kVec, &vec_team_);
+  }
+
+  void CycleUnits() {
+    Complete(Unit::kWeights, weights_.TakeCompleted());
+    Complete(Unit::kLoad, load_team_.Cycle());
+    Complete(Unit::kStore, store_.Cycle() ? 1 : 0);
+    Complete(Unit::kConv, conv_.Cycle() ? 1 : 0);
+    Complete(Unit::kVec, vec_team_.Cycle());
+  }
+
+  void Complete(Unit unit, int count) {
+    for (; count > 0; --count) time_.completed[static_cast<size_t>(unit)].push_back(now_);
+  }
+
+  const std::vector<AnyFields>& instructions_;
+  AxiMemory memory_;
+  Fetch fetch_;
+  TimedWeights weights_;
+  TimedConv conv_;
+  std::vector<TimedLoad> loads_;
+  std::vector<TimedVec> vecs_;
+  std::deque<ReadPort> read_ports_;
+  WritePort write_port_;
+  TimedStore store_;
+  Team<TimedLoad> load_team_;
+  Team<TimedVec> vec_team_;
+  std::array<std::optional<size_t>, kUnits> slots_;  // instructions that wait for their units
+  int64_t now_ = 0, handing_ = 0, idle_ = 0;
+  bool ended_ = false;
+  ProgramTime time_;
+};
+
+}  // namespace
+
+ProgramTime TimeProgram(const Configuration& configuration, const AxiMemoryOptions& memory,
+                        const std::vector<AnyFields>& instructions, uint64_t address) {
+  return Machine(configuration, memory, instructions, address).Run();
+}
+
+}  // namespace msq::hw
