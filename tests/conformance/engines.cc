@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "backends/cpu/cpu_backend.h"
 #include "backends/cpu/kernels/kernel_table.h"
+#include "backends/fpga/device_spec.h"
+#include "backends/fpga/fpga_backend.h"
 #include "base/check.h"
 
 namespace msq::conformance {
@@ -26,12 +28,30 @@ void AddCpuEngines(std::vector<Engine>* engines) {
   }
 }
 
+// The whole backend on the transaction model, for arrays whose lanes stand in either order.
+void AddFpgaEngines(std::vector<Engine>* engines) {
+  static const std::unique_ptr<Backend> cpu = *cpu::CreateCpuBackend();
+  for (const char* configuration : {"tiny", "paper_z020"}) {
+    const auto spec = fpga::ParseDeviceSpec(absl::StrCat("emulated,configuration=", configuration), 0);
+    MSQ_CHECK(spec.ok());
+    fpga::FpgaBackendOptions options;
+    options.configuration = spec->configuration;
+    options.devices = {spec->device};
+    auto created = fpga::CreateFpgaBackend(options, cpu.get());
+    MSQ_CHECK(created.ok());
+    const std::shared_ptr<Backend> backend = *std::move(created);
+    engines->push_back({absl::StrCat("fpga ", configuration),
+                        [backend](const ir::Graph& graph) { return backend->Prepare(graph, {}); }});
+  }
+}
+
 }  // namespace
 
 const std::vector<Engine>& Engines() {
   static const std::vector<Engine> engines = [] {
     std::vector<Engine> all;
     AddCpuEngines(&all);
+    AddFpgaEngines(&all);
     return all;
   }();
   return engines;
