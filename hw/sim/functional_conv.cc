@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "hw/sim/dot_product.h"
 #include "hw/sim/functional_model.h"
 #include "model/numerics/requantize.h"
 #include "model/numerics/scheme.h"
@@ -35,27 +36,45 @@ int8_t DecodeSp2(uint64_t code) {
   return static_cast<int8_t>((code & 8) != 0 ? -magnitude : magnitude);
 }
 
+// Nibble i of the word to byte i.
+void ExpandNibbles(uint64_t word, uint8_t* bytes) {
+  for (int half = 0; half < 2; ++half) {
+    uint64_t spread = word >> (32 * half) & 0xffffffffu;
+    spread = (spread | spread << 16) & 0x0000ffff0000ffffu;
+    spread = (spread | spread << 8) & 0x00ff00ff00ff00ffu;
+    spread = (spread | spread << 4) & 0x0f0f0f0f0f0f0f0fu;
+    for (int i = 0; i < 8; ++i) bytes[8 * half + i] = static_cast<uint8_t>(spread >> (8 * i));
+  }
+}
+
+}  // namespace
+
 // The constants of one lane, named as in the programmer's guide.
-struct Constants {
-  explicit Constants(const uint64_t* row, size_t stride)
+struct FunctionalModel::Constants {
+  // `row` is the lane's beat of parameter row 0; the other rows follow, `stride` apart.
+  Constants(const uint64_t* row, size_t stride, bool leaky)
       : m(Bits(row[0], 0, 17)),
         s(static_cast<int>(Bits(row[0], 17, 6))),
         c(SignedBits(row[0], 23, 24)),
         n(Bits(row[0], 47, 17)),
-        b(SignedBits(row[stride], 0, 47)) {}
+        b(SignedBits(row[stride], 0, 47)) {
+    if (!leaky) return;
+    t = SignedBits(row[2 * stride], 0, 24);
+    m_below = Bits(row[2 * stride], 24, 17);
+    b_below = SignedBits(row[3 * stride], 0, 47);
+  }
   int64_t m;
   int s;
   int64_t c, n, b;
+  int64_t t = 0, m_below = 0, b_below = 0;
 };
-
-}  // namespace
 
 struct FunctionalModel::Lanes {
   size_t lanes;
   size_t rows;
-  std::vector<uint64_t> params;   // rows of `lanes` beats
-  std::vector<int8_t> weights;    // [lane][row][16]
-  std::vector<int64_t> negative;  // [lane][row + 1]: weights with the sign bit in the rows before
+  std::vector<Constants> constants;  // [lane]
+  std::vector<int8_t> weights;       // [lane][row][16]
+  std::vector<int64_t> negative;     // [lane][row + 1]: weights with the sign bit in the rows before
 };
 
 struct FunctionalModel::Walk {
@@ -90,11 +109,12 @@ std::string_view FunctionalModel::Contradiction(const ConvFields& f) const {
 FunctionalModel::Lanes FunctionalModel::Unpack(const ConvFields& f, const Tile& tile) const {
   const auto lanes = static_cast<size_t>(configuration_.lanes()), rows = static_cast<size_t>(f.weight_rows);
   const size_t param_beats = static_cast<size_t>(tile.param_rows) * lanes;
-  Lanes result{lanes, rows, {tile.beats.begin(), tile.beats.begin() + static_cast<int64_t>(param_beats)}, {}, {}};
+  Lanes result{lanes, rows, {}, {}, {}};
   result.weights.reserve(lanes * rows * 16);
   for (size_t lane = 0; lane < lanes; ++lane) {
     const bool is_dsp = configuration_.is_dsp(static_cast<int64_t>(lane));
-    const bool twos_complement = is_dsp && Bits(result.params[lanes + lane], 47, 1) == 0;
+    const bool twos_complement = is_dsp && Bits(tile.beats[lanes + lane], 47, 1) == 0;
+    result.constants.emplace_back(tile.beats.data() + lane, lanes, f.leaky);
     int64_t negative = 0;
     result.negative.push_back(0);
     for (size_t row = 0; row < rows; ++row) {
@@ -149,20 +169,23 @@ void FunctionalModel::Execute(const ConvFields& f) {
 void FunctionalModel::ComputePixel(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile,
                                    int64_t pixel) {
   const size_t steps = walk.steps.size();
-  std::array<std::vector<uint8_t>, 2> codes;  // of both planes, [step][16]
+  auto& codes = codes_;
   const Walk::Place& first = walk.pixels[static_cast<size_t>(pixel)];
   for (size_t plane = 0; plane < 2; ++plane) {
     const auto reads = [&](int64_t pass) { return static_cast<size_t>(f.pass_plane >> pass & 1) == plane; };
     bool is_read = false;
     for (int64_t pass = 0; pass < f.passes; ++pass) is_read = is_read || reads(pass);
     if (!is_read) continue;
+    codes[plane].resize(16 * steps);
+    uint8_t* next = codes[plane].data();
     for (const Walk::Place& step : walk.steps) {
       const int64_t y = first.y + step.y, x = first.x + step.x;
       const bool inside = y >= 0 && y < f.in_height && x >= 0 && x < f.in_width;
       const int64_t word = first.word + step.word + tile * Word(f.in_tile) + (plane == 1 ? Word(f.in_plane) : 0);
       const uint64_t pad = static_cast<uint64_t>(plane == 1 ? f.pad_high : f.pad_low) * 0x1111111111111111u;
       const uint64_t value = inside ? ReadWord(word) : pad;
-      for (int i = 0; i < 16; ++i) codes[plane].push_back(static_cast<uint8_t>(value >> (4 * i) & 15));
+      ExpandNibbles(value, next);
+      next += 16;
     }
   }
   const std::array<int64_t, 8> rows = {f.pass0_row, f.pass1_row, f.pass2_row, f.pass3_row,
@@ -175,24 +198,18 @@ void FunctionalModel::ComputePixel(const ConvFields& f, const Lanes& lanes, cons
       const size_t row = f.stream ? pass * steps : static_cast<size_t>(rows[pass]);
       const uint8_t* a = codes[f.pass_plane >> pass & 1].data();
       const int8_t* w = lanes.weights.data() + (lane * lanes.rows + row) * 16;
-      int32_t raw = 0;
-      for (size_t k = 0; k < steps; ++k, a += 16, w += 16) {
-        for (size_t i = 0; i < 16; ++i) raw += a[i] * w[i];
-      }
+      const int32_t raw = DotProduct(a, w, 16 * steps);
       const int64_t* negative = lanes.negative.data() + lane * (lanes.rows + 1) + row;
       const bool is_dsp = configuration_.is_dsp(static_cast<int64_t>(lane));
       const int64_t excess = is_dsp ? 2048 * static_cast<int64_t>(steps) : 123 * (negative[steps] - negative[0]);
       sum = sum * ((f.pass_shift >> pass & 1) != 0 ? 16 : 1) + raw + excess;
     }
-    const int32_t acc = Wrap24(sum + Constants(lanes.params.data() + lane, lanes.lanes).c);
-    WriteCode(f, {tile, static_cast<int64_t>(lane), pixel}, lanes.params.data() + lane, acc);
+    const Constants& constants = lanes.constants[lane];
+    WriteCode(f, {tile, static_cast<int64_t>(lane), pixel}, constants, Wrap24(sum + constants.c));
   }
 }
 
-// `params` is the lane's beat of parameter row 0; the other rows follow, a row apart.
-void FunctionalModel::WriteCode(const ConvFields& f, const Output& at, const uint64_t* params, int32_t acc) {
-  const auto stride = static_cast<size_t>(configuration_.lanes());
-  Constants constants(params, stride);
+void FunctionalModel::WriteCode(const ConvFields& f, const Output& at, const Constants& constants, int32_t acc) {
   const int64_t slot = (f.out_half ? 8 : 0) + at.tile * configuration_.lanes() + at.lane;
   const int64_t group = slot / 16, nibble = slot % 16, pixel = at.pixel;
   int64_t out = Word(f.out) + pixel * Word(f.out_pixel) + group * Word(f.out_group);
@@ -206,17 +223,15 @@ void FunctionalModel::WriteCode(const ConvFields& f, const Output& at, const uin
     const int shift = nibble % 2 == 0 ? 0 : 32;
     return WriteWord(word, (ReadWord(word) & ~(uint64_t{0xffffffff} << shift)) | uint64_t{value} << shift);
   }
-  if (f.leaky && acc < SignedBits(params[2 * stride], 0, 24)) {
-    constants.m = Bits(params[2 * stride], 24, 17);
-    constants.b = SignedBits(params[3 * stride], 0, 47);
-  }
+  const bool below = f.leaky && acc < constants.t;
+  const int64_t m = below ? constants.m_below : constants.m, b = below ? constants.b_below : constants.b;
   uint32_t skip = 0;
   if (f.skip) {
     const int64_t word = Word(f.skip_in) + group * Word(f.skip_group) + pixel;
     skip = ReadNibble(word, nibble);
     if (f.skip8) skip |= ReadNibble(word + Word(f.skip_plane), nibble) << 4;
   }
-  const int64_t total = acc * constants.m + skip * (f.skip ? constants.n : 0) + constants.b;
+  const int64_t total = acc * m + skip * (f.skip ? constants.n : 0) + b;
   const uint8_t code = numerics::ShiftAndClamp(total, constants.s, f.out8 ? 8 : 4);
   WriteNibble(out, nibble, code & 15u);
   if (f.out8) WriteNibble(out + Word(f.out_plane), nibble, code >> 4);

@@ -2,6 +2,7 @@
 // The oracle for the RTL and for the lowering. What an instruction does is docs/hw/programmers_guide.md.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -60,6 +61,7 @@ class FunctionalModel {
   };
   // A tile as CONV uses it, for one lane after the other.
   struct Lanes;
+  struct Constants;
   // Walks a CONV's pixels and windows.
   struct Walk;
 
@@ -81,7 +83,7 @@ class FunctionalModel {
   struct Output {
     int64_t tile, lane, pixel;
   };
-  void WriteCode(const ConvFields& f, const Output& at, const uint64_t* params, int32_t acc);
+  void WriteCode(const ConvFields& f, const Output& at, const Constants& constants, int32_t acc);
 
   bool ok() const { return end_.error == ErrorCode::kNone; }
   void Fail(ErrorCode error, std::string detail);
@@ -97,7 +99,8 @@ class FunctionalModel {
   std::vector<uint64_t> words_;
   DramWindow dram_;
   std::deque<Tile> tiles_;
-  std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
+  std::array<std::vector<uint8_t>, 2> codes_;  // of a pixel's window, both planes, [step][16]
+  std::vector<int64_t> completed_;             // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;
 };

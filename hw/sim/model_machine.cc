@@ -45,8 +45,8 @@ std::vector<AddressRange> DramRanges(const AnyFields& fields, const Configuratio
   if (const auto* weights = std::get_if<WeightsFields>(&fields)) {
     const auto lanes = static_cast<uint64_t>(configuration.lanes() / configuration.ports);
     const uint64_t row = weights->diagonal ? lanes / 16 : lanes;
-    const uint64_t beats = static_cast<uint64_t>(weights->param_rows) * lanes +
-                           static_cast<uint64_t>(weights->weight_rows) * row;
+    const uint64_t beats =
+        static_cast<uint64_t>(weights->param_rows) * lanes + static_cast<uint64_t>(weights->weight_rows) * row;
     for (int port = 0; port < configuration.ports; ++port) {
       const uint64_t begin = static_cast<uint64_t>(weights->dram + port * weights->port_stride);
       ranges.push_back({begin, begin + 8 * beats * static_cast<uint64_t>(weights->tiles)});
@@ -113,7 +113,9 @@ class ModelMachine final : public Machine {
 
 uint32_t ModelMachine::ReadConstant(uint32_t address) const {
   const Configuration& c = configuration_;
-  const auto place = [](RegisterBits bits, int value) { return static_cast<uint32_t>(value) << bits.lsb & bits.mask(); };
+  const auto place = [](RegisterBits bits, int value) {
+    return static_cast<uint32_t>(value) << bits.lsb & bits.mask();
+  };
   switch (address) {
     case kIdRegister:
       return kIdValue;
@@ -166,11 +168,16 @@ uint32_t ModelMachine::ReadRegister(uint32_t address) {
 }
 
 void ModelMachine::WriteRegister(uint32_t address, uint32_t value) {
-  static const std::map<uint32_t, uint32_t> kHolding = {
-      {kCtrlRegister, kCtrlAutoRestart.mask()}, {kGieRegister, 1},          {kIerRegister, 3},
-      {kProgAddrLoRegister, ~0u},               {kProgAddrHiRegister, 0xffff}, {kDramBaseLoRegister, ~0u},
-      {kDramBaseHiRegister, 0xffff},            {kDramSizeLoRegister, ~0u}, {kDramSizeHiRegister, 0xffff},
-      {kWatchdogRegister, ~0u}};
+  static const std::map<uint32_t, uint32_t> kHolding = {{kCtrlRegister, kCtrlAutoRestart.mask()},
+                                                        {kGieRegister, 1},
+                                                        {kIerRegister, 3},
+                                                        {kProgAddrLoRegister, ~0u},
+                                                        {kProgAddrHiRegister, 0xffff},
+                                                        {kDramBaseLoRegister, ~0u},
+                                                        {kDramBaseHiRegister, 0xffff},
+                                                        {kDramSizeLoRegister, ~0u},
+                                                        {kDramSizeHiRegister, 0xffff},
+                                                        {kWatchdogRegister, ~0u}};
   Advance(kAccessCycles);
   address &= kRegisterBytes - 4;
   if (address == kIsrRegister) isr_ ^= value & 3;

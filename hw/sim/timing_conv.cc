@@ -5,10 +5,10 @@
 namespace msq::hw {
 namespace {
 
-constexpr int64_t kFirstStep = 3;      // from the command, beside P
-constexpr int64_t kRowLatency = 5;     // from a row's last beat to the step that may use it
+constexpr int64_t kFirstStep = 3;       // from the command, beside P
+constexpr int64_t kRowLatency = 5;      // from a row's last beat to the step that may use it
 constexpr int64_t kReleaseLatency = 5;  // from a step to the buffer
-constexpr int64_t kItemLatency = 16;   // from a pass's last step to its first item at the drain
+constexpr int64_t kItemLatency = 16;    // from a pass's last step to its first item at the drain
 constexpr int64_t kCreditLatency = 1;
 constexpr int64_t kDrainTail = 16;  // from an instruction's last item to its end
 
@@ -86,7 +86,8 @@ void TimedConv::Issue() {
     return;
   }
   const bool final_sub = sub_ + 1 == group.sub_cycles, pass_ends = step_ + 1 == steps_of_pass_;
-  const int64_t need = group.pixels * (tile_ + 1 == f_.tiles ? f_.last_groups : configuration_.lanes() / configuration_.q);
+  const int64_t need =
+      group.pixels * (tile_ + 1 == f_.tiles ? f_.last_groups : configuration_.lanes() / configuration_.q);
   if (final_sub && pass_ends && (free_ < need || gap_ > 0)) {
     ++counts_.stall_drain;
     return;

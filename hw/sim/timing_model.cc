@@ -14,10 +14,10 @@
 namespace msq::hw {
 namespace {
 
-constexpr int64_t kFirstFetch = 4;    // from the start to the first burst
-constexpr int64_t kHandOut = 17;      // cycles that an instruction is handed out in
-constexpr int64_t kWaitCheck = 4;     // waits are looked at so often
-constexpr int64_t kEndIdle = 8;       // from the last unit's end to the program's
+constexpr int64_t kFirstFetch = 4;  // from the start to the first burst
+constexpr int64_t kHandOut = 17;    // cycles that an instruction is handed out in
+constexpr int64_t kWaitCheck = 4;   // waits are looked at so often
+constexpr int64_t kEndIdle = 8;     // from the last unit's end to the program's
 constexpr int64_t kCyclesAtMost = int64_t{1} << 40;
 
 // Reads instructions, one ahead of the one that is handed out.
@@ -137,8 +137,10 @@ class Machine {
     if (fetch_.next() >= instructions_.size() || !fetch_.has_next()) return;
     const AnyFields& next = instructions_[fetch_.next()];
     if (std::holds_alternative<EndFields>(next)) {
-      const bool slots_empty = std::none_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot.has_value(); });
-      const bool idle = slots_empty && weights_.idle() && load_team_.idle() && store_.Ready() && conv_.idle() && vec_team_.idle();
+      const bool slots_empty =
+          std::none_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot.has_value(); });
+      const bool idle =
+          slots_empty && weights_.idle() && load_team_.idle() && store_.Ready() && conv_.idle() && vec_team_.idle();
       idle_ = idle ? idle_ + 1 : 0;
       ended_ = idle_ >= kEndIdle;
       return;

@@ -6,9 +6,9 @@ namespace msq::hw {
 namespace {
 
 constexpr int64_t kBufferWords = 64;
-constexpr int64_t kFirstBurst = 6;   // from a command to its first burst
-constexpr int64_t kLoadTail = 5;     // from the last word's write to the end
-constexpr int64_t kFirstRead = 6;    // of STORE
+constexpr int64_t kFirstBurst = 6;  // from a command to its first burst
+constexpr int64_t kLoadTail = 5;    // from the last word's write to the end
+constexpr int64_t kFirstRead = 6;   // of STORE
 constexpr int64_t kStoreTail = 3;
 constexpr int64_t kVecOverhead = 14;  // before the first read, and from the last one to the end
 

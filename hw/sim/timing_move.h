@@ -37,10 +37,10 @@ class TimedLoad final : public ReadClient {
  private:
   bool active_ = false;
   BurstWalk walk_;
-  int64_t wait_ = 0;      // cycles until the first burst
-  int64_t buffered_ = 0;  // words that are here
+  int64_t wait_ = 0;       // cycles until the first burst
+  int64_t buffered_ = 0;   // words that are here
   int64_t under_way_ = 0;  // words asked for that are not written
-  int64_t left_ = 0;      // words to write
+  int64_t left_ = 0;       // words to write
   int64_t tail_ = 0;
 };
 

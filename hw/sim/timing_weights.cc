@@ -35,9 +35,8 @@ void TimedWeights::Start(const WeightsFields& f) {
 
 int TimedWeights::TakeCompleted() {
   int completed = 0;
-  while (!inside_.empty() && std::all_of(streams_.begin(), streams_.end(), [this](const Stream& stream) {
-    return stream.job() > inside_.front();
-  })) {
+  while (!inside_.empty() && std::all_of(streams_.begin(), streams_.end(),
+                                         [this](const Stream& stream) { return stream.job() > inside_.front(); })) {
     inside_.pop_front();
     ++completed;
   }
