@@ -17,6 +17,8 @@ for line in "${lines[@]}"; do
 done
 "$run" "$bin" --font /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf --min-right 90 -- "${lines[0]}"
 
+"$run" "$bin" --backend fpga --min-right 95 -- "${lines[0]}" | tee /dev/stderr | grep -q "the same as the CPU's"
+
 refused() {
   local expected="$1" output
   shift
@@ -31,5 +33,6 @@ refused "at most 64" -- "$(printf 'x%.0s' {1..65})"
 refused "no character to read" -- "   "
 refused "no font file" --font /no/such/font.ttf -- "x"
 refused "no-such-model" --model no-such-model -- "x"
+refused "model 'characters' has no backend 'gpu'; it has: cpu" --backend gpu -- "x"
 refused "asked for 101" --min-right 101 -- "x"
 echo "demo: all lines read"

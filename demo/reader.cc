@@ -42,17 +42,24 @@ absl::StatusOr<Reader> Reader::Connect(const std::string& url, const std::string
   return Reader(std::move(client), std::move(request));
 }
 
-absl::StatusOr<std::vector<Guess>> Reader::Read(std::span<const Cell> cells) {
+absl::StatusOr<std::string> Reader::Scores(std::span<const Cell> cells, const std::string& backend) {
   request_.mutable_inputs(0)->set_shape(0, static_cast<int64_t>(cells.size()));
   request_.clear_raw_input_contents();
   request_.add_raw_input_contents(cells.data(), cells.size_bytes());
-  MSQ_ASSIGN_OR_RETURN(const auto response, client_->Infer(request_));
-  std::vector<float> scores(cells.size() * kScores);
-  if (response.raw_output_contents_size() != 1 ||
-      response.raw_output_contents(0).size() != scores.size() * sizeof(float)) {
-    return absl::InternalError(absl::StrCat("the answer does not hold ", scores.size(), " FP32 scores"));
+  request_.clear_parameters();
+  if (!backend.empty()) (*request_.mutable_parameters())["backend"].set_string_param(backend);
+  MSQ_ASSIGN_OR_RETURN(auto response, client_->Infer(request_));
+  const size_t scores = cells.size() * kScores;
+  if (response.raw_output_contents_size() != 1 || response.raw_output_contents(0).size() != scores * sizeof(float)) {
+    return absl::InternalError(absl::StrCat("the answer does not hold ", scores, " FP32 scores"));
   }
-  std::memcpy(scores.data(), response.raw_output_contents(0).data(), scores.size() * sizeof(float));
+  return std::move(*response.mutable_raw_output_contents(0));
+}
+
+absl::StatusOr<std::vector<Guess>> Reader::Read(std::span<const Cell> cells, const std::string& backend) {
+  MSQ_ASSIGN_OR_RETURN(const std::string bytes, Scores(cells, backend));
+  std::vector<float> scores(cells.size() * kScores);
+  std::memcpy(scores.data(), bytes.data(), bytes.size());
   std::vector<Guess> guesses;
   for (size_t i = 0; i < cells.size(); ++i) {
     guesses.push_back(BestGuess(std::span(scores).subspan(i * kScores, kScores)));

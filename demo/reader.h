@@ -20,8 +20,10 @@ class Reader {
   // Asks the server for the model's input and output and checks them.
   static absl::StatusOr<Reader> Connect(const std::string& url, const std::string& model);
 
-  // One request for the whole batch; one guess a cell, in order.
-  absl::StatusOr<std::vector<Guess>> Read(std::span<const Cell> cells);
+  // One request for the whole batch; one guess a cell, in order. Computed by `backend`; empty: the server chooses.
+  absl::StatusOr<std::vector<Guess>> Read(std::span<const Cell> cells, const std::string& backend = "");
+  // The same, but the answer's bytes as they came.
+  absl::StatusOr<std::string> Scores(std::span<const Cell> cells, const std::string& backend);
 
  private:
   Reader(std::unique_ptr<client::Client> client, inference::ModelInferRequest request);
