@@ -1,16 +1,17 @@
 // The CONV instruction of the functional model.
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
-#include "hw/sim/dot_product.h"
+#include "hw/sim/conv_kernels.h"
 #include "hw/sim/functional_model.h"
-#include "model/numerics/requantize.h"
 #include "model/numerics/scheme.h"
 
 namespace msq::hw {
 namespace {
 
-constexpr int64_t kSums = int64_t{1} << 24;  // accumulators are modulo this
+constexpr size_t kChannels = 16;  // of a word
 
 // `width` bits of `word` from `lsb` on.
 int64_t Bits(uint64_t word, int lsb, int width) {
@@ -21,9 +22,9 @@ int64_t SignedBits(uint64_t word, int lsb, int width) {
   return value >> (width - 1) != 0 ? value - (int64_t{1} << width) : value;
 }
 
-int32_t Wrap24(int64_t sum) {
-  const int64_t low = ((sum % kSums) + kSums) % kSums;
-  return static_cast<int32_t>(low >= kSums / 2 ? low - kSums : low);
+// Accumulators are modulo 2^24.
+int32_t Wrap24(uint32_t sum) {
+  return static_cast<int32_t>(sum << 8) >> 8;
 }
 
 int8_t DecodeTwosComplement(uint64_t code) {
@@ -47,42 +48,36 @@ void ExpandNibbles(uint64_t word, uint8_t* bytes) {
   }
 }
 
+// Nibbles `shift / 4` of eight bytes, one after the other.
+uint32_t PackNibbles(const uint8_t* bytes, int shift) {
+  uint32_t packed = 0;
+  for (int i = 0; i < 8; ++i) packed |= static_cast<uint32_t>(bytes[i] >> shift & 15) << (4 * i);
+  return packed;
+}
+
 }  // namespace
 
-// The constants of one lane, named as in the programmer's guide.
-struct FunctionalModel::Constants {
-  // `row` is the lane's beat of parameter row 0; the other rows follow, `stride` apart.
-  Constants(const uint64_t* row, size_t stride, bool leaky)
-      : m(Bits(row[0], 0, 17)),
-        s(static_cast<int>(Bits(row[0], 17, 6))),
-        c(SignedBits(row[0], 23, 24)),
-        n(Bits(row[0], 47, 17)),
-        b(SignedBits(row[stride], 0, 47)) {
-    if (!leaky) return;
-    t = SignedBits(row[2 * stride], 0, 24);
-    m_below = Bits(row[2 * stride], 24, 17);
-    b_below = SignedBits(row[3 * stride], 0, 47);
-  }
-  int64_t m;
-  int s;
-  int64_t c, n, b;
-  int64_t t = 0, m_below = 0, b_below = 0;
-};
-
+// A tile as CONV uses it, all lanes beside each other.
 struct FunctionalModel::Lanes {
-  size_t lanes;
-  size_t rows;
-  std::vector<Constants> constants;  // [lane]
-  std::vector<int8_t> weights;       // [lane][row][16]
-  std::vector<int64_t> negative;     // [lane][row + 1]: weights with the sign bit in the rows before
+  size_t lanes;                  // rounded up to whole blocks
+  std::vector<int8_t> weights;   // [row][4][lanes][4], as the kernels want them
+  std::vector<uint32_t> excess;  // [pass][lanes]: what the array's sums are too large by
+  std::vector<uint32_t> c;
+  std::vector<int32_t> m, n, s, t, m_below;
+  std::vector<int64_t> b, b_below;
 };
 
+// Pixels and windows of the instruction, and what they read.
 struct FunctionalModel::Walk {
   struct Place {
     int64_t word, y, x;
   };
-  std::vector<Place> pixels;  // of the first tap
-  std::vector<Place> steps;   // relative to it
+  std::vector<Place> pixels;                            // of the first tap
+  std::vector<Place> steps;                             // relative to it
+  int64_t begin = 0, end = 0;                           // words that `codes` holds
+  std::vector<uint8_t> codes;                           // [word - begin][16]
+  std::array<std::array<uint8_t, kChannels>, 2> pad{};  // of each plane
+  std::array<bool, 2> is_read{};                        // planes
 };
 
 std::string_view FunctionalModel::Contradiction(const ConvFields& f) const {
@@ -98,46 +93,69 @@ std::string_view FunctionalModel::Contradiction(const ConvFields& f) const {
     if (f.pixels > configuration_.p) return "stream with more than one group of pixels";
     return f.weight_rows == f.passes * steps ? "" : "weight_rows";
   }
-  const std::array<int64_t, 8> rows = {f.pass0_row, f.pass1_row, f.pass2_row, f.pass3_row,
-                                       f.pass4_row, f.pass5_row, f.pass6_row, f.pass7_row};
+  const std::array<int64_t, 8> rows = PassRows(f);
   for (size_t i = 0; i < static_cast<size_t>(f.passes); ++i) {
     if (rows[i] + steps > f.weight_rows) return "a pass ends beyond the tile";
   }
   return "";
 }
 
+std::array<int64_t, 8> FunctionalModel::PassRows(const ConvFields& f) {
+  if (!f.stream) {
+    return {f.pass0_row, f.pass1_row, f.pass2_row, f.pass3_row, f.pass4_row, f.pass5_row, f.pass6_row, f.pass7_row};
+  }
+  std::array<int64_t, 8> rows{};
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i] = static_cast<int64_t>(i) * f.kernel_h * f.kernel_w * f.channel_groups;
+  return rows;
+}
+
 FunctionalModel::Lanes FunctionalModel::Unpack(const ConvFields& f, const Tile& tile) const {
   const auto lanes = static_cast<size_t>(configuration_.lanes()), rows = static_cast<size_t>(f.weight_rows);
+  const uint64_t* params = tile.beats.data();
   const size_t param_beats = static_cast<size_t>(tile.param_rows) * lanes;
-  Lanes result{lanes, rows, {}, {}, {}};
-  result.weights.reserve(lanes * rows * 16);
+  Lanes result{};
+  const size_t all = result.lanes = (lanes + kLaneBlock - 1) / kLaneBlock * kLaneBlock;
+  result.weights.resize(rows * kChannels * all);
+  result.excess.resize(static_cast<size_t>(f.passes) * all);
+  result.c.resize(all);
+  for (auto* constants : {&result.m, &result.n, &result.s, &result.t, &result.m_below}) constants->resize(all);
+  for (auto* constants : {&result.b, &result.b_below}) constants->resize(all);
   for (size_t lane = 0; lane < lanes; ++lane) {
     const bool is_dsp = configuration_.is_dsp(static_cast<int64_t>(lane));
-    const bool twos_complement = is_dsp && Bits(tile.beats[lanes + lane], 47, 1) == 0;
-    result.constants.emplace_back(tile.beats.data() + lane, lanes, f.leaky);
-    int64_t negative = 0;
-    result.negative.push_back(0);
+    result.m[lane] = static_cast<int32_t>(Bits(params[lane], 0, 17));
+    result.s[lane] = static_cast<int32_t>(Bits(params[lane], 17, 6));
+    result.c[lane] = static_cast<uint32_t>(SignedBits(params[lane], 23, 24));
+    result.n[lane] = static_cast<int32_t>(Bits(params[lane], 47, 17));
+    result.b[lane] = SignedBits(params[lanes + lane], 0, 47);
+    if (f.leaky) {
+      result.t[lane] = static_cast<int32_t>(SignedBits(params[2 * lanes + lane], 0, 24));
+      result.m_below[lane] = static_cast<int32_t>(Bits(params[2 * lanes + lane], 24, 17));
+      result.b_below[lane] = SignedBits(params[3 * lanes + lane], 0, 47);
+    }
+    const bool twos_complement = is_dsp && Bits(params[lanes + lane], 47, 1) == 0;
+    std::array<int8_t, 16> decoded;
+    for (uint64_t code = 0; code < 16; ++code) {
+      decoded[code] = twos_complement ? DecodeTwosComplement(code) : DecodeSp2(code);
+    }
+    std::vector<uint32_t> negative(rows + 1);  // weights with the sign bit in the rows before
     for (size_t row = 0; row < rows; ++row) {
       const uint64_t beat = tile.beats[param_beats + row * lanes + lane];
-      for (int i = 0; i < 16; ++i) {
-        const auto code = static_cast<uint64_t>(Bits(beat, 4 * i, 4));
-        result.weights.push_back(twos_complement ? DecodeTwosComplement(code) : DecodeSp2(code));
-        negative += static_cast<int64_t>(code >> 3);
-      }
-      result.negative.push_back(negative);
+      negative[row + 1] = negative[row] + static_cast<uint32_t>(std::popcount(beat & 0x8888888888888888u));
+      int8_t* weights = result.weights.data() + (row * 4 * all + lane) * 4;
+      for (size_t i = 0; i < kChannels; ++i) weights[i / 4 * 4 * all + i % 4] = decoded[beat >> (4 * i) & 15];
+    }
+    const auto steps = static_cast<size_t>(f.kernel_h * f.kernel_w * f.channel_groups);
+    for (size_t pass = 0; pass < static_cast<size_t>(f.passes); ++pass) {
+      const auto row = static_cast<size_t>(PassRows(f)[pass]);
+      result.excess[pass * all + lane] =
+          is_dsp ? 2048 * static_cast<uint32_t>(steps) : 123 * (negative[row + steps] - negative[row]);
     }
   }
   return result;
 }
 
-void FunctionalModel::Execute(const ConvFields& f) {
-  if (const std::string_view what = Contradiction(f); !what.empty()) {
-    return Fail(ErrorCode::kIllegalInstruction, std::string(what));
-  }
-  if (!f.stream && f.weight_rows > configuration_.wdepth) {
-    return Fail(ErrorCode::kWatchdog,
-                "the weight buffer cannot hold a tile of " + std::to_string(f.weight_rows) + " rows");
-  }
+FunctionalModel::Walk FunctionalModel::MakeWalk(const ConvFields& f) const {
   Walk walk;
   int64_t word = Word(f.in);
   for (int64_t pixel = 0; pixel < f.pixels; ++pixel) {
@@ -155,6 +173,39 @@ void FunctionalModel::Execute(const ConvFields& f) {
       }
     }
   }
+  for (int64_t pass = 0; pass < f.passes; ++pass) walk.is_read[static_cast<size_t>(f.pass_plane >> pass & 1)] = true;
+  walk.pad[0].fill(static_cast<uint8_t>(f.pad_low));
+  walk.pad[1].fill(static_cast<uint8_t>(f.pad_high));
+  Expand(f, &walk);
+  return walk;
+}
+
+// All words that may be read, a code a byte.
+void FunctionalModel::Expand(const ConvFields& f, Walk* walk) const {
+  const auto by_word = [](const Walk::Place& a, const Walk::Place& b) { return a.word < b.word; };
+  const auto [first, last] = std::minmax_element(walk->pixels.begin(), walk->pixels.end(), by_word);
+  const auto [near, far] = std::minmax_element(walk->steps.begin(), walk->steps.end(), by_word);
+  const int64_t tiles = (f.tiles - 1) * Word(f.in_tile), plane = walk->is_read[1] ? Word(f.in_plane) : 0;
+  const int64_t begin = first->word + near->word + std::min<int64_t>(tiles, 0) + std::min<int64_t>(plane, 0);
+  const int64_t end = last->word + far->word + std::max<int64_t>(tiles, 0) + std::max<int64_t>(plane, 0) + 1;
+  walk->begin = std::clamp<int64_t>(begin, 0, std::ssize(words_));
+  walk->end = std::clamp<int64_t>(end, walk->begin, std::ssize(words_));
+  walk->codes.resize(static_cast<size_t>(walk->end - walk->begin) * kChannels);
+  uint8_t* codes = walk->codes.data();
+  for (int64_t word = walk->begin; word < walk->end; ++word, codes += kChannels) {
+    ExpandNibbles(words_[static_cast<size_t>(word)], codes);
+  }
+}
+
+void FunctionalModel::Execute(const ConvFields& f) {
+  if (const std::string_view what = Contradiction(f); !what.empty()) {
+    return Fail(ErrorCode::kIllegalInstruction, std::string(what));
+  }
+  if (!f.stream && f.weight_rows > configuration_.wdepth) {
+    return Fail(ErrorCode::kWatchdog,
+                "the weight buffer cannot hold a tile of " + std::to_string(f.weight_rows) + " rows");
+  }
+  const Walk walk = MakeWalk(f);
   for (int64_t t = 0; t < f.tiles && ok(); ++t) {
     const Tile tile = std::move(tiles_.front());
     tiles_.pop_front();
@@ -162,79 +213,114 @@ void FunctionalModel::Execute(const ConvFields& f) {
       return Fail(ErrorCode::kIllegalInstruction, "the next tile of the weight buffer has another size");
     }
     const Lanes lanes = Unpack(f, tile);
-    for (int64_t pixel = 0; pixel < f.pixels && ok(); ++pixel) ComputePixel(f, lanes, walk, t, pixel);
+    for (int64_t pixel = 0; pixel < f.pixels && ok(); pixel += int64_t{kKernelPixels}) {
+      ComputePixels(f, lanes, walk, t, pixel);
+    }
   }
 }
 
-void FunctionalModel::ComputePixel(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile,
-                                   int64_t pixel) {
-  const size_t steps = walk.steps.size();
-  auto& codes = codes_;
+// The words that a pixel's window reads, of each plane, step by step.
+void FunctionalModel::Gather(const ConvFields& f, const Walk& walk, int64_t tile, int64_t pixel, size_t plane,
+                             const uint8_t** words) {
   const Walk::Place& first = walk.pixels[static_cast<size_t>(pixel)];
-  for (size_t plane = 0; plane < 2; ++plane) {
-    const auto reads = [&](int64_t pass) { return static_cast<size_t>(f.pass_plane >> pass & 1) == plane; };
-    bool is_read = false;
-    for (int64_t pass = 0; pass < f.passes; ++pass) is_read = is_read || reads(pass);
-    if (!is_read) continue;
-    codes[plane].resize(16 * steps);
-    uint8_t* next = codes[plane].data();
-    for (const Walk::Place& step : walk.steps) {
-      const int64_t y = first.y + step.y, x = first.x + step.x;
-      const bool inside = y >= 0 && y < f.in_height && x >= 0 && x < f.in_width;
-      const int64_t word = first.word + step.word + tile * Word(f.in_tile) + (plane == 1 ? Word(f.in_plane) : 0);
-      const uint64_t pad = static_cast<uint64_t>(plane == 1 ? f.pad_high : f.pad_low) * 0x1111111111111111u;
-      const uint64_t value = inside ? ReadWord(word) : pad;
-      ExpandNibbles(value, next);
-      next += 16;
-    }
-  }
-  const std::array<int64_t, 8> rows = {f.pass0_row, f.pass1_row, f.pass2_row, f.pass3_row,
-                                       f.pass4_row, f.pass5_row, f.pass6_row, f.pass7_row};
-  const bool is_last = tile + 1 == f.tiles;
-  const size_t written = is_last ? static_cast<size_t>(f.last_groups * configuration_.q) : lanes.lanes;
-  for (size_t lane = 0; lane < written; ++lane) {
-    int64_t sum = 0;
-    for (size_t pass = 0; pass < static_cast<size_t>(f.passes); ++pass) {
-      const size_t row = f.stream ? pass * steps : static_cast<size_t>(rows[pass]);
-      const uint8_t* a = codes[f.pass_plane >> pass & 1].data();
-      const int8_t* w = lanes.weights.data() + (lane * lanes.rows + row) * 16;
-      const int32_t raw = DotProduct(a, w, 16 * steps);
-      const int64_t* negative = lanes.negative.data() + lane * (lanes.rows + 1) + row;
-      const bool is_dsp = configuration_.is_dsp(static_cast<int64_t>(lane));
-      const int64_t excess = is_dsp ? 2048 * static_cast<int64_t>(steps) : 123 * (negative[steps] - negative[0]);
-      sum = sum * ((f.pass_shift >> pass & 1) != 0 ? 16 : 1) + raw + excess;
-    }
-    const Constants& constants = lanes.constants[lane];
-    WriteCode(f, {tile, static_cast<int64_t>(lane), pixel}, constants, Wrap24(sum + constants.c));
+  const int64_t base = first.word + tile * Word(f.in_tile) + (plane == 1 ? Word(f.in_plane) : 0);
+  for (const Walk::Place& step : walk.steps) {
+    const int64_t y = first.y + step.y, x = first.x + step.x, word = base + step.word;
+    const bool inside = y >= 0 && y < f.in_height && x >= 0 && x < f.in_width;
+    const bool is_there = word >= walk.begin && word < walk.end;
+    if (inside && !is_there) Fail(ErrorCode::kActRange, "reads word " + std::to_string(word));
+    *words++ = inside && is_there ? walk.codes.data() + static_cast<size_t>(word - walk.begin) * kChannels
+                                  : walk.pad[plane].data();
   }
 }
 
-void FunctionalModel::WriteCode(const ConvFields& f, const Output& at, const Constants& constants, int32_t acc) {
-  const int64_t slot = (f.out_half ? 8 : 0) + at.tile * configuration_.lanes() + at.lane;
-  const int64_t group = slot / 16, nibble = slot % 16, pixel = at.pixel;
-  int64_t out = Word(f.out) + pixel * Word(f.out_pixel) + group * Word(f.out_group);
+void FunctionalModel::ComputePixels(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile,
+                                    int64_t pixel) {
+  static const ConvKernels& kernels = FastestConvKernels();
+  const size_t steps = walk.steps.size(), all = lanes.lanes;
+  const auto pixels = static_cast<size_t>(std::min<int64_t>(kKernelPixels, f.pixels - pixel));
+  for (size_t plane = 0; plane < 2; ++plane) {
+    if (!walk.is_read[plane]) continue;
+    gathered_[plane].resize(kKernelPixels * steps);
+    for (size_t p = 0; p < pixels; ++p) {
+      Gather(f, walk, tile, pixel + static_cast<int64_t>(p), plane, gathered_[plane].data() + p * steps);
+    }
+  }
+  if (!ok()) return;
+  std::array<int32_t, kKernelPixels * kMaxLanes> acc;
+  std::array<uint32_t, kKernelPixels * kMaxLanes> sums{};
+  const std::array<int64_t, 8> rows = PassRows(f);
+  for (size_t pass = 0; pass < static_cast<size_t>(f.passes); ++pass) {
+    const auto row = static_cast<size_t>(rows[pass]);
+    kernels.accumulate({gathered_[f.pass_plane >> pass & 1].data(), pixels, steps,
+                        lanes.weights.data() + row * kChannels * all, all, acc.data()});
+    const uint32_t factor = (f.pass_shift >> pass & 1) != 0 ? 16 : 1;
+    const uint32_t* excess = lanes.excess.data() + pass * all;
+    for (size_t p = 0; p < pixels; ++p) {
+      uint32_t* sum = sums.data() + p * all;
+      const int32_t* more = acc.data() + p * all;
+      for (size_t lane = 0; lane < all; ++lane) {
+        sum[lane] = sum[lane] * factor + static_cast<uint32_t>(more[lane]) + excess[lane];
+      }
+    }
+  }
+  for (size_t p = 0; p < pixels; ++p) {
+    for (size_t lane = 0; lane < all; ++lane) acc[lane] = Wrap24(sums[p * all + lane] + lanes.c[lane]);
+    WritePixel(f, lanes, {tile, pixel + static_cast<int64_t>(p)}, acc.data());
+  }
+}
+
+void FunctionalModel::WritePixel(const ConvFields& f, const Lanes& lanes, const Output& at, const int32_t* acc) {
+  static const ConvKernels& kernels = FastestConvKernels();
+  const bool is_last = at.tile + 1 == f.tiles;
+  const int64_t written = is_last ? f.last_groups * configuration_.q : configuration_.lanes();
+  const int64_t first_slot = (f.out_half ? 8 : 0) + at.tile * configuration_.lanes();
+  int64_t out = Word(f.out) + at.pixel * Word(f.out_pixel);
   if (configuration_.q != 8) {
     // Between tiles there is a step of its own instead of one from the tile's last Q channels to the next ones.
     out += at.tile * (Word(f.out_tile) - configuration_.q / 16 * Word(f.out_group));
   }
-  if (f.raw) {
-    const auto value = static_cast<uint32_t>(acc * constants.m + constants.b);
-    const int64_t word = out + nibble / 2;
-    const int shift = nibble % 2 == 0 ? 0 : 32;
-    return WriteWord(word, (ReadWord(word) & ~(uint64_t{0xffffffff} << shift)) | uint64_t{value} << shift);
+  std::array<uint8_t, kMaxLanes> codes, skip;
+  if (!f.raw) {
+    for (int64_t lane = 0; f.skip && lane < written; lane += 8) {
+      ReadResidual(f, first_slot + lane, at.pixel, skip.data() + lane);
+    }
+    kernels.requantize({acc,
+                        f.skip ? skip.data() : nullptr,
+                        {lanes.m.data(), lanes.n.data(), lanes.s.data(), lanes.t.data(), lanes.m_below.data(),
+                         lanes.b.data(), lanes.b_below.data()},
+                        f.leaky,
+                        f.out8 ? 255 : 15,
+                        lanes.lanes,
+                        codes.data()});
   }
-  const bool below = f.leaky && acc < constants.t;
-  const int64_t m = below ? constants.m_below : constants.m, b = below ? constants.b_below : constants.b;
-  uint32_t skip = 0;
-  if (f.skip) {
-    const int64_t word = Word(f.skip_in) + group * Word(f.skip_group) + pixel;
-    skip = ReadNibble(word, nibble);
-    if (f.skip8) skip |= ReadNibble(word + Word(f.skip_plane), nibble) << 4;
+  for (int64_t lane = 0; lane < written && ok(); lane += 8) {
+    const int64_t slot = first_slot + lane;
+    const int64_t word = out + slot / 16 * Word(f.out_group);
+    if (f.raw) {
+      for (int64_t i = 0; i < 8; ++i) {
+        const auto l = static_cast<size_t>(lane + i);
+        const auto value = static_cast<uint32_t>(int64_t{acc[l]} * lanes.m[l] + lanes.b[l]);
+        WriteHalf(word + (slot % 16 + i) / 2, i % 2, value);
+      }
+      continue;
+    }
+    WriteHalf(word, slot / 8 % 2, PackNibbles(codes.data() + lane, 0));
+    if (f.out8) WriteHalf(word + Word(f.out_plane), slot / 8 % 2, PackNibbles(codes.data() + lane, 4));
   }
-  const int64_t total = acc * m + skip * (f.skip ? constants.n : 0) + b;
-  const uint8_t code = numerics::ShiftAndClamp(total, constants.s, f.out8 ? 8 : 4);
-  WriteNibble(out, nibble, code & 15u);
-  if (f.out8) WriteNibble(out + Word(f.out_plane), nibble, code >> 4);
+}
+
+// Eight codes from slot `slot` on.
+void FunctionalModel::ReadResidual(const ConvFields& f, int64_t slot, int64_t pixel, uint8_t* codes) {
+  const int64_t word = Word(f.skip_in) + slot / 16 * Word(f.skip_group) + pixel;
+  const auto half = [&](int64_t at) { return static_cast<uint32_t>(ReadWord(at) >> (slot / 8 % 2 * 32)); };
+  const uint32_t low = half(word), high = f.skip8 ? half(word + Word(f.skip_plane)) : 0;
+  for (int i = 0; i < 8; ++i) codes[i] = static_cast<uint8_t>((low >> (4 * i) & 15) | (high >> (4 * i) & 15) << 4);
+}
+
+void FunctionalModel::WriteHalf(int64_t word, int64_t half, uint32_t value) {
+  const uint64_t mask = uint64_t{0xffffffff} << (32 * half);
+  WriteWord(word, (ReadWord(word) & ~mask) | uint64_t{value} << (32 * half));
 }
 
 }  // namespace msq::hw

@@ -295,9 +295,4 @@ void FunctionalModel::WriteWord(int64_t word, uint64_t value) {
   }
 }
 
-void FunctionalModel::WriteNibble(int64_t word, int64_t nibble, uint64_t value) {
-  const uint64_t mask = uint64_t{15} << (4 * nibble);
-  WriteWord(word, (ReadWord(word) & ~mask) | value << (4 * nibble));
-}
-
 }  // namespace msq::hw

@@ -49,6 +49,7 @@ class FunctionalModel {
   std::span<uint64_t> words() { return words_; }
 
  private:
+  static constexpr size_t kMaxLanes = 64;
   struct Entry {
     int64_t index;
     AnyFields fields;
@@ -59,10 +60,7 @@ class FunctionalModel {
     int64_t weight_rows;
     std::vector<uint64_t> beats;
   };
-  // A tile as CONV uses it, for one lane after the other.
   struct Lanes;
-  struct Constants;
-  // Walks a CONV's pixels and windows.
   struct Walk;
 
   std::vector<Entry> Fetch(uint64_t program);
@@ -78,12 +76,20 @@ class FunctionalModel {
   void Execute(const ConvFields& f);
   void Execute(const VecFields& f);
   std::string_view Contradiction(const ConvFields& f) const;
+  // The first weight row of each pass.
+  static std::array<int64_t, 8> PassRows(const ConvFields& f);
   Lanes Unpack(const ConvFields& f, const Tile& tile) const;
-  void ComputePixel(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile, int64_t pixel);
+  Walk MakeWalk(const ConvFields& f) const;
+  void Expand(const ConvFields& f, Walk* walk) const;
+  void Gather(const ConvFields& f, const Walk& walk, int64_t tile, int64_t pixel, size_t plane, const uint8_t** words);
+  // The pixels that a kernel takes at once, from `pixel` on.
+  void ComputePixels(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile, int64_t pixel);
   struct Output {
-    int64_t tile, lane, pixel;
+    int64_t tile, pixel;
   };
-  void WriteCode(const ConvFields& f, const Output& at, const Constants& constants, int32_t acc);
+  void WritePixel(const ConvFields& f, const Lanes& lanes, const Output& at, const int32_t* acc);
+  void ReadResidual(const ConvFields& f, int64_t slot, int64_t pixel, uint8_t* codes);
+  void WriteHalf(int64_t word, int64_t half, uint32_t value);
 
   bool ok() const { return end_.error == ErrorCode::kNone; }
   void Fail(ErrorCode error, std::string detail);
@@ -92,15 +98,13 @@ class FunctionalModel {
   int64_t Word(Address address) const { return JoinAddress(address, configuration_.banks); }
   uint64_t ReadWord(int64_t word);
   void WriteWord(int64_t word, uint64_t value);
-  uint32_t ReadNibble(int64_t word, int64_t nibble) { return ReadWord(word) >> (4 * nibble) & 15; }
-  void WriteNibble(int64_t word, int64_t nibble, uint64_t value);
 
   const Configuration configuration_;
   std::vector<uint64_t> words_;
   DramWindow dram_;
   std::deque<Tile> tiles_;
-  std::array<std::vector<uint8_t>, 2> codes_;  // of a pixel's window, both planes, [step][16]
-  std::vector<int64_t> completed_;             // instructions of each opcode, with all those before them
+  std::array<std::vector<const uint8_t*>, 2> gathered_;  // words of both planes that some pixels read
+  std::vector<int64_t> completed_;                       // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;
 };
