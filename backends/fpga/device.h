@@ -19,7 +19,7 @@ class DeviceBuffer {
  public:
   virtual ~DeviceBuffer() = default;
 
-  virtual uint64_t address() const = 0;            // in bytes, as the accelerator sees it; a multiple of 4096
+  virtual uint64_t address() const = 0;           // in bytes, as the accelerator sees it; a multiple of 4096
   virtual std::span<std::byte> host_bytes() = 0;  // the host's view
 
   // Host's view to accelerator's, and back: `bytes` bytes from byte `offset` on, which must lie inside.
