@@ -10,7 +10,8 @@
 #include "absl/strings/str_split.h"
 #include "backends/fpga/emulated_device.h"
 #include "base/status.h"
-#include "hw/sim/machine.h"
+#include "hw/sim/faulty_machine.h"
+#include "hw/sim/machine_factory.h"
 
 namespace msq::fpga {
 namespace {
@@ -24,6 +25,9 @@ struct Settings {
   double clock_mhz = 100;
   double memory_mb = 64;
   bool paced = false;
+  std::string fidelity = "model";
+  std::string faults;
+  double hang_ms = 0;  // 0: by fidelity
 };
 
 using Setter = std::function<absl::Status(const std::string& value)>;
@@ -81,11 +85,18 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
                                                {"backend", Text(&settings.backend)},
                                                {"clock-mhz", Number(1, 10000, &settings.clock_mhz)},
                                                {"memory-mb", Number(1, 2048, &settings.memory_mb)},
-                                               {"paced", Switch(&settings.paced)}}),
+                                               {"paced", Switch(&settings.paced)},
+                                               {"fidelity", Text(&settings.fidelity)},
+                                               {"faults", Text(&settings.faults)},
+                                               {"hang-ms", Number(1, 3.6e6, &settings.hang_ms)}}),
                                   "device '", std::string(text), "'"));
   DeviceSpec spec;
   spec.backend = settings.backend;
   MSQ_ASSIGN_OR_RETURN(spec.configuration, ConfigurationOf(settings.configuration));
+  MSQ_ASSIGN_OR_RETURN(const hw::Fidelity fidelity, hw::ParseFidelity(settings.fidelity));
+  MSQ_ASSIGN_OR_RETURN(const std::vector<hw::Fault> faults, hw::ParseFaults(settings.faults));
+  const absl::Duration usual = fidelity == hw::Fidelity::kModel ? absl::Seconds(5) : absl::Minutes(10);
+  spec.accelerator.hang_timeout = settings.hang_ms > 0 ? absl::Milliseconds(settings.hang_ms) : usual;
   spec.device.name = absl::StrCat(std::string(kEmulated), "-", settings.configuration, "-", number);
   EmulatedDeviceOptions options;
   options.name = spec.device.name;
@@ -95,9 +106,9 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
   memory.base = kDramBase;
   memory.bytes = static_cast<uint64_t>(settings.memory_mb * (1 << 20));
   memory.clock_hz = options.clock_hz;
-  spec.device.open = [options, memory, configuration = spec.configuration] {
-    return absl::StatusOr<std::unique_ptr<Device>>(
-        CreateEmulatedDevice(hw::CreateModelMachine(configuration, memory), options));
+  spec.device.open = [=, configuration = spec.configuration]() -> absl::StatusOr<std::unique_ptr<Device>> {
+    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<hw::Machine> machine, hw::CreateMachine(configuration, fidelity, memory));
+    return CreateEmulatedDevice(hw::AddFaults(std::move(machine), faults), options);
   };
   return spec;
 }

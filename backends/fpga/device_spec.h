@@ -20,7 +20,8 @@ struct DeviceSpec {
 
 // What ParseDeviceSpec takes, for --help.
 inline constexpr std::string_view kDeviceSpecHelp =
-    "emulated[,configuration=z020][,clock-mhz=100][,paced=true][,memory-mb=64][,backend=fpga]";
+    "emulated[,configuration=z020][,fidelity=model|rtl][,clock-mhz=100][,paced=true][,memory-mb=64][,hang-ms=5000]"
+    "[,faults=hang@N;slverr@N;flip@N][,backend=fpga]";
 
 // INVALID_ARGUMENT that names what is wrong. The device's name is the kind and the configuration, with `number`.
 absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number);
