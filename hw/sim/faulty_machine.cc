@@ -96,6 +96,7 @@ class FaultyMachine final : public Machine {
   }
 
   uint64_t cycle() const override { return machine_->cycle() + waited_; }
+  const Completions& completed() const override { return machine_->completed(); }
   uint64_t dram_base() const override { return machine_->dram_base(); }
   std::span<std::byte> dram() override { return machine_->dram(); }
   void InjectErrors(uint64_t begin, uint64_t end) override { machine_->InjectErrors(begin, end); }

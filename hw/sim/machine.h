@@ -1,15 +1,20 @@
 // An accelerator with its DRAM: what an emulated device is made of, at one of two fidelities.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "hw/regs/configurations.h"
 #include "hw/sim/axi_memory.h"
+#include "hw/sim/simulated_kernel.h"
 
 namespace msq::hw {
+
+using Completions = std::array<std::vector<uint64_t>, kUnits>;
 
 // Not thread-safe. Freshly made, it has been reset. Time is counted in cycles of the fabric's clock; it passes in Advance,
 // and in register accesses, which take some cycles as AXI4-Lite does.
@@ -25,6 +30,9 @@ class Machine {
   // Lets `cycles` pass, fewer if the interrupt is there before. Returns how many.
   virtual uint64_t Advance(uint64_t cycles) = 0;
   virtual uint64_t cycle() const = 0;  // since the reset
+
+  // Of the last program: for each unit, the cycle from the start at which its nth instruction was completed.
+  virtual const Completions& completed() const = 0;
 
   // What the accelerator's masters see from address dram_base() on.
   virtual uint64_t dram_base() const = 0;

@@ -77,6 +77,7 @@ class ModelMachine final : public Machine {
   bool interrupt() const override { return (registers_[kGieRegister / 4] & 1) != 0 && isr_ != 0; }
   uint64_t Advance(uint64_t cycles) override;
   uint64_t cycle() const override { return cycle_; }
+  const Completions& completed() const override { return completed_; }
   uint64_t dram_base() const override { return memory_.base; }
   std::span<std::byte> dram() override { return dram_; }
   void InjectErrors(uint64_t begin, uint64_t end) override { errors_.push_back({begin, end}); }
@@ -108,6 +109,7 @@ class ModelMachine final : public Machine {
   uint32_t error_index_ = 0, next_error_index_ = 0;
   std::vector<uint64_t> counters_;
   uint32_t counter_high_ = 0;
+  Completions completed_;
   std::map<std::vector<std::byte>, ProgramTime> times_;  // by the program's bytes
 };
 
@@ -204,6 +206,7 @@ void ModelMachine::Start() {
   error_index_ = 0;
   started_at_ = cycle_;
   std::fill(counters_.begin(), counters_.end(), 0);
+  completed_ = {};
   const uint64_t program = Wide(kProgAddrLoRegister);
   std::vector<AnyFields> instructions = Decode(dram_, memory_.base, program);
   const ProgramEnd end = Execute(instructions);
@@ -233,6 +236,7 @@ void ModelMachine::Start() {
   for (size_t unit = 0; unit < time.completed.size(); ++unit) {
     counters_[static_cast<size_t>(Counter::kDoneWeights) + unit] = time.completed[unit].size();
   }
+  completed_ = time.completed;
   CountBusy(instructions, time);
 }
 

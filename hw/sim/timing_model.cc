@@ -80,9 +80,9 @@ AxiMemoryOptions WithoutData(AxiMemoryOptions options, int ports) {
   return options;
 }
 
-class Machine {
+class Accelerator {
  public:
-  Machine(const Configuration& c, const AxiMemoryOptions& memory, const std::vector<AnyFields>& instructions,
+  Accelerator(const Configuration& c, const AxiMemoryOptions& memory, const std::vector<AnyFields>& instructions,
           uint64_t address)
       : instructions_(instructions),
         memory_(WithoutData(memory, c.ports)),
@@ -192,7 +192,7 @@ class Machine {
   }
 
   void Complete(Unit unit, int count) {
-    for (; count > 0; --count) time_.completed[static_cast<size_t>(unit)].push_back(now_);
+    for (; count > 0; --count) time_.completed[static_cast<size_t>(unit)].push_back(static_cast<uint64_t>(now_));
   }
 
   const std::vector<AnyFields>& instructions_;
@@ -217,7 +217,7 @@ class Machine {
 
 ProgramTime TimeProgram(const Configuration& configuration, const AxiMemoryOptions& memory,
                         const std::vector<AnyFields>& instructions, uint64_t address) {
-  return Machine(configuration, memory, instructions, address).Run();
+  return Accelerator(configuration, memory, instructions, address).Run();
 }
 
 }  // namespace msq::hw

@@ -2,14 +2,13 @@
 // the memory of hw/sim/axi_memory.h. What is modelled and how near it comes: docs/hw/transaction_model.md.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "hw/regs/configurations.h"
 #include "hw/regs/isa.h"
 #include "hw/sim/axi_memory.h"
-#include "hw/sim/simulated_kernel.h"
+#include "hw/sim/machine.h"
 
 namespace msq::hw {
 
@@ -20,7 +19,7 @@ struct ProgramTime {
   int64_t read_beats = 0, write_beats = 0;
   std::vector<int64_t> tile_steps;  // of each tile that CONV used
   // For each unit, the cycle (from the start) at which its nth instruction was completed.
-  std::array<std::vector<int64_t>, kUnits> completed;
+  Completions completed;
 };
 
 // The instructions up to END, which the functional model has run without an error, and the address of the first.

@@ -29,6 +29,8 @@ INCLUDES = {
     "backends": ["model/numerics", "model/ir", "base"],
     "backends/cpu": ["backends", "model/numerics", "model/ir", "base"],
     "backends/fpga": ["backends", "model/numerics", "model/ir", "base", "hw/regs", "hw/sim"],
+    "backends/fpga/cosim": ["backends/fpga", "model/numerics", "model/ir", "model/format", "model/reference", "media",
+                            "hw/regs", "hw/sim", "base"],
     "hw/regs": [],
     "hw/rtl": ["hw/regs", "hw/sim", "model/numerics", "base"],
     "hw/sim": ["hw/regs", "model/numerics", "base"],
