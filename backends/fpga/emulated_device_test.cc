@@ -105,7 +105,8 @@ TEST(DeviceSpecTest, SaysWhatIsWrong) {
               HasSubstr("there is no 'zzz'; there are: tiny, z020, z045, paper_z020, paper_z045"));
   EXPECT_THAT(error("emulated,clock-mhz=fast"), HasSubstr("clock-mhz: 'fast' is no number in 1..10000"));
   EXPECT_THAT(error("emulated,paced=1"), HasSubstr("paced: '1' is neither true nor false"));
-  EXPECT_THAT(error("emulated,speed=3"), HasSubstr("there is no option 'speed'; there are: backend, clock-mhz, configuration, "));
+  EXPECT_THAT(error("emulated,speed=3"),
+              HasSubstr("there is no option 'speed'; there are: backend, clock-mhz, configuration, "));
   EXPECT_THAT(error("emulated,backend="), HasSubstr("backend: is empty"));
   EXPECT_THAT(error("emulated,fidelity=exact"), HasSubstr("fidelity \"exact\" is neither model nor rtl"));
   EXPECT_THAT(error("emulated,faults=fire"), HasSubstr("fault \"fire\" is not one of hang@N, "));

@@ -107,7 +107,7 @@ void TimedConv::Issue() {
   step_ = 0;
   free_ -= need;
   gap_ = need;
-  items_.push_back({now_ + kItemLatency, need, 1, false, false});
+  items_.push_back({now_ + kItemLatency + (steps_of_pass_ > 1 ? 1 : 0), need, 1, false, false});
   EndPass();
 }
 
@@ -130,7 +130,7 @@ void TimedConv::Drain() {
   if (items_.empty() || now_ < items_.front().arrival || now_ < item_ready_) return;
   Items& items = items_.front();
   item_ready_ = now_ + items.cycles;
-  credits_.push_back(item_ready_ + kCreditLatency);
+  credits_.push_back(item_ready_ + kCreditLatency + (items.cycles > 1 ? 1 : 0));
   if (--items.count > 0) return;
   if (items.ends_tile) weights_.DrainTile();
   if (items.ends_instruction) end_at_ = item_ready_ + kDrainTail;

@@ -52,9 +52,10 @@ class Team {
     next_ = (next_ + 1) % engines_.size();
   }
   bool idle() const { return under_way_ == 0; }
-  int Cycle() {
+  template <typename... Shared>
+  int Cycle(Shared... shared) {
     for (size_t i = 0; i < engines_.size(); ++i) {
-      if (engines_[i].Cycle()) done_[i] = true;
+      if (engines_[i].Cycle(shared...)) done_[i] = true;
     }
     if (!done_[oldest_]) return 0;
     done_[oldest_] = false;
@@ -83,14 +84,14 @@ AxiMemoryOptions WithoutData(AxiMemoryOptions options, int ports) {
 class Accelerator {
  public:
   Accelerator(const Configuration& c, const AxiMemoryOptions& memory, const std::vector<AnyFields>& instructions,
-          uint64_t address)
+              uint64_t address)
       : instructions_(instructions),
         memory_(WithoutData(memory, c.ports)),
         fetch_(instructions.size(), address),
         weights_(c),
         conv_(c, &weights_),
         loads_(static_cast<size_t>(c.loads)),
-        vecs_(static_cast<size_t>(c.vecs)),
+        vecs_(static_cast<size_t>(c.vecs), TimedVec(c.banks)),
         write_port_(&memory_.port(0)),
         store_(&write_port_),
         load_team_(&loads_),
@@ -184,11 +185,12 @@ class Accelerator {
   }
 
   void CycleUnits() {
-    Complete(Unit::kWeights, weights_.TakeCompleted());
+    Complete(Unit::kWeights, weights_.Cycle());
     Complete(Unit::kLoad, load_team_.Cycle());
     Complete(Unit::kStore, store_.Cycle() ? 1 : 0);
     Complete(Unit::kConv, conv_.Cycle() ? 1 : 0);
-    Complete(Unit::kVec, vec_team_.Cycle());
+    uint32_t claimed = 0;  // banks of the activation memory
+    Complete(Unit::kVec, vec_team_.Cycle(&claimed));
   }
 
   void Complete(Unit unit, int count) {

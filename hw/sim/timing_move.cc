@@ -10,7 +10,10 @@ constexpr int64_t kFirstBurst = 6;  // from a command to its first burst
 constexpr int64_t kLoadTail = 5;    // from the last word's write to the end
 constexpr int64_t kFirstRead = 6;   // of STORE
 constexpr int64_t kStoreTail = 3;
-constexpr int64_t kVecOverhead = 14;  // before the first read, and from the last one to the end
+constexpr int64_t kVecBegin = 6;      // from a command to the first read
+constexpr int64_t kVecLatency = 7;    // from an output's last read to its write
+constexpr int64_t kVecTail = 2;       // from the last write to the end
+constexpr int64_t kVecUnderWay = 32;  // output words
 
 }  // namespace
 
@@ -48,6 +51,9 @@ std::optional<Burst> TimedLoad::Ask() {
 
 bool TimedLoad::Cycle() {
   if (!active_) return false;
+  buffered_ += arriving_.back();
+  std::rotate(arriving_.begin(), arriving_.end() - 1, arriving_.end());
+  arriving_[0] = 0;
   if (wait_ > 0) --wait_;
   if (left_ == 0) {
     active_ = --tail_ > 0;
@@ -90,8 +96,78 @@ bool TimedStore::Cycle() {
 }
 
 void TimedVec::Start(const VecFields& f) {
-  const int64_t words = f.groups * f.out_height * f.out_width * f.kernel_h * f.kernel_w * (f.wide ? 2 : 1);
-  left_ = words + kVecOverhead;
+  f_ = f;
+  taps_.clear();
+  int64_t offset = 0;
+  for (int64_t ky = 0; ky < f.kernel_h; ++ky) {
+    for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
+      taps_.push_back({offset, ky, kx});
+      offset += JoinAddress(kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row, banks_);
+    }
+  }
+  in_ = JoinAddress(f.in, banks_);
+  out_ = JoinAddress(f.out, banks_);
+  group_ = oy_ = ox_ = 0;
+  tap_ = 0;
+  high_ = false;
+  active_ = walking_ = true;
+  begin_at_ = now_ + kVecBegin;
+  tail_ = kVecTail;
+}
+
+bool TimedVec::Cycle(uint32_t* claimed) {
+  ++now_;
+  if (!active_ || now_ < begin_at_) return false;
+  if (walking_ && under_way_ < kVecUnderWay) Read(claimed);
+  if (!writes_.empty() && writes_.front().ready_at <= now_) {
+    const uint32_t bank = BankBit(writes_.front().word);
+    if ((*claimed & bank) == 0) {
+      *claimed |= bank;
+      writes_.pop_front();
+      --under_way_;
+    }
+  }
+  if (walking_ || !writes_.empty()) return false;
+  active_ = --tail_ > 0;
+  return !active_;
+}
+
+// A tap's word, which takes a cycle inside the input or not.
+void TimedVec::Read(uint32_t* claimed) {
+  const Tap& tap = taps_[tap_];
+  const int64_t y = f_.first_y + oy_ * f_.stride_y + tap.y, x = f_.first_x + ox_ * f_.stride_x + tap.x;
+  if (y >= 0 && y < f_.in_height && x >= 0 && x < f_.in_width) {
+    const uint32_t bank = BankBit(in_ + tap.word + (high_ ? JoinAddress(f_.in_plane, banks_) : 0));
+    if ((*claimed & bank) != 0) return;
+    *claimed |= bank;
+  }
+  if (tap_ + 1 == taps_.size()) {
+    writes_.push_back({now_ + kVecLatency, out_ + (high_ ? JoinAddress(f_.out_plane, banks_) : 0)});
+    ++under_way_;
+  }
+  if (f_.wide && !high_) {
+    high_ = true;
+    return;
+  }
+  high_ = false;
+  if (++tap_ < taps_.size()) return;
+  tap_ = 0;
+  NextOutput();
+}
+
+void TimedVec::NextOutput() {
+  const bool row_ends = ox_ + 1 == f_.out_width, group_ends = row_ends && oy_ + 1 == f_.out_height;
+  in_ += JoinAddress(group_ends ? f_.in_group : row_ends ? f_.in_row : f_.in_pixel, banks_);
+  out_ += JoinAddress(group_ends ? f_.out_group : row_ends ? f_.out_row : f_.out_pixel, banks_);
+  if (!row_ends) {
+    ++ox_;
+  } else if (!group_ends) {
+    ox_ = 0;
+    ++oy_;
+  } else {
+    ox_ = oy_ = 0;
+    walking_ = ++group_ < f_.groups;
+  }
 }
 
 }  // namespace msq::hw

@@ -4,6 +4,7 @@ namespace msq::hw {
 namespace {
 
 constexpr int kRequestCycles = 6;  // from one burst of a port to the next
+constexpr int kCheckCycles = 4;    // of these, from the choice of a client to the address
 constexpr int kOutstanding = 8;
 
 }  // namespace
@@ -11,20 +12,27 @@ constexpr int kOutstanding = 8;
 void ReadPort::Drive() {
   if (taken_) signals_.arvalid = false;
   if (pause_ > 0) --pause_;
-  if (!signals_.arvalid && pause_ == 0 && under_way_.size() < kOutstanding) {
-    for (ReadClient* client : clients_) {
-      const std::optional<Burst> burst = client->Ask();
-      if (!burst) continue;
-      signals_.arvalid = true;
-      signals_.araddr = burst->address;
-      signals_.arlen = static_cast<uint8_t>(burst->beats - 1);
-      under_way_.push_back({client, burst->beats});
-      pause_ = kRequestCycles;
-      break;
-    }
+  if (chosen_ == nullptr && !signals_.arvalid && pause_ == 0) Choose();
+  if (chosen_ != nullptr && pause_ <= kRequestCycles - kCheckCycles && under_way_.size() < kOutstanding) {
+    signals_.arvalid = true;
+    signals_.araddr = burst_.address;
+    signals_.arlen = static_cast<uint8_t>(burst_.beats - 1);
+    under_way_.push_back({chosen_, burst_.beats});
+    chosen_ = nullptr;
   }
   taken_ = signals_.arvalid && signals_.arready;
   beat_ = signals_.rvalid;
+}
+
+void ReadPort::Choose() {
+  for (ReadClient* client : clients_) {
+    const std::optional<Burst> burst = client->Ask();
+    if (!burst) continue;
+    chosen_ = client;
+    burst_ = *burst;
+    pause_ = kRequestCycles;
+    return;
+  }
 }
 
 void ReadPort::Take() {

@@ -41,8 +41,12 @@ class ReadPort {
     ReadClient* client;
     int beats;
   };
+  void Choose();
+
   AxiPort& signals_;
   std::vector<ReadClient*> clients_;
+  ReadClient* chosen_ = nullptr;  // whose burst waits for the address channel
+  Burst burst_;
   std::deque<UnderWay> under_way_;
   int pause_ = 0;  // cycles until the next burst may be asked for
   bool taken_ = false, beat_ = false;

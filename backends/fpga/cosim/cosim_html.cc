@@ -45,15 +45,15 @@ double Share(int64_t part, int64_t whole) {
 std::string Cards(const CosimReport& report, double clock_hz) {
   const double seconds = static_cast<double>(report.cycles) / clock_hz;
   const double gops = seconds == 0 ? 0 : 2e-9 * static_cast<double>(report.macs) / seconds;
-  return absl::StrCat(
-      "<div class=\"cards\">\n", Card(absl::StrFormat("%.3f ms", 1e3 * seconds), "latency"),
-      Card(absl::StrFormat("%d", report.cycles), "cycles"), Card(absl::StrFormat("%.1f", gops), "GOPS"),
-      Card(absl::StrFormat("%.1f %%", Share(report.dsp_busy, report.cycles)), "DSP engine busy"),
-      Card(absl::StrFormat("%.1f %%", Share(report.lut_busy, report.cycles)), "LUT engine busy"),
-      Card(absl::StrFormat("%.2f MB", 1e-6 * static_cast<double>(report.dram_bytes)), "DRAM traffic"),
-      report.bit_exact() ? Card("equal", "to the reference, every bit", "good")
-                         : Card(absl::StrCat(report.mismatches, " differ"), "from the reference", "bad"),
-      "</div>\n");
+  return absl::StrCat("<div class=\"cards\">\n", Card(absl::StrFormat("%.3f ms", 1e3 * seconds), "latency"),
+                      Card(absl::StrFormat("%d", report.cycles), "cycles"), Card(absl::StrFormat("%.1f", gops), "GOPS"),
+                      Card(absl::StrFormat("%.1f %%", Share(report.dsp_busy, report.cycles)), "DSP engine busy"),
+                      Card(absl::StrFormat("%.1f %%", Share(report.lut_busy, report.cycles)), "LUT engine busy"),
+                      Card(absl::StrFormat("%.2f MB", 1e-6 * static_cast<double>(report.dram_bytes)), "DRAM traffic"),
+                      report.bit_exact()
+                          ? Card("equal", "to the reference, every bit", "good")
+                          : Card(absl::StrCat(report.mismatches, " differ"), "from the reference", "bad"),
+                      "</div>\n");
 }
 
 // A lane for the layers and one for each unit; an instruction is a mark where it was completed.
@@ -68,11 +68,12 @@ std::string Timeline(const CosimReport& report, double clock_hz) {
     const LayerTime& layer = report.layers[i];
     if (layer.cycles == 0) continue;
     const double busy = std::min(1.0, static_cast<double>(layer.steps) / static_cast<double>(layer.cycles));
-    absl::StrAppendFormat(&svg,
-                          "<rect x=\"%.2f\" y=\"8\" width=\"%.2f\" height=\"20\" fill=\"hsl(%d,55%%,%.0f%%)\" "
-                          "stroke=\"#fff\" stroke-width=\".5\"><title>%s, %s: %d cycles, array busy %.1f %%</title></rect>\n",
-                          x(layer.begin), x(layer.begin + layer.cycles) - x(layer.begin), i % 2 == 0 ? 212 : 196,
-                          78 - 38 * busy, Escaped(layer.node), Escaped(layer.kind), layer.cycles, 100 * busy);
+    absl::StrAppendFormat(
+        &svg,
+        "<rect x=\"%.2f\" y=\"8\" width=\"%.2f\" height=\"20\" fill=\"hsl(%d,55%%,%.0f%%)\" "
+        "stroke=\"#fff\" stroke-width=\".5\"><title>%s, %s: %d cycles, array busy %.1f %%</title></rect>\n",
+        x(layer.begin), x(layer.begin + layer.cycles) - x(layer.begin), i % 2 == 0 ? 212 : 196, 78 - 38 * busy,
+        Escaped(layer.node), Escaped(layer.kind), layer.cycles, 100 * busy);
   }
   for (size_t unit = 0; unit < kUnitNames.size(); ++unit) {
     absl::StrAppendFormat(&svg, "<text x=\"8\" y=\"%.0f\">%s</text>\n", kLane * static_cast<double>(unit + 1) + 22,
@@ -80,13 +81,17 @@ std::string Timeline(const CosimReport& report, double clock_hz) {
   }
   for (const Completion& done : report.timeline) {
     const auto unit = static_cast<size_t>(done.unit);
-    absl::StrAppendFormat(&svg, "<rect x=\"%.2f\" y=\"%.0f\" width=\"1.2\" height=\"18\" fill=\"%s\"/>\n", x(done.cycle),
-                          kLane * static_cast<double>(unit + 1) + 8, kUnitColours[unit]);
+    absl::StrAppendFormat(&svg, "<rect x=\"%.2f\" y=\"%.0f\" width=\"1.2\" height=\"18\" fill=\"%s\"/>\n",
+                          x(done.cycle), kLane * static_cast<double>(unit + 1) + 8, kUnitColours[unit]);
   }
   for (int tick = 0; tick <= 5; ++tick) {
     const int64_t cycle = report.cycles * tick / 5;
-    absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"%s\">%.3f ms</text>\n", x(cycle), height - 10,
-                          tick == 0 ? "start" : tick == 5 ? "end" : "middle", 1e3 * static_cast<double>(cycle) / clock_hz);
+    absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"%s\">%.3f ms</text>\n", x(cycle),
+                          height - 10,
+                          tick == 0   ? "start"
+                          : tick == 5 ? "end"
+                                      : "middle",
+                          1e3 * static_cast<double>(cycle) / clock_hz);
   }
   return svg + "</svg>\n";
 }
@@ -94,49 +99,65 @@ std::string Timeline(const CosimReport& report, double clock_hz) {
 // Operations a second over operations a byte, both logarithmic; the roof is the array's or the ports'.
 std::string Roofline(const CosimReport& report, const hw::Configuration& c, double clock_hz) {
   const double array_gops = 2e-9 * clock_hz * c.p * 16.0 * c.lanes(), port_gbs = 1e-9 * clock_hz * 8.0 * c.ports;
-  const double low_x = 0.25, high_x = 65536, high_y = std::exp2(std::ceil(std::log2(array_gops)) + 0.5), low_y = high_y / 8192;
+  const double low_x = 0.25, high_x = 65536, high_y = std::exp2(std::ceil(std::log2(array_gops)) + 0.5),
+               low_y = high_y / 8192;
   const auto x = [&](double v) {
-    return kLeft + (kWidth - kLeft - kRight) * std::log2(std::clamp(v, low_x, high_x) / low_x) / std::log2(high_x / low_x);
+    return kLeft +
+           (kWidth - kLeft - kRight) * std::log2(std::clamp(v, low_x, high_x) / low_x) / std::log2(high_x / low_x);
   };
   const auto y = [&](double v) {
     return 20 + (kPlotHeight - 60) * (1 - std::log2(std::clamp(v, low_y, high_y) / low_y) / std::log2(high_y / low_y));
   };
   std::string svg = absl::StrFormat("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">\n", kWidth, kPlotHeight);
   for (double v = 1; v <= high_x; v *= 16) {
-    absl::StrAppendFormat(&svg, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"20\" y2=\"%.0f\" stroke=\"#eef1f4\"/><text x=\"%.1f\" "
-                          "y=\"%.0f\" text-anchor=\"middle\">%.0f</text>\n", x(v), x(v), kPlotHeight - 40, x(v), kPlotHeight - 22, v);
+    absl::StrAppendFormat(&svg,
+                          "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"20\" y2=\"%.0f\" stroke=\"#eef1f4\"/><text x=\"%.1f\" "
+                          "y=\"%.0f\" text-anchor=\"middle\">%.0f</text>\n",
+                          x(v), x(v), kPlotHeight - 40, x(v), kPlotHeight - 22, v);
   }
   for (double v = std::exp2(std::floor(std::log2(array_gops))); v > low_y; v /= 16) {
-    absl::StrAppendFormat(&svg, "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#eef1f4\"/><text x=\"%.0f\" "
-                          "y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", kLeft, kWidth - kRight, y(v), y(v), kLeft - 8, y(v) + 4, v);
+    absl::StrAppendFormat(&svg,
+                          "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#eef1f4\"/><text x=\"%.0f\" "
+                          "y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n",
+                          kLeft, kWidth - kRight, y(v), y(v), kLeft - 8, y(v) + 4, v);
   }
   const double ridge = array_gops / port_gbs;
-  absl::StrAppendFormat(&svg, "<polyline points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\" fill=\"none\" stroke=\"#1d2733\" "
-                        "stroke-width=\"1.6\"/>\n", x(low_x), y(low_x * port_gbs), x(ridge), y(array_gops), x(high_x), y(array_gops));
-  absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">array: %.1f GOPS</text>\n", kWidth - kRight - 6,
-                        y(array_gops) - 6, array_gops);
-  absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\">ports: %.2f GB/s</text>\n", x(2) + 10, y(2 * port_gbs) + 4, port_gbs);
+  absl::StrAppendFormat(&svg,
+                        "<polyline points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\" fill=\"none\" stroke=\"#1d2733\" "
+                        "stroke-width=\"1.6\"/>\n",
+                        x(low_x), y(low_x * port_gbs), x(ridge), y(array_gops), x(high_x), y(array_gops));
+  absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">array: %.1f GOPS</text>\n",
+                        kWidth - kRight - 6, y(array_gops) - 6, array_gops);
+  absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\">ports: %.2f GB/s</text>\n", x(2) + 10, y(2 * port_gbs) + 4,
+                        port_gbs);
   for (const LayerTime& layer : report.layers) {
     if (layer.macs == 0 || layer.cycles == 0) continue;
     const double gops = 2e-9 * static_cast<double>(layer.macs) * clock_hz / static_cast<double>(layer.cycles);
-    const double intensity = 2.0 * static_cast<double>(layer.macs) / static_cast<double>(std::max<int64_t>(1, layer.dram_bytes));
+    const double intensity =
+        2.0 * static_cast<double>(layer.macs) / static_cast<double>(std::max<int64_t>(1, layer.dram_bytes));
     const double radius = 3 + 9 * std::sqrt(static_cast<double>(layer.cycles) / static_cast<double>(report.cycles));
-    absl::StrAppendFormat(&svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"#3b76c4\" fill-opacity=\".55\" "
+    absl::StrAppendFormat(&svg,
+                          "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"#3b76c4\" fill-opacity=\".55\" "
                           "stroke=\"#3b76c4\"><title>%s, %s: %.1f GOPS, %.1f operations a byte</title></circle>\n",
                           x(intensity), y(gops), radius, Escaped(layer.node), Escaped(layer.kind), gops, intensity);
   }
-  absl::StrAppendFormat(&svg, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">operations a byte of DRAM</text><text x=\"14\" "
-                        "y=\"14\">GOPS</text></svg>\n", kWidth / 2, kPlotHeight - 6);
+  absl::StrAppendFormat(
+      &svg,
+      "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">operations a byte of DRAM</text><text x=\"14\" "
+      "y=\"14\">GOPS</text></svg>\n",
+      kWidth / 2, kPlotHeight - 6);
   return svg;
 }
 
 std::string Table(const CosimReport& report) {
-  std::string html = "<table><tr><th>layer</th><th>kind</th><th>steps</th><th>cycles</th><th>busy %</th><th>MMAC</th>"
-                     "<th>DRAM, KB</th></tr>\n";
+  std::string html =
+      "<table><tr><th>layer</th><th>kind</th><th>steps</th><th>cycles</th><th>busy %</th><th>MMAC</th>"
+      "<th>DRAM, KB</th></tr>\n";
   for (const LayerTime& layer : report.layers) {
-    absl::StrAppendFormat(&html, "<tr><td>%s</td><td>%s</td><td>%d</td><td>%d</td><td>%.1f</td><td>%.2f</td><td>%.1f</td></tr>\n",
-                          Escaped(layer.node), Escaped(layer.kind), layer.steps, layer.cycles, Share(layer.steps, layer.cycles),
-                          1e-6 * static_cast<double>(layer.macs), 1e-3 * static_cast<double>(layer.dram_bytes));
+    absl::StrAppendFormat(
+        &html, "<tr><td>%s</td><td>%s</td><td>%d</td><td>%d</td><td>%.1f</td><td>%.2f</td><td>%.1f</td></tr>\n",
+        Escaped(layer.node), Escaped(layer.kind), layer.steps, layer.cycles, Share(layer.steps, layer.cycles),
+        1e-6 * static_cast<double>(layer.macs), 1e-3 * static_cast<double>(layer.dram_bytes));
   }
   return html + "</table>\n";
 }
@@ -151,12 +172,14 @@ std::string CosimHtml(const std::string& title, const CosimReport& report, const
                         settings.fidelity == hw::Fidelity::kRtl ? "the RTL, cycle by cycle" : "the transaction model",
                         1e-6 * clock_hz);
   html += Cards(report, clock_hz);
-  html += "<h2>Where the time goes</h2><p>Darker layers keep the array busier. Marks below are instructions, where their "
-          "units completed them.</p>\n";
+  html +=
+      "<h2>Where the time goes</h2><p>Darker layers keep the array busier. Marks below are instructions, where their "
+      "units completed them.</p>\n";
   html += Timeline(report, clock_hz);
-  html += "<h2>Roofline</h2><p>A circle is a layer, its area the share of the time. Bytes are weights, parameters and the "
-          "tensors that have no room on the chip; weights of one layer are fetched while another computes, so that a layer "
-          "may lie above the ports' line.</p>\n";
+  html +=
+      "<h2>Roofline</h2><p>A circle is a layer, its area the share of the time. Bytes are weights, parameters and the "
+      "tensors that have no room on the chip; weights of one layer are fetched while another computes, so that a layer "
+      "may lie above the ports' line.</p>\n";
   html += Roofline(report, settings.configuration, clock_hz);
   html += "<h2>Layers</h2>\n" + Table(report) + "</main></body></html>\n";
   return html;

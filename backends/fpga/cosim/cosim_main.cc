@@ -27,7 +27,8 @@ struct Options {
 
 absl::StatusOr<std::vector<reference::Values>> ReadInputs(const ir::Graph& graph, const Options& options) {
   if (options.input.empty()) return RandomInputs(graph, options.seed);
-  if (graph.inputs.size() != 1) return InvalidArgument("--input is for networks with one input; this has ", graph.inputs.size());
+  if (graph.inputs.size() != 1)
+    return InvalidArgument("--input is for networks with one input; this has ", graph.inputs.size());
   MSQ_ASSIGN_OR_RETURN(const media::Array array, media::ReadNpy(options.input));
   const ir::TensorType& type = graph.tensors[static_cast<size_t>(graph.inputs[0])].type;
   if (array.ElementCount() != ir::ElementCount(type.shape)) {
@@ -50,8 +51,8 @@ absl::StatusOr<CosimSettings> ReadSettings(const Options& options) {
   const hw::Configuration* configuration = hw::FindConfiguration(options.config);
   if (configuration == nullptr) {
     const auto name = [](std::string* out, const hw::Configuration& c) { out->append(c.name); };
-    return InvalidArgument("there is no configuration '", options.config, "'; there are: ",
-                           absl::StrJoin(hw::kConfigurations, ", ", name));
+    return InvalidArgument("there is no configuration '", options.config,
+                           "'; there are: ", absl::StrJoin(hw::kConfigurations, ", ", name));
   }
   settings.configuration = *configuration;
   MSQ_ASSIGN_OR_RETURN(settings.fidelity, hw::ParseFidelity(options.fidelity));
@@ -67,8 +68,8 @@ struct Derived {
 
 Derived Derive(const CosimReport& report, double clock_hz) {
   const double cycles = static_cast<double>(std::max<int64_t>(1, report.cycles)), seconds = cycles / clock_hz;
-  return {1e3 * seconds, 2e-9 * static_cast<double>(report.macs) / seconds, static_cast<double>(report.dsp_busy) / cycles,
-          static_cast<double>(report.lut_busy) / cycles};
+  return {1e3 * seconds, 2e-9 * static_cast<double>(report.macs) / seconds,
+          static_cast<double>(report.dsp_busy) / cycles, static_cast<double>(report.lut_busy) / cycles};
 }
 
 nlohmann::json ToJson(const CosimReport& report, const Options& options, double clock_hz) {
@@ -103,15 +104,19 @@ nlohmann::json ToJson(const CosimReport& report, const Options& options, double 
 
 void Print(const CosimReport& report, double clock_hz) {
   const Derived derived = Derive(report, clock_hz);
-  std::cout << absl::StrFormat("%-28s %-24s %10s %10s %7s %10s\n", "layer", "kind", "steps", "cycles", "busy", "DRAM KB");
+  std::cout << absl::StrFormat("%-28s %-24s %10s %10s %7s %10s\n", "layer", "kind", "steps", "cycles", "busy",
+                               "DRAM KB");
   for (const LayerTime& layer : report.layers) {
-    const double busy = layer.cycles == 0 ? 0 : 100.0 * static_cast<double>(layer.steps) / static_cast<double>(layer.cycles);
-    std::cout << absl::StrFormat("%-28s %-24s %10d %10d %6.1f%% %10.1f\n", layer.node.substr(0, 28), layer.kind.substr(0, 24),
-                                 layer.steps, layer.cycles, busy, 1e-3 * static_cast<double>(layer.dram_bytes));
+    const double busy =
+        layer.cycles == 0 ? 0 : 100.0 * static_cast<double>(layer.steps) / static_cast<double>(layer.cycles);
+    std::cout << absl::StrFormat("%-28s %-24s %10d %10d %6.1f%% %10.1f\n", layer.node.substr(0, 28),
+                                 layer.kind.substr(0, 24), layer.steps, layer.cycles, busy,
+                                 1e-3 * static_cast<double>(layer.dram_bytes));
   }
-  std::cout << absl::StrFormat("\n%d cycles: %.3f ms, %.1f GOPS; DSP engine busy %.1f %%, LUT engine %.1f %%; %.2f MB of DRAM\n",
-                               report.cycles, derived.latency_ms, derived.gops, 100 * derived.dsp_busy,
-                               100 * derived.lut_busy, 1e-6 * static_cast<double>(report.dram_bytes))
+  std::cout << absl::StrFormat(
+                   "\n%d cycles: %.3f ms, %.1f GOPS; DSP engine busy %.1f %%, LUT engine %.1f %%; %.2f MB of DRAM\n",
+                   report.cycles, derived.latency_ms, derived.gops, 100 * derived.dsp_busy, 100 * derived.lut_busy,
+                   1e-6 * static_cast<double>(report.dram_bytes))
             << absl::StrFormat("waited: %d cycles for weights, %d for the drain, %d for banks\n", report.stall_weights,
                                report.stall_drain, report.stall_bank)
             << absl::StrFormat("%d values compared with the reference: %s\n", report.values,

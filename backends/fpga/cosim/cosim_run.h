@@ -16,10 +16,10 @@ namespace msq::fpga {
 
 struct LayerTime {
   std::string node;
-  std::string kind;        // "CPU": the accelerator lacks it
-  int64_t begin = 0;       // cycles from the start of the network to the completion of the layer before
-  int64_t cycles = 0;      // from there to the completion of its last CONV or VEC
-  int64_t steps = 0;       // of the array
+  std::string kind;    // "CPU": the accelerator lacks it
+  int64_t begin = 0;   // cycles from the start of the network to the completion of the layer before
+  int64_t cycles = 0;  // from there to the completion of its last CONV or VEC
+  int64_t steps = 0;   // of the array
   int64_t macs = 0;
   int64_t dram_bytes = 0;  // weights, parameters and the tensors that it moves
 };
@@ -48,7 +48,7 @@ struct CosimReport {
 struct CosimSettings {
   hw::Configuration configuration = {};
   hw::Fidelity fidelity = hw::Fidelity::kModel;
-  hw::AxiMemoryOptions memory = {};  // its size and place are set here
+  hw::AxiMemoryOptions memory = {};       // its size and place are set here
   int64_t max_cycles = int64_t{1} << 32;  // of a program
 };
 
