@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/status.h"
 #include "model/numerics/requantize.h"
 
 namespace msq::fpga {
@@ -38,6 +39,22 @@ ConvJob WindowJob(const ir::Window& window, TapWeights weights) {
 }
 
 }  // namespace
+
+absl::Status CheckJobSize(int64_t rows, int64_t kernel_h, int64_t kernel_w, int64_t slots) {
+  constexpr int64_t kMaxKernel = 31, kMaxGroups = 4095;  // of CONV's fields
+  constexpr int64_t kMaxWeights = int64_t{1} << 28;
+  if (kernel_h > kMaxKernel || kernel_w > kMaxKernel) {
+    return Unimplemented("a window of ", kernel_h, "x", kernel_w, ": CONV has at most ", kMaxKernel, "x", kMaxKernel);
+  }
+  const int64_t groups = CeilDiv(slots, kWordChannels);
+  if (groups > kMaxGroups) {
+    return Unimplemented(groups, " words of channels at a tap: CONV has at most ", kMaxGroups);
+  }
+  if (rows > kMaxWeights / (kernel_h * kernel_w * groups * kWordChannels)) {
+    return Unimplemented("zeros between the weights of ", rows, " rows would take more than ", kMaxWeights, " bytes");
+  }
+  return absl::OkStatus();
+}
 
 std::vector<RowConstants> ConstantsOf(const ir::Requantizer& requantizer, int64_t rows) {
   if (requantizer.multipliers.size() == 1) return ConstantsOfEntry(requantizer, 0, rows);

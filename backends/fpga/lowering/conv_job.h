@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "backends/fpga/lowering/image_layout.h"
 #include "backends/fpga/lowering/program.h"
 #include "model/ir/op.h"
@@ -18,6 +19,8 @@ struct RowConstants {
   int s = 0;
   int64_t t = 0, m_below = 0, b_below = 0;  // leaky
 };
+
+inline constexpr int64_t kMaxStride = 7;  // of CONV's fields
 
 struct TapWeights {
   int64_t rows = 0;
@@ -47,11 +50,14 @@ struct ConvJob {
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1};
   int64_t pad_top = 0, pad_left = 0;  // may be negative: rows and columns left out
   int64_t out_height = 1, out_width = 1;
-  bool inside = false;  // no tap is padding, whatever the strides say
   int pad_code = 0;
   std::vector<RowConstants> rows = {};  // [weights.rows]
   bool leaky = false;
 };
+
+// Whether a job of so many rows, taps and input slots is one for the accelerator. UNIMPLEMENTED with the limit that it
+// exceeds: of a field, or of the memory that its weights may take here.
+absl::Status CheckJobSize(int64_t rows, int64_t kernel_h, int64_t kernel_w, int64_t slots);
 
 // One entry for each row, or entry 0 for all.
 std::vector<RowConstants> ConstantsOf(const ir::Epilogue& epilogue, int64_t rows);

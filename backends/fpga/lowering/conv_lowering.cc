@@ -12,8 +12,7 @@
 namespace msq::fpga {
 namespace {
 
-constexpr int64_t kMaxStride = 7;  // of the fields
-constexpr int64_t kMaxDilation = 31;
+constexpr int64_t kMaxDilation = 31;  // of the field
 
 // Slots that a CONV writes end here: whole groups of Q of the last tile.
 struct Tiling {
@@ -52,8 +51,7 @@ ConvLowering::ConvLowering(const ConvJob& job, const ImageLayout& in, const Imag
       pad_top_(job.pad_top),
       pad_left_(job.pad_left),
       out_width_(job.out_width),
-      by_tile_(job.by_tile),
-      inside_(job.inside) {
+      by_tile_(job.by_tile) {
   if (pixels_ == 1) {
     Pack(job, in, out, out.slots);
   } else {
@@ -154,8 +152,9 @@ void ConvLowering::SetAxis(int64_t first, int64_t outputs, int64_t stride, int64
   *dilation_field = dilation;
   // Coordinates only tell what is padding. Without any, large steps need not fit: all taps may be said to be at 0.
   const bool inside = first >= 0 && first + (outputs - 1) * stride + (taps - 1) * dilation < length;
-  if (inside_ || (inside && (stride > kMaxStride || dilation > kMaxDilation)))
+  if (inside && (stride > kMaxStride || dilation > kMaxDilation)) {
     *first_field = *stride_field = *dilation_field = 0;
+  }
 }
 
 void ConvLowering::SetWindow(const Placed& in, const OutputPart& part, hw::ConvFields* conv) const {
@@ -237,7 +236,11 @@ absl::Status ConvLowering::EmitTilesAsPixels(const Placed& in, const Placed& out
   const Access access = {in.Rows(0, in.layout.height, in.layout.groups()),
                          out.Rows(0, out.layout.height, tiles * tile_groups)};
   MSQ_RETURN_IF_ERROR(builder_->Conv(weights_, conv, access));
-  emitted_steps_ += CeilDiv(tiles, builder_->configuration().p) * conv.passes * steps_;
+  const hw::Configuration& configuration = builder_->configuration();
+  const int64_t passes = CeilDiv(tiles, configuration.p) * conv.passes;
+  emitted_steps_ += passes * steps_;
+  emitted_cycles_ += passes * std::max(steps_, std::min<int64_t>(tiles, configuration.p) * conv.last_groups);
+  emitted_weight_bytes_ += weight_bytes_;
   return absl::OkStatus();
 }
 

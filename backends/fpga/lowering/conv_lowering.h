@@ -69,7 +69,7 @@ class ConvLowering {
   std::array<int64_t, 2> strides_{};  // from tile to tile of pixels
   std::array<int64_t, 2> dilations_;
   int64_t pad_top_, pad_left_, out_width_;
-  bool by_tile_, inside_;
+  bool by_tile_;
   hw::WeightsFields weights_;
   hw::ConvFields conv_;  // what all parts share
   int64_t weight_bytes_ = 0;

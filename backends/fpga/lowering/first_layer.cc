@@ -14,6 +14,9 @@ namespace {
 // Words of input that a strip should have: few enough to be loaded soon, enough to keep the overlap of strips small.
 constexpr int64_t kStripWords = 5200;
 
+// Of a packed input: 32 MB.
+constexpr int64_t kMaxPackedWords = int64_t{1} << 22;
+
 // Rows of one strip.
 struct Strip {
   int64_t out_begin, out_end;    // of the layer's output
@@ -98,37 +101,32 @@ class StripEmitter {
     }
     const size_t count = std::min<size_t>(2, strips_.size());
     for (size_t i = 0; i < count; ++i) {
-      in_buffers_[i] = memory_->Take(WithHeight(layer_.input->layout, in_rows).words());
+      in_buffers_[i] = memory_->Take(layer_.input->layout.WithHeight(in_rows).words());
       if (in_buffers_[i] == nullptr) return false;
       if (layer_.store != nullptr) {
-        out_buffers_[i] = memory_->Take(WithHeight(layer_.out.layout, out_rows).words());
+        out_buffers_[i] = memory_->Take(layer_.out.layout.WithHeight(out_rows).words());
         if (out_buffers_[i] == nullptr) return false;
       }
       if (layer_.pool == nullptr) continue;
-      conv_buffers_[i] = memory_->Take(WithHeight(layer_.conv_out, conv_rows).words());
+      conv_buffers_[i] = memory_->Take(layer_.conv_out.WithHeight(conv_rows).words());
       if (conv_buffers_[i] == nullptr) return false;
     }
     return true;
   }
 
-  static ImageLayout WithHeight(ImageLayout layout, int64_t height) {
-    layout.height = height;
-    return layout;
-  }
-
   Placed InputStrip(int64_t k) const {
-    return {WithHeight(layer_.input->layout, InputEnd(k) - InputBegin(k)),
+    return {layer_.input->layout.WithHeight(InputEnd(k) - InputBegin(k)),
             in_buffers_[static_cast<size_t>(k % 2)]->begin(), InputBegin(k), nullptr};
   }
   Placed ConvStrip(int64_t k) const {
     if (layer_.pool == nullptr) return OutStrip(k);
-    return {WithHeight(layer_.conv_out, At(k).conv_end - At(k).conv_begin),
+    return {layer_.conv_out.WithHeight(At(k).conv_end - At(k).conv_begin),
             conv_buffers_[static_cast<size_t>(k % 2)]->begin(), At(k).conv_begin, nullptr};
   }
 
   Placed OutStrip(int64_t k) const {
     if (layer_.store == nullptr) return layer_.out;
-    return {WithHeight(layer_.out.layout, At(k).out_end - At(k).out_begin),
+    return {layer_.out.layout.WithHeight(At(k).out_end - At(k).out_begin),
             out_buffers_[static_cast<size_t>(k % 2)]->begin(), At(k).out_begin, nullptr};
   }
 
@@ -206,6 +204,13 @@ std::optional<TapPacking> ChoosePacking(const ir::Conv& op, const ir::TensorType
       CeilDiv(window.kernel[0], taps.stride_y) * CeilDiv(taps.rows * taps.kernel_w * taps.shape[0], kWordChannels);
   const int64_t plain = window.kernel[0] * window.kernel[1] * CeilDiv(taps.shape[0], kWordChannels);
   if (packed >= plain) return std::nullopt;
+  // A tap is there once for each window that reads it: wide windows would make much of a large input.
+  const auto outputs = [&](size_t axis) {
+    const int64_t padded = input.shape[axis + 1] + window.pads[axis] + window.pads[axis + 2];
+    return padded / window.strides[axis] + window.kernel[axis];
+  };
+  const int64_t groups = CeilDiv(taps.rows * taps.kernel_w * taps.shape[0], kWordChannels);
+  if (groups > kMaxPackedWords / outputs(0) / outputs(1)) return std::nullopt;
   return taps;
 }
 

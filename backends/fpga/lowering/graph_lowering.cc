@@ -241,7 +241,7 @@ bool GraphLowering::MayOverwrite(const ir::Node& node, const ImageLayout& layout
     return !layout.raw && layout.bits == from.bits && layout.plane_groups == from.plane_groups &&
            layout.height == from.height && layout.width == from.width;
   };
-  if (!skip) return fits(SpilledLayout(id));  // into a copy of what is in DRAM
+  if (!skip) return IsSpilled(id) && fits(SpilledLayout(id));  // into a copy of what is in DRAM
   const ir::Node* reader = OnlyReader(node.output);
   if (reader != nullptr && std::holds_alternative<ir::Concat>(reader->op)) return false;  // it has a place there
   const auto owners = std::count_if(placed_.begin(), placed_.end(), [&](const std::optional<Placed>& placed) {
@@ -263,8 +263,7 @@ absl::StatusOr<Placed> GraphLowering::Take(ImageLayout layout) {
 absl::StatusOr<Placed> GraphLowering::TakeOutput(ir::TensorId id, ImageLayout layout) {
   const ir::Node* reader = OnlyReader(id);
   const ir::Concat* concat = reader == nullptr ? nullptr : std::get_if<ir::Concat>(&reader->op);
-  if (concat == nullptr || concat->axis != 0 || IsSpilled(id) || IsSpilled(reader->output) ||
-      in_strips_[static_cast<size_t>(reader - graph_.nodes.data())]) {
+  if (concat == nullptr || concat->axis != 0 || IsSpilled(id) || IsSpilled(reader->output) || IsInStrips(*reader)) {
     return Take(std::move(layout));
   }
   const auto plan = PlanConcat(*reader);
@@ -330,6 +329,12 @@ const ir::Node* GraphLowering::OnlyReader(ir::TensorId id) const {
     if (std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end()) return &node;
   }
   return nullptr;
+}
+
+const ir::Node* GraphLowering::PoolingToTakeOver(ir::TensorId id) const {
+  const ir::Node* reader = OnlyReader(id);
+  if (reader == nullptr || IsInStrips(*reader)) return nullptr;
+  return std::holds_alternative<ir::MaxPool>(reader->op) ? reader : nullptr;
 }
 
 absl::Status GraphLowering::LoadInput(size_t index, ir::TensorId id) {

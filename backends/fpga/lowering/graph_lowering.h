@@ -75,6 +75,9 @@ class GraphLowering {
   const HostTensor* PackInput(ir::TensorId id, const TapPacking& taps, ImageLayout layout);
   // The node that alone reads the tensor, or null.
   const ir::Node* OnlyReader(ir::TensorId id) const;
+  // The pooling that alone reads the tensor and may be computed with it, or null.
+  const ir::Node* PoolingToTakeOver(ir::TensorId id) const;
+  bool IsInStrips(const ir::Node& node) const { return in_strips_[static_cast<size_t>(&node - graph_.nodes.data())]; }
   // Stores the node's output if it is the graph's, and frees what nobody reads any more. Called for each node when its
   // instructions are there; by an operator, for a node that it has taken over.
   absl::Status FinishNode(const ir::Node& node);

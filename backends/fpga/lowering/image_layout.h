@@ -36,6 +36,12 @@ struct ImageLayout {
   int64_t group_words() const { return pixels() * pixel_words(); }
   int64_t plane_words() const { return plane_groups * group_words(); }
   int64_t words() const { return planes() * plane_words(); }
+
+  ImageLayout WithHeight(int64_t rows) const {
+    ImageLayout layout = *this;
+    layout.height = rows;
+    return layout;
+  }
 };
 
 }  // namespace msq::fpga

@@ -196,7 +196,7 @@ TEST_P(GemvTest, StreamsEachWeightOnce) {
 TEST(LoweringTest, RefusesVectorsOfTooManyGroups) {
   const auto program = Lower(GemvGraph({70'000, 1, {4, 0}, true}), testing::Named("z020"));
   EXPECT_EQ(program.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(program.status().message(), "node 'n0': field channel_groups of CONV holds at most 4095, not 4375");
+  EXPECT_EQ(program.status().message(), "node 'n0': 4375 words of channels at a tap: CONV has at most 4095");
 }
 
 // A weight buffer that holds hardly any tile: layers are computed a group of pixels at a time.
@@ -290,6 +290,26 @@ INSTANTIATE_TEST_SUITE_P(All, GemvTest, ::testing::Values("tiny", "z020", "z045"
                          [](const auto& info) { return info.param; });
 INSTANTIATE_TEST_SUITE_P(All, Network, ::testing::Values("tiny", "z020", "z045", "paper_z020", "paper_z045"),
                          [](const auto& info) { return info.param; });
+
+// A small file may describe what would take gigabytes to lower.
+TEST(LoweringTest, RefusesWhatWouldNotFitIntoTheHost) {
+  const auto refusal = [](const ir::Graph& graph) {
+    EXPECT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
+    const auto program = Lower(graph, testing::Named("z020"));
+    EXPECT_EQ(program.status().code(), absl::StatusCode::kUnimplemented);
+    return std::string(program.status().message());
+  };
+  GraphBuilder window("window");
+  ir::AveragePool pool{{{700, 700}, {1, 1}, {349, 349, 350, 350}, {1, 1}}, true, {}};
+  pool.requantizer = msq::testing::UniformRequantizer(1, 0.5, 0);
+  const TensorId pixel = window.Input({4096, 1, 1});
+  EXPECT_EQ(refusal(std::move(window).Finish({window.Add(std::move(pool), {pixel})})),
+            "node 'n0': a window of 700x700: CONV has at most 31x31");
+  GraphBuilder slice("slice");
+  const TensorId vector = slice.Input({40'000});
+  EXPECT_EQ(refusal(std::move(slice).Finish({slice.Add(ir::Slice{{0}, {40'000}, {2}}, {vector})})),
+            "node 'n0': zeros between the weights of 20000 rows would take more than 268435456 bytes");
+}
 
 }  // namespace
 }  // namespace msq::fpga

@@ -82,6 +82,8 @@ absl::Status NodeLowering::LowerPacked(const ir::Conv& op, const TapPacking& tap
       state_.PackInput(node_.inputs[0], taps, PackedLayout(op, taps, InType().bits, shape.height, shape.width));
   const std::vector<int64_t> slots =
       has_skip ? skip.layout.slots : state_.order().Choose(node_.output, op.weights.rows);
+  MSQ_RETURN_IF_ERROR(CheckJobSize(op.weights.rows, CeilDiv(op.window.kernel[0], taps.stride_y), 1,
+                                   input->layout.groups() * kWordChannels));
   ConvJob job = PackedConvJob(op, taps, input->layout);
   job.out_height = shape.height;
   job.out_width = shape.width;
@@ -89,7 +91,7 @@ absl::Status NodeLowering::LowerPacked(const ir::Conv& op, const TapPacking& tap
   job.leaky = IsLeaky(op.epilogue);
   FirstLayer layer{.input = input, .conv = nullptr, .conv_out = state_.MakeLayout(OutType(), shape, slots), .out = {}};
   layer.skip = has_skip ? &skip : nullptr;
-  const ir::Node* reader = state_.OnlyReader(node_.output);
+  const ir::Node* reader = state_.PoolingToTakeOver(node_.output);
   const ir::MaxPool* pool = reader == nullptr ? nullptr : std::get_if<ir::MaxPool>(&reader->op);
   const ir::TensorId output = pool == nullptr ? node_.output : reader->output;
   if (pool != nullptr) layer.pool = &pool->window;
@@ -119,6 +121,8 @@ absl::Status NodeLowering::LowerWhole(const ir::Dense& op) {
     MSQ_ASSIGN_OR_RETURN(skip, state_.Get(node_.inputs[1]));
     MSQ_RETURN_IF_ERROR(CheckResidual(skip.layout));
   }
+  MSQ_RETURN_IF_ERROR(
+      CheckJobSize(op.weights.rows, in.layout.height, in.layout.width, in.layout.groups() * kWordChannels));
   ConvJob job = DenseJob(op, in.layout);
   job.rows = ConstantsOf(op.epilogue, op.weights.rows);
   job.leaky = IsLeaky(op.epilogue);
@@ -134,8 +138,11 @@ absl::Status NodeLowering::LowerWhole(const ir::GlobalAveragePool& op) {
   const int64_t lanes = state_.configuration().lanes(), tile_groups = lanes / kWordChannels;
   const bool whole_tiles = lanes % kWordChannels == 0 && in.layout.groups() % tile_groups == 0;
   const bool buffered = kernel[0] * kernel[1] * tile_groups <= state_.configuration().wdepth;
+  const int64_t slots = std::max(lanes, in.layout.groups() * kWordChannels);
+  MSQ_RETURN_IF_ERROR(CheckJobSize(std::max(lanes, in.layout.channels), kernel[0], kernel[1], slots));
   if (!whole_tiles || !buffered || op.requantizer.multipliers.size() != 1) {
-    ConvJob job = ChannelwiseJob(OwnChannel(in.layout.channels, kernel), in.layout, in.layout.slots, TileOf(in));
+    ConvJob job =
+        ChannelwiseJob(OwnChannel(in.layout.channels, kernel), in.layout, in.layout.slots, TileOf(in, in.layout.slots));
     job.rows = ConstantsOf(op.requantizer, in.layout.channels);
     job.leaky = op.requantizer.leaky.has_value();
     return EmitJob(job, in, nullptr, state_.MakeLayout(OutType(), ImageShape(OutType().shape), in.layout.slots),

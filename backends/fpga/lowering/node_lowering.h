@@ -62,6 +62,7 @@ class NodeLowering {
 
   // Slots for the output.
   std::vector<int64_t> ConvSlots(const ir::Conv& op, std::span<const ImageLayout> in) const;
+  absl::Status CheckSize(std::span<const ImageLayout> in) const;
   absl::Status CheckPlain(std::span<const ImageLayout> in) const;
   absl::Status CheckResidual(const ImageLayout& skip) const;
 
@@ -72,8 +73,8 @@ class NodeLowering {
                                const std::vector<int64_t>& slots, int64_t rows) const;
   // One tap of one channel.
   ConvJob PointJob(const ChannelTaps& taps, const Placed& in, const std::vector<int64_t>& slots) const;
-  // Slots of a tile if words beyond the image's last one, up to a whole tile, may be read.
-  int64_t TileOf(const Placed& in) const;
+  // Slots of a tile if the words of all tiles that outputs in `slots` have, some beyond the image's last one, may be read.
+  int64_t TileOf(const Placed& in, const std::vector<int64_t>& slots) const;
 
   // The job of an operator that CONV computes; what it is called.
   struct RowJob {

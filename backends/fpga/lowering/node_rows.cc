@@ -1,5 +1,6 @@
 // Operators that work row by row: how their outputs lie, and which RowOperator computes them.
 #include <algorithm>
+#include <array>
 #include <type_traits>
 #include <utility>
 
@@ -42,10 +43,12 @@ std::vector<ImageLayout> LayoutsOf(std::span<const Placed> placed) {
   return layouts;
 }
 
-int64_t NodeLowering::TileOf(const Placed& in) const {
+int64_t NodeLowering::TileOf(const Placed& in, const std::vector<int64_t>& slots) const {
   const int64_t lanes = state_.configuration().lanes();
   if (lanes % kWordChannels != 0) return 0;
-  const int64_t groups = RoundUp(in.layout.groups(), lanes / kWordChannels);
+  const int64_t last_slot = slots.empty() ? 0 : *std::max_element(slots.begin(), slots.end());
+  const int64_t tiles = std::max(CeilDiv(in.layout.groups() * kWordChannels, lanes), last_slot / lanes + 1);
+  const int64_t groups = tiles * lanes / kWordChannels;
   const int64_t last_plane = (in.layout.planes() - 1) * in.layout.plane_words();
   return in.base + last_plane + groups * in.layout.group_words() <= state_.memory()->words() ? lanes : 0;
 }
@@ -75,7 +78,24 @@ std::vector<int64_t> NodeLowering::ConvSlots(const ir::Conv& op, std::span<const
                    : state_.order().Choose(node_.output, op.weights.rows);
 }
 
+// What CONV computes, however its job will be made.
+absl::Status NodeLowering::CheckSize(std::span<const ImageLayout> in) const {
+  std::array<int64_t, 2> kernel = {1, 1};
+  if (const auto* conv = std::get_if<ir::Conv>(&node_.op)) {
+    kernel = conv->window.kernel;
+  } else if (const auto* pool = std::get_if<ir::AveragePool>(&node_.op)) {
+    kernel = pool->window.kernel;
+  } else if (std::holds_alternative<ir::MaxPool>(node_.op) || std::holds_alternative<ir::ResizeNearest>(node_.op)) {
+    return absl::OkStatus();
+  }
+  for (const ImageLayout& layout : in) {
+    MSQ_RETURN_IF_ERROR(CheckJobSize(OutType().shape[0], kernel[0], kernel[1], layout.groups() * kWordChannels));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ImageLayout> NodeLowering::OutLayout(std::span<const ImageLayout> in) const {
+  MSQ_RETURN_IF_ERROR(CheckSize(in));
   const ImageShape shape(OutType().shape), in_shape(in[0].channels, in[0].height, in[0].width);
   if (const auto* conv = std::get_if<ir::Conv>(&node_.op)) {
     if (in.size() > 1) MSQ_RETURN_IF_ERROR(CheckResidual(in[1]));
@@ -146,11 +166,11 @@ ConvJob NodeLowering::ChannelwiseWindowJob(const ChannelTaps& taps, const ir::Wi
                                     in.layout.planes()};
     tile = ChooseChannelwiseTile(window, shape, state_.configuration());
   }
-  ConvJob job = ChannelwiseJob(taps, in.layout, slots, tile.pixels > 1 ? kWordChannels : TileOf(in));
+  ConvJob job = ChannelwiseJob(taps, in.layout, slots, tile.pixels > 1 ? kWordChannels : TileOf(in, slots));
   if (tile.pixels > 1 && job.weights.groups() == 1) {
     job.pixels = tile.pixels;
   } else if (tile.pixels > 1) {
-    job = ChannelwiseJob(taps, in.layout, slots, TileOf(in));
+    job = ChannelwiseJob(taps, in.layout, slots, TileOf(in, slots));
   }
   job.strides = window.strides;
   job.dilations = window.dilations;
@@ -160,7 +180,7 @@ ConvJob NodeLowering::ChannelwiseWindowJob(const ChannelTaps& taps, const ir::Wi
 }
 
 ConvJob NodeLowering::PointJob(const ChannelTaps& taps, const Placed& in, const std::vector<int64_t>& slots) const {
-  return ChannelwiseJob(taps, in.layout, slots, TileOf(in));
+  return ChannelwiseJob(taps, in.layout, slots, TileOf(in, slots));
 }
 
 ConvJob NodeLowering::WindowJob(const ir::Conv& op, const Placed& in, const std::vector<int64_t>& slots,

@@ -5,11 +5,9 @@
 namespace msq::fpga {
 namespace {
 
-constexpr int64_t kMaxStride = 7;  // of the fields
-constexpr int64_t kMaxColumns = 31;
-constexpr int64_t kMaxDigits = 4;         // of a weight
-constexpr int64_t kParameterRows = 2;     // or 4
-constexpr double kDramEfficiency = 0.95;  // beats of a port a cycle
+constexpr int64_t kMaxColumns = 31;    // of the field
+constexpr int64_t kMaxDigits = 4;      // of a weight
+constexpr int64_t kParameterRows = 2;  // or 4
 
 // Cycles that the words of one tap take for all pixels: those of a group of P that lie in one bank come one by one.
 int64_t TapCycles(const ChannelwiseTile& tile, const ir::Window& window, const ChannelwiseShape& shape,

@@ -13,6 +13,8 @@
 
 namespace msq::fpga {
 
+inline constexpr double kDramEfficiency = 0.95;  // words of a port a cycle, for estimates
+
 // What a tile computes.
 struct ChannelwiseTile {
   int64_t pixels = 1;    // of a row; if there are more, all of the same 16 channels

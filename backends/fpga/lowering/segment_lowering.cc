@@ -46,11 +46,6 @@ class StripLowering {
   const SegmentTensor& Tensor(ir::TensorId id) const { return tensors_.at(id); }
   const RowRange& Rows(ir::TensorId id, int64_t k) const { return Tensor(id).rows[static_cast<size_t>(k)]; }
 
-  static ImageLayout WithHeight(ImageLayout layout, int64_t height) {
-    layout.height = height;
-    return layout;
-  }
-
   absl::Status PlaceInputs() {
     for (const auto& [id, tensor] : tensors_) {
       if (tensor.produced) continue;
@@ -69,7 +64,7 @@ class StripLowering {
     if (tensor.place_of >= 0) {
       place.buffers = places_[tensor.place_of].buffers;
     } else {
-      const ImageLayout strip = WithHeight(layout, tensor.MaxRows());
+      const ImageLayout strip = layout.WithHeight(tensor.MaxRows());
       int64_t words = strip.words();
       if (IsReadChannelwise(graph_, segment_, id)) {
         const int64_t tile = std::max<int64_t>(1, state_.configuration().lanes() / kWordChannels);
@@ -94,7 +89,7 @@ class StripLowering {
     if (!Tensor(id).strip) return place.whole;
     const std::shared_ptr<Region>& buffer = place.buffers[static_cast<size_t>(k) % place.buffers.size()];
     const RowRange& rows = Rows(id, k);
-    return {WithHeight(place.whole.layout, rows.count()), buffer->begin(), rows.begin, nullptr};
+    return {place.whole.layout.WithHeight(rows.count()), buffer->begin(), rows.begin, nullptr};
   }
 
   // The highest strip in the last buffer: where it may be read, all may.
@@ -103,7 +98,7 @@ class StripLowering {
     if (!Tensor(id).strip) return place.whole;
     int64_t base = 0;
     for (const auto& buffer : place.buffers) base = std::max(base, buffer->begin());
-    return {WithHeight(place.whole.layout, Tensor(id).MaxRows()), base, 0, nullptr};
+    return {place.whole.layout.WithHeight(Tensor(id).MaxRows()), base, 0, nullptr};
   }
 
   absl::Status AddNode(const ir::Node& node) {
@@ -121,7 +116,7 @@ class StripLowering {
     if (out.stored()) state_.PlanSpill(node.output, layout);
     if (out.strip) {
       MSQ_RETURN_IF_ERROR(TakeBuffers(node.output, layout));
-    } else if (HasResidual(node) && !Tensor(node.inputs[1]).strip && IsLastUse(node) &&
+    } else if (HasResidual(node) && IsWholeBefore(node.inputs[1]) && IsLastUse(node) &&
                state_.MayOverwrite(node, layout)) {
       places_[node.output].whole = places_.at(node.inputs[1]).whole;
       places_[node.output].whole.layout = layout;
@@ -133,6 +128,8 @@ class StripLowering {
     rows_.push_back(lowering.MakeRows(in, layout, out.MaxRows(), &made));
     return absl::OkStatus();
   }
+
+  bool IsWholeBefore(ir::TensorId id) const { return !Tensor(id).strip && !Tensor(id).produced; }
 
   // Whether no other node of the segment reads the second operand.
   bool IsLastUse(const ir::Node& node) const {

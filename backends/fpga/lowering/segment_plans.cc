@@ -1,6 +1,7 @@
 // Chooses segments: what they cost is estimated, the cheapest way through the network is found by dynamic programming.
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -14,7 +15,6 @@ namespace msq::fpga {
 namespace {
 
 constexpr size_t kMaxNodes = 6;            // of a segment in strips
-constexpr double kDramEfficiency = 0.95;   // words of a port a cycle
 constexpr double kInstructionCycles = 64;  // from one CONV to the next: the pipeline runs empty
 constexpr size_t kMaxPlans = 12;
 constexpr int64_t kMaxHeight = 4095;  // of the fields: rows of an image that is there as a whole
@@ -23,44 +23,57 @@ constexpr int64_t kMaxHeight = 4095;  // of the fields: rows of an image that is
 struct Load {
   double conv = 0, port = 0, store = 0;  // cycles of the array, the busiest read port, the write port
   int64_t words = 0;                     // of the activation memory
+
+  double Cycles() const { return std::max({conv, port / kDramEfficiency, store / kDramEfficiency}); }
 };
 
 class Planner {
  public:
-  // Images of more than `limit` words are spilled; `memory` words may be taken.
-  Planner(const ir::Graph& graph, const hw::Configuration& configuration, int64_t limit, int64_t memory)
-      : graph_(graph), configuration_(configuration), memory_(memory), uses_(UsesOf(graph)) {
-    for (size_t id = 0; id < graph.tensors.size(); ++id) {
-      const TensorUse& use = uses_[id];
-      const bool image = graph.tensors[id].type.shape.size() == 3;
-      const bool packed = IsPacked(static_cast<ir::TensorId>(id)), both = use.input && use.output;
-      words_.push_back(packed ? 0 : WordsOf(static_cast<ir::TensorId>(id)));
-      const bool large = words_.back() > limit || HeightOf(static_cast<ir::TensorId>(id)) > kMaxHeight;
-      spilled_.push_back(image && large && !packed && !both);
+  Planner(const ir::Graph& graph, const hw::Configuration& configuration)
+      : graph_(graph), configuration_(configuration), uses_(UsesOf(graph)), of_rows_(graph.nodes.size()) {
+    for (size_t i = 0; i < graph.tensors.size(); ++i) {
+      const auto id = static_cast<ir::TensorId>(i);
+      packed_.push_back(MayBePacked(id));
+      words_.push_back(packed_[i] ? 0 : WordsOf(id));
     }
   }
 
-  // The cheapest plan and its cycles.
-  std::optional<std::pair<double, Plan>> Run() const {
+  // What a limit may be compared with.
+  std::set<int64_t> Sizes() const { return {words_.begin(), words_.end()}; }
+
+  // From here on images of more than `limit` words are spilled.
+  void SetLimit(int64_t limit) {
+    spilled_.clear();
+    for (size_t i = 0; i < graph_.tensors.size(); ++i) {
+      const TensorUse& use = uses_[i];
+      const bool image = graph_.tensors[i].type.shape.size() == 3;
+      const bool large = words_[i] > limit || HeightOf(static_cast<ir::TensorId>(i)) > kMaxHeight;
+      spilled_.push_back(image && large && !packed_[i] && !(use.input && use.output));
+    }
+    FindResidents();
+    in_strips_.assign(graph_.nodes.size(), {});
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const size_t end = std::min(graph_.nodes.size(), i + kMaxNodes);
+      for (size_t j = i; j < end && InStrips(graph_.nodes[j]); ++j) AddSegments(i, j + 1);
+    }
+  }
+
+  // The cheapest plan that takes up to `memory` words, and its cycles.
+  std::optional<std::pair<double, Plan>> Run(int64_t memory) const {
     const size_t count = graph_.nodes.size();
     constexpr double kNever = std::numeric_limits<double>::infinity();
     std::vector<double> best(count + 1, kNever);  // from node i to the end
     std::vector<Segment> choice(count);
     best[count] = 0;
-    const auto offer = [&](const Segment& segment, std::optional<double> cycles) {
-      if (!cycles || *cycles + best[segment.end] >= best[segment.begin]) return;
-      best[segment.begin] = *cycles + best[segment.end];
+    const auto offer = [&](const Segment& segment, const std::optional<Load>& load) {
+      if (!load || load->words > memory || load->Cycles() + best[segment.end] >= best[segment.begin]) return;
+      best[segment.begin] = load->Cycles() + best[segment.end];
       choice[segment.begin] = segment;
     };
     for (size_t i = count; i-- > 0;) {
-      const size_t end = i + (TakesPooling(i) ? 2 : 1);
-      offer({i, end, 0}, CyclesAtOnce({i, end, 0}));
-      for (size_t j = i; j < std::min(count, i + kMaxNodes) && InStrips(graph_.nodes[j]); ++j) {
-        const int64_t height = HeightOf(graph_.nodes[j].output);
-        for (int64_t strips = 1; strips <= height; strips += std::max<int64_t>(1, strips / 4)) {
-          offer({i, j + 1, strips}, CyclesInStrips({i, j + 1, strips}));
-        }
-      }
+      const Segment at_once = {i, i + (TakesPooling(i) ? 2 : 1), 0};
+      offer(at_once, LoadAtOnce(at_once, memory));
+      for (const auto& [segment, load] : in_strips_[i]) offer(segment, load);
     }
     if (best[0] == kNever) return std::nullopt;
     Plan plan{{}, spilled_};
@@ -84,7 +97,8 @@ class Planner {
   int64_t WordsOf(ir::TensorId id) const { return RowWords(id) * HeightOf(id); }
 
   // An input that one convolution reads may come in strips of its own.
-  bool IsPacked(ir::TensorId id) const {
+  bool IsPacked(ir::TensorId id) const { return packed_[static_cast<size_t>(id)]; }
+  bool MayBePacked(ir::TensorId id) const {
     const TensorUse& use = uses_[static_cast<size_t>(id)];
     if (!use.input || use.output || use.born < 0 || use.born != use.last_reader) return false;
     const ir::Node& node = graph_.nodes[static_cast<size_t>(use.born)];
@@ -114,16 +128,32 @@ class Planner {
   }
   bool InStrips(const ir::Node& node) const { return MayRunInStrips(graph_, node) && !IsPacked(node.inputs[0]); }
 
-  // Words of all tensors that are there as a whole at some time of the segment.
-  int64_t ResidentWords(const Segment& segment) const {
-    int64_t words = 0;
+  // By node: words of the tensors that are there as a whole before it and are read by it or later; and the tensors that
+  // are there from it on.
+  void FindResidents() {
+    const size_t count = graph_.nodes.size();
+    resident_.assign(count + 1, 0);
+    born_.assign(count, {});
     for (size_t id = 0; id < uses_.size(); ++id) {
       const TensorUse& use = uses_[id];
-      const auto begin = static_cast<int64_t>(segment.begin), end = static_cast<int64_t>(segment.end);
-      const bool inside =
-          use.born >= begin && use.last_reader < end && !use.input && !use.output && use.last_reader >= 0;
-      if (use.born < 0 || use.born >= end || spilled_[id] || inside) continue;
-      if (use.last_reader >= begin || use.born >= begin) words += words_[id];
+      if (use.born < 0 || spilled_[id]) continue;
+      born_[static_cast<size_t>(use.born)].push_back(id);
+      if (use.last_reader <= use.born) continue;
+      resident_[static_cast<size_t>(use.born) + 1] += words_[id];
+      resident_[static_cast<size_t>(use.last_reader) + 1] -= words_[id];
+    }
+    for (size_t n = 1; n <= count; ++n) resident_[n] += resident_[n - 1];
+  }
+
+  // Words of all tensors that are there as a whole at some time of the segment.
+  int64_t ResidentWords(const Segment& segment) const {
+    int64_t words = resident_[segment.begin];
+    for (size_t n = segment.begin; n < segment.end; ++n) {
+      for (const size_t id : born_[n]) {
+        const TensorUse& use = uses_[id];
+        const bool ends = use.last_reader >= 0 && use.last_reader < static_cast<int64_t>(segment.end);
+        if (!ends || use.input || use.output) words += words_[id];
+      }
     }
     return words - OverwrittenWords(segment);
   }
@@ -161,9 +191,22 @@ class Planner {
     return IsChannelwise(graph_, node) ? std::optional<ir::Window>(ir::Window{}) : std::nullopt;
   }
 
-  // Cycles and weights of `rows` rows of the output.
-  void AddRows(const ir::Node& node, int64_t rows, Load* load) const {
-    if (rows <= 0 || !MayRunInStrips(graph_, node)) return;
+  // Cycles and weights of `rows` rows of the output of node n.
+  void AddRows(size_t n, int64_t rows, Load* load) {
+    if (rows <= 0) return;
+    auto found = of_rows_[n].find(rows);
+    if (found == of_rows_[n].end()) found = of_rows_[n].emplace(rows, RowsLoad(graph_.nodes[n], rows)).first;
+    load->conv += found->second.conv;
+    load->port += found->second.port;
+  }
+
+  Load RowsLoad(const ir::Node& node, int64_t rows) const {
+    Load load;
+    if (MayRunInStrips(graph_, node)) AddRowsTo(node, rows, &load);
+    return load;
+  }
+
+  void AddRowsTo(const ir::Node& node, int64_t rows, Load* load) const {
     const auto window = WindowOf(node);
     if (!window) return AddMoves(node, rows, load);
     const int64_t out_channels = Type(node.output).shape[0];
@@ -202,7 +245,7 @@ class Planner {
            Type(node.inputs[0]).shape[0] == Type(node.output).shape[0];
   }
 
-  std::optional<double> CyclesAtOnce(const Segment& segment) const {
+  std::optional<Load> LoadAtOnce(const Segment& segment, int64_t memory) const {
     Load load{.words = ResidentWords(segment)};
     const ir::Node& first = graph_.nodes[segment.begin];
     if (!first.inputs.empty() && IsPacked(first.inputs[0])) load.words += FirstLayerWords(segment);
@@ -210,7 +253,9 @@ class Planner {
       const ir::Node& node = graph_.nodes[n];
       if (IsRenamed(node)) continue;
       if (IsTooHigh(node)) return std::nullopt;
-      AddRows(node, HeightOf(node.output), &load);
+      const Load rows = RowsLoad(node, HeightOf(node.output));
+      load.conv += rows.conv;
+      load.port += rows.port;
       // Spilled tensors are whole for a while, except between a convolution and its pooling.
       for (ir::TensorId id : node.inputs) {
         if (n > segment.begin || !IsSpilled(id)) continue;
@@ -220,17 +265,27 @@ class Planner {
       }
       if (n + 1 == segment.end && IsSpilled(node.output)) {
         const int64_t whole = words_[static_cast<size_t>(node.output)];
-        const bool fits = load.words + whole <= memory_ || !IsPacked(graph_.nodes[segment.begin].inputs[0]);
+        const bool fits = load.words + whole <= memory || !IsPacked(graph_.nodes[segment.begin].inputs[0]);
         load.words += fits ? whole : 2 * RowWords(node.output);
         load.store += static_cast<double>(words_[static_cast<size_t>(node.output)]);
       }
     }
-    return Cycles(load);
+    return load;
   }
 
-  std::optional<double> CyclesInStrips(const Segment& segment) const {
-    Load load{.words = ResidentWords(segment)};
-    if (load.words > memory_) return std::nullopt;
+  // All numbers of strips that are worth a look.
+  void AddSegments(size_t begin, size_t end) {
+    const int64_t resident = ResidentWords({begin, end, 0});
+    if (resident > int64_t{configuration_.banks} * configuration_.depth) return;
+    const int64_t height = HeightOf(graph_.nodes[end - 1].output);
+    for (int64_t strips = 1; strips <= height; strips += std::max<int64_t>(1, strips / 4)) {
+      const Segment segment = {begin, end, strips};
+      in_strips_[begin].emplace_back(segment, LoadInStrips(segment, resident));
+    }
+  }
+
+  Load LoadInStrips(const Segment& segment, int64_t resident) {
+    Load load{.words = resident};
     const SegmentTensors tensors = DivideSegment(graph_, uses_, spilled_, segment);
     double loads = 0;
     for (const auto& [id, tensor] : tensors) {
@@ -244,41 +299,48 @@ class Planner {
     }
     for (size_t n = segment.begin; n < segment.end; ++n) {
       const ir::Node& node = graph_.nodes[n];
-      for (const RowRange& range : tensors.at(node.output).rows) AddRows(node, range.count(), &load);
+      for (const RowRange& range : tensors.at(node.output).rows) AddRows(n, range.count(), &load);
     }
     load.port += loads;
     // The first strip's loading and the last one's storing run beside other segments, but not always.
     load.conv += (loads + load.store) / (2 * static_cast<double>(segment.strips));
-    return Cycles(load);
-  }
-
-  std::optional<double> Cycles(const Load& load) const {
-    if (load.words > memory_) return std::nullopt;
-    return std::max({load.conv, load.port / kDramEfficiency, load.store / kDramEfficiency});
+    return load;
   }
 
   const ir::Graph& graph_;
   const hw::Configuration configuration_;
-  const int64_t memory_;
   const std::vector<TensorUse> uses_;
-  std::vector<int64_t> words_;
+  std::vector<bool> packed_;                      // by tensor
+  std::vector<int64_t> words_;                    // by tensor, of those that are not packed
+  std::vector<std::map<int64_t, Load>> of_rows_;  // by node and rows
+  // Of the present limit.
   std::vector<bool> spilled_;
-
- public:
-  // What a limit may be compared with.
-  std::set<int64_t> Sizes() const { return {words_.begin(), words_.end()}; }
+  std::vector<int64_t> resident_;
+  std::vector<std::vector<size_t>> born_;
+  std::vector<std::vector<std::pair<Segment, Load>>> in_strips_;  // by first node
 };
+
+// At most kMaxLimits of the sizes that fit into the memory, spread evenly; and 0, with which everything is spilled.
+std::set<int64_t> ChooseLimits(const std::set<int64_t>& sizes, int64_t memory) {
+  constexpr size_t kMaxLimits = 16;
+  const std::vector<int64_t> fitting(sizes.begin(), sizes.upper_bound(memory));
+  std::set<int64_t> limits = {0};
+  const size_t count = std::min(kMaxLimits, fitting.size());
+  for (size_t i = 1; i <= count; ++i) limits.insert(fitting[i * fitting.size() / count - 1]);
+  return limits;
+}
 
 }  // namespace
 
 std::vector<Plan> MakePlans(const ir::Graph& graph, const hw::Configuration& configuration) {
   const int64_t memory = int64_t{configuration.banks} * configuration.depth;
   std::vector<std::pair<double, Plan>> found;
-  for (const int64_t limit : Planner(graph, configuration, memory, memory).Sizes()) {
-    if (limit > memory) continue;
+  Planner planner(graph, configuration);
+  for (const int64_t limit : ChooseLimits(planner.Sizes(), memory)) {
+    planner.SetLimit(limit);
     // Gaps between tensors may be too small for what comes next: less memory leaves more room for them.
     for (const int64_t part : {16, 14, 12, 10, 8}) {
-      auto plan = Planner(graph, configuration, limit, memory * part / 16).Run();
+      auto plan = planner.Run(memory * part / 16);
       if (plan) found.push_back(*std::move(plan));
     }
   }

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "backends/fpga/lowering/lowering.h"
 #include "backends/fpga/testing/check_network.h"
 #include "backends/fpga/testing/run_program.h"
@@ -229,6 +231,87 @@ TEST(SegmentsTest, HighImages) {
   ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
   testing::CheckNetwork(graph, WithWords("tiny", 100'000), 1);
   testing::CheckNetwork(graph, WithWords("tiny", 6000), 1);
+}
+
+// Lowers into memories of `from` words and fewer, down to `to`; what fits must compute what the reference does.
+void CheckInMemories(const ir::Graph& graph, const char* name, int from, int to) {
+  ASSERT_TRUE(ir::Verify(graph).ok()) << ir::Verify(graph);
+  const std::vector<reference::Values> inputs = testing::RandomInputs(graph, 1);
+  const auto expected = reference::Run(graph, inputs);
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  int in_strips = 0;
+  for (int words = from; words >= to; words = words * 7 / 8) {
+    const auto program = Lower(graph, WithWords(name, words));
+    if (!program.ok()) {
+      ASSERT_TRUE(absl::IsResourceExhausted(program.status())) << program.status();
+      continue;
+    }
+    for (const LayerRecord& layer : program->layers) in_strips += absl::StrContains(layer.kind, "strips") ? 1 : 0;
+    const auto actual = RunProgram(*program, inputs, 1);
+    ASSERT_TRUE(actual.ok()) << actual.status() << " in " << words << " words";
+    ASSERT_EQ(*actual, *expected) << words << " words";
+  }
+  EXPECT_GT(in_strips, 0);
+}
+
+// Made in the strips in which it is added, and an output besides.
+TEST(SegmentsTest, AResidualThatLivesOn) {
+  GraphBuilder b("residual");
+  const TensorId in = b.Input({16, 40, 20});
+  const TensorId skip = b.Conv({in}, 16, {.window = {{1, 1}, {2, 2}, {}, {1, 1}}, .seed = 2});
+  const TensorId main = b.Conv({in}, 64, {.window = {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}}, .seed = 3});
+  const TensorId sum = b.Conv({main, skip}, 16, {.seed = 4, .skip = 100'000});
+  CheckInMemories(std::move(b).Finish({skip, sum}), "tiny", 2000, 400);
+}
+
+// The first layer takes over a pooling that follows, but not one that is computed in strips.
+TEST(SegmentsTest, PoolingsBehindOtherNodes) {
+  GraphBuilder b("two images");
+  const TensorId one = b.Input({3, 40, 40}, {8, 0}), other = b.Input({3, 40, 40}, {8, 0});
+  const Layer layer{.window = {{7, 7}, {2, 2}, {3, 3, 3, 3}, {1, 1}}, .seed = 2, .scale = 0.0005};
+  const TensorId conv_one = b.Conv({one}, 32, layer), conv_other = b.Conv({other}, 32, layer);
+  const ir::MaxPool pool{{{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}}};
+  const TensorId pooled_one = b.Add(pool, {conv_one}), pooled_other = b.Add(pool, {conv_other});
+  ir::Add add{msq::testing::UniformRequantizer(1, 0.5, 0)};
+  add.requantizer.skip_multipliers = add.requantizer.multipliers;
+  CheckInMemories(std::move(b).Finish({b.Add(std::move(add), {pooled_one, pooled_other})}), "tiny", 4000, 600);
+}
+
+// Outputs have tiles that the input has no words for.
+TEST(SegmentsTest, PadsOfManyChannels) {
+  for (const int64_t more : {16, 32, 64}) {
+    GraphBuilder b("pad");
+    const TensorId in = b.Input({64, 40, 10});
+    const TensorId half = b.Conv({in}, 64, {.window = {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}}, .seed = 2});
+    const TensorId padded = b.Add(ir::Pad{{0, 0, 0}, {more, 0, 0}}, {half});
+    const TensorId last = b.Conv({padded}, 8, {.window = {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}}, .seed = 3});
+    CheckInMemories(std::move(b).Finish({last}), "tiny", 3000, 400);
+  }
+}
+
+// No tensor fits, not even the network's input and output.
+TEST(SegmentsTest, NothingFitsAsAWhole) {
+  GraphBuilder b("large");
+  TensorId last = b.Input({16, 64, 64});
+  for (uint32_t seed = 1; seed <= 3; ++seed) {
+    last = b.Conv({last}, 16, {.window = {{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}, .seed = seed});
+  }
+  CheckInMemories(std::move(b).Finish({last}), "tiny", 4000, 1500);
+}
+
+// As many maps and rows as detectors have. It takes half a second; the bound leaves room for sanitizers and busy machines.
+TEST(SegmentsTest, PlansOfLargeNetworksAreFoundSoon) {
+  GraphBuilder b("detector");
+  TensorId last = b.Input({3, 640, 640}, {8, 0});
+  for (uint32_t n = 0; n < 13; ++n) {
+    const int64_t groups = n % 2 == 0 ? 1 : 16;
+    last = b.Conv({last}, 16, {.window = {{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}, .groups = groups, .seed = n + 1});
+  }
+  const ir::Graph graph = std::move(b).Finish({last});
+  const absl::Time begin = absl::Now();
+  const auto program = Lower(graph, testing::Named("z020"));
+  EXPECT_TRUE(program.ok()) << program.status();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(30));
 }
 
 TEST(SegmentsTest, RefusesWideImages) {
