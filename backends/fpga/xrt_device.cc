@@ -143,8 +143,8 @@ struct Process {
 };
 
 Process& TheProcess() {
-  static Process* const kProcess = new Process;
-  return *kProcess;
+  static Process* const process = new Process;
+  return *process;
 }
 
 // Loads the library, which makes it the driver unless XRT has one.

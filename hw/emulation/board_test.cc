@@ -48,7 +48,7 @@ TEST(OptionsTest, Parses) {
 }
 
 TEST(OptionsTest, NamesWhatItDoesNotKnow) {
-  const std::pair<const char*, const char*> kBad[] = {
+  const std::pair<const char*, const char*> bad[] = {
       {"speed=3", "option \"speed\" is none of fidelity, devices"},
       {"fidelity=gate", "fidelity \"gate\" is neither"},
       {"devices=0", "devices=0 is not a number from 1 to 16"},
@@ -58,7 +58,7 @@ TEST(OptionsTest, NamesWhatItDoesNotKnow) {
       {"fault=hung@1", "fault \"hung@1\" is not one of"},
       {"fault.x=hang@1", "option \"fault.x\""},
   };
-  for (const auto& [text, message] : kBad) {
+  for (const auto& [text, message] : bad) {
     const auto options = ParseOptions(text);
     EXPECT_EQ(options.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(Message(options.status()), HasSubstr(message));

@@ -81,8 +81,8 @@ namespace {
 
 // Never destroyed: XRT uses it until the process is gone.
 DriverSystem& System() {
-  static DriverSystem* const kSystem = new DriverSystem;
-  return *kSystem;
+  static DriverSystem* const system = new DriverSystem;
+  return *system;
 }
 
 [[maybe_unused]] DriverSystem& registered = System();

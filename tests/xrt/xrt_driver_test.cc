@@ -32,12 +32,12 @@ constexpr int64_t kWords = 60;
 const std::string kXclbins = MSQ_XCLBIN_DIR;
 
 const char* Configure(const std::string& options) {
-  static const auto kConfigure = [] {
+  static const auto configure = [] {
     void* driver = dlopen(DefaultDriverPath().c_str(), RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
     EXPECT_NE(driver, nullptr) << dlerror();
     return reinterpret_cast<ConfigureFunction>(dlsym(driver, kConfigureFunction));
   }();
-  return kConfigure(options.c_str());
+  return configure(options.c_str());
 }
 
 template <typename Function>
