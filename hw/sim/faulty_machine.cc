@@ -84,6 +84,10 @@ class FaultyMachine final : public Machine {
   bool interrupt() const override { return machine_->interrupt(); }
 
   uint64_t Advance(uint64_t cycles) override {
+    if (hangs_) {
+      waited_ += cycles;
+      return cycles;
+    }
     const uint64_t due = owed_ + cycles;
     const uint64_t passed = machine_->Advance(due / slowness_);
     // Cut short by the interrupt, no time is left over.

@@ -28,12 +28,13 @@ INCLUDES = {
     "quantizer": ["model/numerics", "model/ir", "model/format", "model/reference", "media", "base"],
     "backends": ["model/numerics", "model/ir", "base"],
     "backends/cpu": ["backends", "model/numerics", "model/ir", "base"],
-    "backends/fpga": ["backends", "model/numerics", "model/ir", "base", "hw/regs", "hw/sim"],
+    "backends/fpga": ["backends", "model/numerics", "model/ir", "base", "hw/regs", "hw/sim", "hw/emulation"],
     "backends/fpga/cosim": ["backends/fpga", "model/numerics", "model/ir", "model/format", "model/reference", "media",
                             "hw/regs", "hw/sim", "base"],
     "hw/regs": [],
     "hw/rtl": ["hw/regs", "hw/sim", "model/numerics", "base"],
     "hw/sim": ["hw/regs", "model/numerics", "base"],
+    "hw/emulation": ["hw/sim", "hw/regs", "base"],
     "server": ["backends", "backends/cpu", "backends/fpga", "proto", "model/numerics", "model/ir", "model/format", "base"],
     "clients": ["proto", "base", "media"],
     "demo": ["clients", "proto", "media", "base"],
@@ -44,9 +45,9 @@ TEST_INCLUDES = ["model/numerics", "model/ir", "model/format", "model/reference"
 OUTSIDE = {
     r"onnx/": r"quantizer/onnx_[^/]*",
     r"torch/|ATen/|c10/": r"quantizer/training/.*",
-    r"xrt/|xrt\.h|experimental/xrt": r"backends/fpga/xrt_device[^/]*|hw/emulation/.*",
+    r"xrt/|xrt\.h|xclbin\.h|ert\.h|experimental/xrt": r"backends/fpga/xrt_device[^/]*|hw/emulation/.*",
     r"verilated|V\w+\.h$": r"hw/(sim|rtl)/.*",
-    r"boost/": r"server/http/web_server[^/]*",
+    r"boost/": r"server/http/web_server[^/]*|hw/emulation/(xrt_abi\.h|design\.cc)",
     r"png\.h|turbojpeg\.h|jpeglib\.h|zip\.h": r"media/.*",
 }
 
