@@ -43,13 +43,14 @@ FunctionalModel::FunctionalModel(const Configuration& configuration)
     : configuration_(configuration),
       words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)) {}
 
-ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed) {
+ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed,
+                                std::optional<int64_t> only_first) {
   dram_ = dram;
   tiles_.clear();
   completed_.assign(256, 0);
   current_ = 0;
   end_ = {};
-  const std::vector<Entry> entries = Fetch(program);
+  const std::vector<Entry> entries = Fetch(program, only_first);
   const ProgramEnd fetched = std::exchange(end_, {});
   order_seed ? RunInDrawnOrder(entries, *order_seed) : RunInOrder(entries);
   // What could not be fetched comes after what could.
@@ -57,11 +58,12 @@ ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional
   return end_;
 }
 
-std::vector<FunctionalModel::Entry> FunctionalModel::Fetch(uint64_t program) {
+std::vector<FunctionalModel::Entry> FunctionalModel::Fetch(uint64_t program, std::optional<int64_t> only_first) {
   std::vector<Entry> entries;
   if (program % kInstructionBytes != 0) Fail(ErrorCode::kIllegalInstruction, "the program is not aligned");
   for (uint64_t address = program; ok(); address += kInstructionBytes) {
     current_ = static_cast<int64_t>(entries.size());
+    if (current_ == only_first) break;
     if (!DramHas(address, kInstructionBytes)) break;
     Instruction instruction;
     for (size_t i = 0; i < instruction.size(); ++i) instruction[i] = DramWord(address + 8 * i);

@@ -42,8 +42,10 @@ class FunctionalModel {
 
   // Runs the program at address `program` to its END or first error. Without `order_seed` in program order; with it in
   // an order drawn from those that the waits allow, of instructions of one unit, too, as far as it has engines, so that
-  // a wait that is missing shows as a wrong result. Activation memory is kept from run to run.
-  ProgramEnd Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed = std::nullopt);
+  // a wait that is missing shows as a wrong result. Activation memory is kept from run to run. With `only_first` the
+  // program is over after so many instructions.
+  ProgramEnd Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed = std::nullopt,
+                 std::optional<int64_t> only_first = std::nullopt);
 
   // Word a of the activation memory.
   std::span<uint64_t> words() { return words_; }
@@ -63,7 +65,7 @@ class FunctionalModel {
   struct Lanes;
   struct Walk;
 
-  std::vector<Entry> Fetch(uint64_t program);
+  std::vector<Entry> Fetch(uint64_t program, std::optional<int64_t> only_first);
   void RunInOrder(const std::vector<Entry>& entries);
   void RunInDrawnOrder(const std::vector<Entry>& entries, uint64_t seed);
   bool WaitsAreMet(const Entry& entry) const;

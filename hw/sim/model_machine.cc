@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -13,16 +14,26 @@
 #include "hw/sim/functional_model.h"
 #include "hw/sim/machine.h"
 #include "hw/sim/timing_model.h"
+#include "hw/sim/timing_ports.h"
 
 namespace msq::hw {
 namespace {
 
-constexpr uint64_t kAccessCycles = 4;  // of a register
-constexpr size_t kMaxTimes = 64;       // of programs that are remembered
+constexpr uint64_t kAccessCycles = 4;      // of a register
+constexpr uint64_t kMisalignedCycles = 8;  // of a program that is not aligned
+constexpr size_t kMaxTimes = 64;           // of programs that are remembered
 constexpr uint64_t kNever = ~uint64_t{0};
 
 struct AddressRange {
   uint64_t begin, end;
+  bool Meets(const AddressRange& other) const { return begin < other.end && other.begin < end; }
+  bool Contains(const AddressRange& other) const { return begin <= other.begin && other.end <= end; }
+};
+
+// How a program ends, and where, if it does not come to its END.
+struct Outcome {
+  ErrorCode error = ErrorCode::kNone;
+  std::optional<ProgramStop> stop;
 };
 
 // The instructions from `program` to END, as far as they lie in DRAM and are instructions.
@@ -39,6 +50,11 @@ std::vector<AnyFields> Decode(std::span<const std::byte> dram, uint64_t base, ui
   return instructions;
 }
 
+AddressRange PlaceOf(uint64_t program, int64_t instruction) {
+  const uint64_t begin = program + kInstructionBytes * static_cast<uint64_t>(instruction);
+  return {begin, begin + kInstructionBytes};
+}
+
 // What an instruction reads and writes in DRAM.
 std::vector<AddressRange> DramRanges(const AnyFields& fields, const Configuration& configuration) {
   std::vector<AddressRange> ranges;
@@ -48,8 +64,9 @@ std::vector<AddressRange> DramRanges(const AnyFields& fields, const Configuratio
     const uint64_t beats =
         static_cast<uint64_t>(weights->param_rows) * lanes + static_cast<uint64_t>(weights->weight_rows) * row;
     for (int port = 0; port < configuration.ports; ++port) {
-      const uint64_t begin = static_cast<uint64_t>(weights->dram + port * weights->port_stride);
-      ranges.push_back({begin, begin + 8 * beats * static_cast<uint64_t>(weights->tiles)});
+      const auto begin = static_cast<uint64_t>(weights->dram + port * weights->port_stride);
+      const uint64_t bytes = 8 * beats * static_cast<uint64_t>(weights->tiles);
+      ranges.push_back({begin, begin + (bytes + kBurstBytes - 1) / kBurstBytes * kBurstBytes});
     }
   }
   const auto add_rows = [&ranges](const auto& f) {
@@ -75,7 +92,7 @@ class ModelMachine final : public Machine {
   uint32_t ReadRegister(uint32_t address) override;
   void WriteRegister(uint32_t address, uint32_t value) override;
   bool interrupt() const override { return (registers_[kGieRegister / 4] & 1) != 0 && isr_ != 0; }
-  uint64_t Advance(uint64_t cycles) override;
+  uint64_t Advance(uint64_t cycles) override { return interrupt() ? 0 : Pass(cycles); }
   uint64_t cycle() const override { return cycle_; }
   const Completions& completed() const override { return completed_; }
   uint64_t dram_base() const override { return memory_.base; }
@@ -90,10 +107,16 @@ class ModelMachine final : public Machine {
   uint32_t ReadCounter(uint32_t address);
   uint64_t& CounterOf(Counter counter) { return counters_[static_cast<size_t>(counter)]; }
 
+  // Lets time pass, until the interrupt comes at most.
+  uint64_t Pass(uint64_t cycles);
   void Start();
   void End();
-  ProgramEnd Execute(const std::vector<AnyFields>& instructions);
-  const ProgramTime& TimeOf(const std::vector<AnyFields>& instructions, uint64_t address);
+  AddressRange Window() const;
+  Outcome Execute(uint64_t program, const std::vector<AnyFields>& instructions);
+  Outcome OutcomeOf(const ProgramEnd& end, uint64_t program, const std::vector<AnyFields>& instructions) const;
+  std::optional<ProgramStop> FirstInjected(uint64_t program, const std::vector<AnyFields>& instructions) const;
+  ProgramTime TimeOf(const TimedProgram& program);
+  void TakeCounters(const std::vector<AnyFields>& instructions, const ProgramTime& time);
   void CountBusy(const std::vector<AnyFields>& instructions, const ProgramTime& time);
 
   const Configuration configuration_;
@@ -150,7 +173,7 @@ uint32_t ModelMachine::ReadCounter(uint32_t address) {
 }
 
 uint32_t ModelMachine::ReadRegister(uint32_t address) {
-  Advance(kAccessCycles);
+  Pass(kAccessCycles);
   address &= kRegisterBytes - 4;
   if (address >= kCounterBase && address < kCounterBase + 128) return ReadCounter(address);
   switch (address) {
@@ -180,7 +203,7 @@ void ModelMachine::WriteRegister(uint32_t address, uint32_t value) {
                                                         {kDramSizeLoRegister, ~0u},
                                                         {kDramSizeHiRegister, 0xffff},
                                                         {kWatchdogRegister, ~0u}};
-  Advance(kAccessCycles);
+  Pass(kAccessCycles);
   address &= kRegisterBytes - 4;
   if (address == kIsrRegister) isr_ ^= value & 3;
   const auto holding = kHolding.find(address);
@@ -188,7 +211,7 @@ void ModelMachine::WriteRegister(uint32_t address, uint32_t value) {
   if (address == kCtrlRegister && (value & kCtrlApStart.mask()) != 0 && !running_) Start();
 }
 
-uint64_t ModelMachine::Advance(uint64_t cycles) {
+uint64_t ModelMachine::Pass(uint64_t cycles) {
   const uint64_t begin = cycle_, end = cycle_ + cycles;
   while (running_ && ends_at_ <= end) {
     const bool was_interrupt = interrupt();
@@ -207,26 +230,31 @@ void ModelMachine::Start() {
   started_at_ = cycle_;
   std::fill(counters_.begin(), counters_.end(), 0);
   completed_ = {};
+  next_error_index_ = 0;
   const uint64_t program = Wide(kProgAddrLoRegister);
-  std::vector<AnyFields> instructions = Decode(dram_, memory_.base, program);
-  const ProgramEnd end = Execute(instructions);
-  next_error_ = end.error;
-  next_error_index_ = static_cast<uint32_t>(end.instruction);
-  if (!end.ok()) {  // those before the error take their time
-    instructions.resize(std::min(instructions.size(), static_cast<size_t>(end.instruction)));
-    instructions.push_back(EndFields{});
-  }
-  if (end.error == ErrorCode::kWatchdog) {
-    const uint64_t limit = Register(kWatchdogRegister);
-    ends_at_ = limit == 0 ? kNever : cycle_ + limit;
+  if (program % kInstructionBytes != 0) {
+    next_error_ = ErrorCode::kIllegalInstruction;
+    ends_at_ = cycle_ + kMisalignedCycles;
     return;
   }
-  if (program < memory_.base || program - memory_.base >= dram_.size()) {  // nothing could be fetched
-    ends_at_ = cycle_ + static_cast<uint64_t>(memory_.latency_cycles);
-    return;
+  TimedProgram timed{.instructions = Decode(dram_, memory_.base, program),
+                     .address = program,
+                     .watchdog = static_cast<int64_t>(Register(kWatchdogRegister))};
+  const Outcome outcome = Execute(program, timed.instructions);
+  timed.stop = outcome.stop;
+  if (timed.stop) {  // nobody has looked at what stands behind it
+    const auto known = static_cast<size_t>(timed.stop->instruction) + 1;
+    timed.instructions.resize(std::min(timed.instructions.size(), known));
+    if (outcome.error == ErrorCode::kWatchdog) timed.stop.reset();
   }
-  const ProgramTime& time = TimeOf(instructions, program);
-  ends_at_ = cycle_ + static_cast<uint64_t>(time.cycles);
+  const ProgramTime time = TimeOf(timed);
+  next_error_ = time.stuck ? ErrorCode::kWatchdog : outcome.error;
+  next_error_index_ = static_cast<uint32_t>(time.newest);
+  ends_at_ = time.stuck && timed.watchdog == 0 ? kNever : cycle_ + static_cast<uint64_t>(time.cycles);
+  TakeCounters(timed.instructions, time);
+}
+
+void ModelMachine::TakeCounters(const std::vector<AnyFields>& instructions, const ProgramTime& time) {
   CounterOf(Counter::kSteps) = static_cast<uint64_t>(time.steps);
   CounterOf(Counter::kStallWeights) = static_cast<uint64_t>(time.stall_weights);
   CounterOf(Counter::kStallDrain) = static_cast<uint64_t>(time.stall_drain);
@@ -251,34 +279,69 @@ void ModelMachine::End() {
   if ((Register(kCtrlRegister) & kCtrlAutoRestart.mask()) != 0) Start();
 }
 
-ProgramEnd ModelMachine::Execute(const std::vector<AnyFields>& instructions) {
-  for (size_t i = 0; !errors_.empty() && i < instructions.size(); ++i) {
-    for (const AddressRange& range : DramRanges(instructions[i], configuration_)) {
-      for (const AddressRange& error : errors_) {
-        if (range.begin < error.end && error.begin < range.end) {
-          return {ErrorCode::kAxiError, static_cast<int64_t>(i), "answered SLVERR"};
-        }
-      }
-    }
-  }
-  // The part of the window that there is memory for; beyond it the bus answers with errors, which is what the model says
-  // of an empty window's neighbours.
-  const uint64_t base = Wide(kDramBaseLoRegister), size = Wide(kDramSizeLoRegister);
-  const uint64_t begin = std::clamp(base, memory_.base, memory_.base + dram_.size());
-  const uint64_t end = std::clamp(base + size, begin, memory_.base + dram_.size());
-  const std::span window = std::span(dram_).subspan(begin - memory_.base, end - begin);
-  return model_.Run({window, begin}, Wide(kProgAddrLoRegister));
+AddressRange ModelMachine::Window() const {
+  const uint64_t base = Wide(kDramBaseLoRegister);
+  return {base, base + Wide(kDramSizeLoRegister)};
 }
 
-const ProgramTime& ModelMachine::TimeOf(const std::vector<AnyFields>& instructions, uint64_t address) {
-  const size_t first = address - memory_.base;
-  const size_t bytes = std::min(kInstructionBytes * instructions.size(), dram_.size() - first);
-  std::vector<std::byte> key(bytes + sizeof(address));
+std::optional<ProgramStop> ModelMachine::FirstInjected(uint64_t program,
+                                                       const std::vector<AnyFields>& instructions) const {
+  const auto is_answered = [this](const AddressRange& range) {
+    return std::any_of(errors_.begin(), errors_.end(), [&](const AddressRange& error) { return range.Meets(error); });
+  };
+  for (int64_t i = 0; !errors_.empty() && i < std::ssize(instructions); ++i) {
+    if (is_answered(PlaceOf(program, i))) return ProgramStop{i, ProgramStop::When::kFetched};
+    const auto ranges = DramRanges(instructions[static_cast<size_t>(i)], configuration_);
+    if (std::any_of(ranges.begin(), ranges.end(), is_answered)) return ProgramStop{i, ProgramStop::When::kBegun};
+  }
+  return std::nullopt;
+}
+
+Outcome ModelMachine::Execute(uint64_t program, const std::vector<AnyFields>& instructions) {
+  const std::optional<ProgramStop> injected = FirstInjected(program, instructions);
+  // The functional model knows the part of the window that there is memory for.
+  const AddressRange window = Window();
+  const uint64_t begin = std::clamp(window.begin, memory_.base, memory_.base + dram_.size());
+  const uint64_t end = std::clamp(window.end, begin, memory_.base + dram_.size());
+  const std::span bytes = std::span(dram_).subspan(begin - memory_.base, end - begin);
+  const std::optional<int64_t> only_first = injected ? std::optional(injected->instruction) : std::nullopt;
+  const ProgramEnd ended = model_.Run({bytes, begin}, program, std::nullopt, only_first);
+  if (ended.ok() && injected) return {ErrorCode::kAxiError, injected};
+  return OutcomeOf(ended, program, instructions);
+}
+
+Outcome ModelMachine::OutcomeOf(const ProgramEnd& end, uint64_t program,
+                                const std::vector<AnyFields>& instructions) const {
+  if (end.ok()) return {};
+  const AddressRange window = Window(), place = PlaceOf(program, end.instruction);
+  const bool is_read = window.Contains(place) && end.instruction < std::ssize(instructions);
+  Outcome outcome{end.error, ProgramStop{end.instruction, ProgramStop::When::kBegun}};
+  if (!is_read) {
+    const bool is_none = end.error == ErrorCode::kIllegalInstruction;
+    outcome.stop->when = is_none ? ProgramStop::When::kHandedOut : ProgramStop::When::kFetched;
+  }
+  if (end.error != ErrorCode::kDramRange) return outcome;
+  // In the window, and yet no memory: the bus answers with an error.
+  std::vector<AddressRange> ranges = {place};
+  if (is_read) ranges = DramRanges(instructions[static_cast<size_t>(end.instruction)], configuration_);
+  const bool is_inside =
+      std::all_of(ranges.begin(), ranges.end(), [&](const AddressRange& range) { return window.Contains(range); });
+  if (is_inside) outcome.error = ErrorCode::kAxiError;
+  return outcome;
+}
+
+// A program that ended well is remembered with what it took.
+ProgramTime ModelMachine::TimeOf(const TimedProgram& program) {
+  if (program.stop) return TimeProgram(configuration_, memory_, program);
+  const size_t first = program.address - memory_.base;
+  const size_t bytes = std::min(kInstructionBytes * program.instructions.size(), dram_.size() - first);
+  std::vector<std::byte> key(bytes + sizeof(program.address) + sizeof(program.watchdog));
   std::copy_n(dram_.begin() + static_cast<int64_t>(first), bytes, key.begin());
-  std::memcpy(key.data() + bytes, &address, sizeof(address));
+  std::memcpy(key.data() + bytes, &program.address, sizeof(program.address));
+  std::memcpy(key.data() + bytes + sizeof(program.address), &program.watchdog, sizeof(program.watchdog));
   if (const auto found = times_.find(key); found != times_.end()) return found->second;
   if (times_.size() >= kMaxTimes) times_.clear();
-  return times_.emplace(std::move(key), TimeProgram(configuration_, memory_, instructions, address)).first->second;
+  return times_.emplace(std::move(key), TimeProgram(configuration_, memory_, program)).first->second;
 }
 
 // A tile's steps count for an engine if one of its lanes has a multiplier in the tile's parameters.
@@ -293,9 +356,11 @@ void ModelMachine::CountBusy(const std::vector<AnyFields>& instructions, const P
     for (int64_t t = 0; t < f->tiles && tile < time.tile_steps.size(); ++t, ++tile) {
       bool dsp = false, lut = false;
       for (int64_t lane = 0; lane < lanes; ++lane) {
-        const int64_t at = f->dram + lane / port_lanes * f->port_stride + 8 * (t * tile_beats + lane % port_lanes);
+        const int64_t address = f->dram + lane / port_lanes * f->port_stride + 8 * (t * tile_beats + lane % port_lanes);
+        const uint64_t at = static_cast<uint64_t>(address) - memory_.base;
+        if (at + sizeof(uint32_t) > dram_.size()) continue;
         uint32_t multiplier;
-        std::memcpy(&multiplier, dram_.data() + (static_cast<uint64_t>(at) - memory_.base), sizeof(multiplier));
+        std::memcpy(&multiplier, dram_.data() + at, sizeof(multiplier));
         ((configuration_.is_dsp(lane) ? dsp : lut)) |= (multiplier & 0x1ffff) != 0;
       }
       const auto steps = static_cast<uint64_t>(time.tile_steps[tile]);

@@ -25,6 +25,8 @@ class RtlMachine final : public Machine {
   void InjectErrors(uint64_t begin, uint64_t end) override { memory_.InjectErrors(begin, end); }
   void ClearErrors() override { memory_.ClearErrors(); }
 
+  const AxiMemoryStatistics& statistics() const { return memory_.statistics(); }
+
  private:
   AxiMemory memory_;
   std::unique_ptr<SimulatedKernel> kernel_;

@@ -1,11 +1,10 @@
 // Runs a program on a simulated accelerator, as a driver would, and records when each instruction was completed.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <vector>
 
 #include "hw/regs/registers.h"
+#include "hw/sim/machine.h"
 #include "hw/sim/simulated_kernel.h"
 
 namespace msq::hw {
@@ -29,11 +28,12 @@ struct ProgramRun {
   uint64_t read_beats = 0, write_beats = 0;
   double host_seconds = 0;  // that the simulation took
   // For each unit, the cycle (from the start) at which its nth instruction was completed.
-  std::array<std::vector<uint64_t>, kUnits> completed;
+  Completions completed;
 
   bool ok() const { return ended && error == ErrorCode::kNone; }
 };
 
 ProgramRun RunProgram(SimulatedKernel& kernel, const RunOptions& options);
+ProgramRun RunProgram(Machine& machine, const RunOptions& options);
 
 }  // namespace msq::hw

@@ -12,6 +12,7 @@ class BankPorts {
   explicit BankPorts(int banks) : banks_(banks) {}
 
   void BeginCycle() { taken_ = 0; }
+  bool any_taken() const { return taken_ != 0; }
   // Whether the word's bank was free. It is taken now.
   bool Take(int64_t word) {
     const int64_t bank = word % banks_;

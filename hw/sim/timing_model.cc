@@ -14,11 +14,12 @@
 namespace msq::hw {
 namespace {
 
-constexpr int64_t kFirstFetch = 4;  // from the start to the first burst
-constexpr int64_t kHandOut = 17;    // cycles that an instruction is handed out in
-constexpr int64_t kWaitCheck = 4;   // waits are looked at so often
-constexpr int64_t kEndIdle = 8;     // from the last unit's end to the program's
-constexpr int64_t kCyclesAtMost = int64_t{1} << 40;
+constexpr int64_t kFirstFetch = 4;     // from the start to the first burst
+constexpr int64_t kHandOut = 17;       // cycles that an instruction is handed out in
+constexpr int64_t kWaitCheck = 4;      // waits are looked at so often
+constexpr int64_t kEndIdle = 8;        // from the last unit's end to the program's
+constexpr int64_t kForGood = 1 << 17;  // cycles without progress after which there will be none
+constexpr int64_t kAbort = 6;          // from an error to the end, beside what is under way
 
 // Reads instructions, one ahead of the one that is handed out.
 class Fetch final : public ReadClient {
@@ -29,7 +30,8 @@ class Fetch final : public ReadClient {
     return Burst{address_ + kBurstBytes * asked_++, kBurstBeats};
   }
   void Beat() override { ++beats_; }
-  bool has_next() const { return handed_out_ < count_ && beats_ >= kBurstBeats * (handed_out_ + 1); }
+  bool has_next() const { return Has(handed_out_); }
+  bool Has(size_t i) const { return i < count_ && beats_ >= kBurstBeats * (i + 1); }
   size_t next() const { return handed_out_; }
   void HandOut() { ++handed_out_; }
 
@@ -82,11 +84,11 @@ AxiMemoryOptions WithoutData(AxiMemoryOptions options, int ports) {
 
 class Accelerator {
  public:
-  Accelerator(const Configuration& c, const AxiMemoryOptions& memory, const std::vector<AnyFields>& instructions,
-              uint64_t address)
-      : instructions_(instructions),
+  Accelerator(const Configuration& c, const AxiMemoryOptions& memory, const TimedProgram& program)
+      : program_(program),
+        instructions_(program.instructions),
         memory_(WithoutData(memory, c.ports)),
-        fetch_(instructions.size(), address),
+        fetch_(CountOf(program), program.address),
         weights_(c),
         banks_(c.banks),
         conv_(c, &weights_, &banks_),
@@ -105,8 +107,10 @@ class Accelerator {
   }
 
   ProgramTime Run() {
-    while (!ended_ && now_ < kCyclesAtMost) Cycle();
-    time_.cycles = now_;
+    const int64_t patience = program_.watchdog == 0 ? kForGood : program_.watchdog;
+    while (!ended_ && !stopped_ && now_ - moved_at_ <= patience) Cycle();
+    time_.stuck = !ended_ && !stopped_;
+    time_.cycles = now_ + (ended_ ? 0 : kAbort) + (stopped_ ? memory_.options().latency_cycles : 0);
     time_.steps = conv_.counts().steps;
     time_.stall_weights = conv_.counts().stall_weights;
     time_.stall_drain = conv_.counts().stall_drain;
@@ -118,6 +122,13 @@ class Accelerator {
   }
 
  private:
+  // With the burst in which no instruction was found.
+  static size_t CountOf(const TimedProgram& program) {
+    const auto& instructions = program.instructions;
+    const bool has_end = !instructions.empty() && std::holds_alternative<EndFields>(instructions.back());
+    return instructions.size() + (has_end ? 0 : 1);
+  }
+
   void Cycle() {
     ++now_;
     HandOut();
@@ -132,10 +143,28 @@ class Accelerator {
       for (ReadPort& port : read_ports_) port.Take();
       write_port_.Take();
     }
+    NoteProgress();
+  }
+
+  void NoteProgress() {
+    const int64_t progress = conv_.counts().steps + static_cast<int64_t>(memory_.statistics().read_beats) + completed_;
+    if (progress != progress_ || banks_.any_taken()) moved_at_ = now_;
+    progress_ = progress;
+    StopAt(ProgramStop::When::kFetched, [this](int64_t i) { return fetch_.Has(static_cast<size_t>(i)); });
+  }
+
+  template <typename Condition>
+  void StopAt(ProgramStop::When when, const Condition& condition) {
+    const std::optional<ProgramStop>& stop = program_.stop;
+    if (stop && stop->when == when && condition(stop->instruction)) stopped_ = true;
   }
 
   void HandOut() {
-    if (fetch_.next() >= instructions_.size() || !fetch_.has_next()) return;
+    if (!fetch_.has_next()) return;
+    const auto number = static_cast<int64_t>(fetch_.next());
+    StopAt(ProgramStop::When::kHandedOut, [number](int64_t i) { return i == number; });
+    if (stopped_) time_.newest = number;
+    if (fetch_.next() >= instructions_.size()) return;
     const AnyFields& next = instructions_[fetch_.next()];
     if (std::holds_alternative<EndFields>(next)) {
       const bool slots_empty =
@@ -148,6 +177,7 @@ class Accelerator {
     }
     std::optional<size_t>& slot = slots_[static_cast<size_t>(UnitOf(next))];
     if (slot) return;  // holds up all behind it
+    time_.newest = number;
     if (++handing_ < kHandOut) return;
     handing_ = 0;
     slot = fetch_.next();
@@ -172,6 +202,8 @@ class Accelerator {
     if (!slot || !engine->Ready()) return;
     const AnyFields& fields = instructions_[*slot];
     if (unit != Unit::kWeights && (now_ % kWaitCheck != 0 || !WaitsAreMet(fields))) return;
+    StopAt(ProgramStop::When::kBegun, [&slot](int64_t i) { return i == static_cast<int64_t>(*slot); });
+    if (stopped_) return;
     engine->Start(std::get<Fields>(fields));
     slot.reset();
   }
@@ -195,9 +227,11 @@ class Accelerator {
   }
 
   void Complete(Unit unit, int count) {
+    completed_ += count;
     for (; count > 0; --count) time_.completed[static_cast<size_t>(unit)].push_back(static_cast<uint64_t>(now_));
   }
 
+  const TimedProgram& program_;
   const std::vector<AnyFields>& instructions_;
   AxiMemory memory_;
   Fetch fetch_;
@@ -213,15 +247,16 @@ class Accelerator {
   Team<TimedVec> vec_team_;
   std::array<std::optional<size_t>, kUnits> slots_;  // instructions that wait for their units
   int64_t now_ = 0, handing_ = 0, idle_ = 0;
-  bool ended_ = false;
+  int64_t completed_ = 0, progress_ = 0, moved_at_ = 0;
+  bool ended_ = false, stopped_ = false;
   ProgramTime time_;
 };
 
 }  // namespace
 
 ProgramTime TimeProgram(const Configuration& configuration, const AxiMemoryOptions& memory,
-                        const std::vector<AnyFields>& instructions, uint64_t address) {
-  return Accelerator(configuration, memory, instructions, address).Run();
+                        const TimedProgram& program) {
+  return Accelerator(configuration, memory, program).Run();
 }
 
 }  // namespace msq::hw

@@ -1,5 +1,5 @@
-// How programs end with errors on the RTL of MSQ_CONFIGURATION: each kind of error, from each unit that can make it,
-// while other units are at work; and that the accelerator runs a good program afterwards as if nothing had been.
+// How programs end with errors on the RTL and on the transaction model: each kind of error, from each unit that can make
+// it, while other units are at work; and that the accelerator runs a good program afterwards as if nothing had been.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -10,18 +10,11 @@
 #include "hw/regs/configurations.h"
 #include "hw/regs/isa.h"
 #include "hw/sim/functional_model.h"
-#include "hw/sim/kernels.h"
 #include "hw/sim/run_program.h"
+#include "tests/cosim/errors_machine.h"
 
 namespace msq::hw {
 namespace {
-
-#define MSQ_TEXT_(x) #x
-#define MSQ_TEXT(x) MSQ_TEXT_(x)
-#define MSQ_JOIN_(a, b) a##b
-#define MSQ_JOIN(a, b) MSQ_JOIN_(a, b)
-constexpr char kConfiguration[] = MSQ_TEXT(MSQ_CONFIGURATION);
-constexpr KernelFactory kFactory = MSQ_JOIN(CreateKernel_, MSQ_CONFIGURATION);
 
 constexpr uint64_t kBase = 0x40000000, kBytes = 1 << 18;  // DRAM
 constexpr uint64_t kWindowBytes = kBytes / 2;             // what programs may touch, from kBase on
@@ -34,7 +27,7 @@ constexpr int64_t kPixels = 37, kGroups = 5, kTiles = 3;
 constexpr uint32_t kWatchdog = 3000;
 
 const Configuration& Shape() {
-  return *FindConfiguration(kConfiguration);
+  return TestedConfiguration();
 }
 Address At(int64_t word) {
   return SplitAddress(word, Shape().banks);
@@ -119,11 +112,11 @@ constexpr uint32_t kSpoiledAt = 5;
 
 class ErrorsTest : public ::testing::TestWithParam<uint64_t> {
  protected:
-  ErrorsTest() : memory_(Options()), kernel_(kFactory(&memory_)) {
+  ErrorsTest() : machine_(CreateTestedMachine(Options())) {
     uint64_t random = 7;
     for (uint64_t address = kBase; address < kBase + kBytes; address += 8) {
       random = random * 6364136223846793005u + 1442695040888963407u;
-      memory_.Write64(address, random ^ random >> 29);
+      Write64(address, random ^ random >> 29);
     }
     for (int64_t tile = 0; tile < kTiles; ++tile) WriteParameters(tile);
     Write(kGoodProgram, GoodProgram());
@@ -139,8 +132,8 @@ class ErrorsTest : public ::testing::TestWithParam<uint64_t> {
           Shape().is_dsp(lane) ? 2048 * kGroups : 123 * 8 * kGroups;  // about half of all weights are negative
       const uint64_t m = 3000 + 97 * static_cast<uint64_t>(lane), s = 20, b = uint64_t{7} << 20;
       const uint64_t c = static_cast<uint64_t>(-steps) & 0xffffff;
-      memory_.Write64(at, m | s << 17 | c << 23 | uint64_t{500} << 47);
-      memory_.Write64(at + 8 * static_cast<uint64_t>(port_lanes), b);
+      Write64(at, m | s << 17 | c << 23 | uint64_t{500} << 47);
+      Write64(at + 8 * static_cast<uint64_t>(port_lanes), b);
     }
   }
 
@@ -153,27 +146,34 @@ class ErrorsTest : public ::testing::TestWithParam<uint64_t> {
     return options;
   }
 
+  uint8_t* DramAt(uint64_t address) { return reinterpret_cast<uint8_t*>(&machine_->dram()[address - kBase]); }
+  void Write64(uint64_t address, uint64_t value) { std::memcpy(DramAt(address), &value, sizeof(value)); }
+  uint64_t Read64(uint64_t address) {
+    uint64_t value;
+    std::memcpy(&value, DramAt(address), sizeof(value));
+    return value;
+  }
   void Write(uint64_t address, const std::vector<Instruction>& program) {
-    std::memcpy(memory_.At(address), program.data(), program.size() * kInstructionBytes);
+    std::memcpy(DramAt(address), program.data(), program.size() * kInstructionBytes);
   }
 
   ProgramRun Run(uint64_t program) {
-    const ProgramRun run = RunProgram(*kernel_, {.program = program,
-                                                 .window_base = kBase,
-                                                 .window_bytes = kWindowBytes,
-                                                 .watchdog = kWatchdog,
-                                                 .max_cycles = 100'000});
+    const ProgramRun run = RunProgram(*machine_, {.program = program,
+                                                  .window_base = kBase,
+                                                  .window_bytes = kWindowBytes,
+                                                  .watchdog = kWatchdog,
+                                                  .max_cycles = 100'000});
     EXPECT_TRUE(run.ended) << "the program does not end";
-    EXPECT_EQ(memory_.statistics().violations, 0u) << memory_.statistics().first_violation;
+    EXPECT_EQ(FirstViolation(*machine_), "");
     return run;
   }
 
   // The good program ends well and stores what the functional model says.
   void ExpectGood() {
-    const std::vector<uint8_t> outside(memory_.At(kOutside), memory_.At(kOutside) + kWindowBytes);
-    std::memset(memory_.At(kOutput), 0xee, kOutputBytes);
+    const std::vector<uint8_t> outside(DramAt(kOutside), DramAt(kOutside) + kWindowBytes);
+    std::memset(DramAt(kOutput), 0xee, kOutputBytes);
     std::vector<std::byte> dram(kWindowBytes);
-    std::memcpy(dram.data(), memory_.At(kBase), dram.size());
+    std::memcpy(dram.data(), DramAt(kBase), dram.size());
     FunctionalModel model(Shape());
     const ProgramEnd end = model.Run({dram, kBase}, kGoodProgram);
     ASSERT_TRUE(end.ok()) << end.detail;
@@ -183,22 +183,22 @@ class ErrorsTest : public ::testing::TestWithParam<uint64_t> {
     for (int64_t i = 0; i < kOutputBytes; i += 8) {
       uint64_t expected;
       std::memcpy(&expected, dram.data() + (kOutput - static_cast<int64_t>(kBase)) + i, 8);
-      ASSERT_EQ(memory_.Read64(static_cast<uint64_t>(kOutput + i)), expected) << "word " << i / 8;
+      ASSERT_EQ(Read64(static_cast<uint64_t>(kOutput + i)), expected) << "word " << i / 8;
     }
-    EXPECT_EQ(std::memcmp(outside.data(), memory_.At(kOutside), outside.size()), 0) << "touches what is not its own";
+    EXPECT_EQ(std::memcmp(outside.data(), DramAt(kOutside), outside.size()), 0) << "touches what is not its own";
     ++checked_;
   }
 
   // The program at kProgram ends with that error; the good program does not notice.
   void ExpectError(ErrorCode error, const std::string& what, uint32_t first_index, uint32_t last_index) {
     SCOPED_TRACE(what);
-    const std::vector<uint8_t> outside(memory_.At(kOutside), memory_.At(kOutside) + kWindowBytes);
+    const std::vector<uint8_t> outside(DramAt(kOutside), DramAt(kOutside) + kWindowBytes);
     const ProgramRun run = Run(kProgram + misalignment_);
     EXPECT_EQ(ErrorName(static_cast<uint32_t>(run.error)), ErrorName(static_cast<uint32_t>(error)));
     EXPECT_GE(run.error_index, first_index);
     EXPECT_LE(run.error_index, last_index);
-    EXPECT_EQ(std::memcmp(outside.data(), memory_.At(kOutside), outside.size()), 0) << "touches what is not its own";
-    memory_.ClearErrors();
+    EXPECT_EQ(std::memcmp(outside.data(), DramAt(kOutside), outside.size()), 0) << "touches what is not its own";
+    machine_->ClearErrors();
     ExpectGood();
   }
   void ExpectError(ErrorCode error, const std::vector<Instruction>& program, const std::string& what) {
@@ -225,8 +225,7 @@ class ErrorsTest : public ::testing::TestWithParam<uint64_t> {
     }
   }
 
-  AxiMemory memory_;
-  std::unique_ptr<SimulatedKernel> kernel_;
+  std::unique_ptr<Machine> machine_;
   uint64_t misalignment_ = 0;
   int checked_ = 0;
 };
@@ -301,7 +300,7 @@ TEST_P(ErrorsTest, WeightRowsThatDoNotAgree) {
       const std::vector<Instruction> program = {Encoded(weights), Encoded(Load()), Encoded(conv), Encoded(EndFields{})};
       ExpectError(ErrorCode::kIllegalInstruction, program, what + ", alone");
       std::vector<std::byte> dram(kWindowBytes);
-      std::memcpy(dram.data(), memory_.At(kBase), dram.size());
+      std::memcpy(dram.data(), DramAt(kBase), dram.size());
       const ProgramEnd end = FunctionalModel(Shape()).Run({dram, kBase}, kProgram);
       EXPECT_EQ(end.error, ErrorCode::kIllegalInstruction) << what;
       EXPECT_EQ(end.instruction, 2) << what;
@@ -370,8 +369,8 @@ TEST_P(ErrorsTest, ActivationMemoryLeft) {
                                    {"CONV skip_in", [=](auto& f) { f.skip = true, f.skip_in = At(end - 3); }}});
   ExpectErrors(ErrorCode::kActRange, Load(),
                Changes<LoadFields>{{"LOAD act", [](auto& f) { f.act = At(-1); }},
-                                   {"LOAD act_step", [=](auto& f) { f.act_step = At(end / 5); }},
-                                   {"LOAD bank", [](auto& f) { f.act.bank = 15; }}});
+                                   {"LOAD act_step", [=](auto& f) { f.act_step = At(end / 5); }}});
+  ExpectErrors(ErrorOfMissingBank(), Load(), Changes<LoadFields>{{"LOAD bank", [](auto& f) { f.act.bank = 15; }}});
   ExpectErrors(ErrorCode::kActRange, Store(),
                Changes<StoreFields>{{"STORE act", [=](auto& f) { f.act = At(end - 3), f.wait_vec = 0; }}});
   ExpectErrors(ErrorCode::kActRange, Vec(),
@@ -412,11 +411,10 @@ TEST_P(ErrorsTest, ErrorResponses) {
       {"STORE", at(kOutput)},    {"STORE, last word", at(kOutput + 8 * Store().row_words - 8)},
       {"the program", kProgram}, {"END", kProgram + 5 * kInstructionBytes}};
   for (const auto& [what, address] : cases) {
-    memory_.InjectErrors(address, address + 8);
+    machine_->InjectErrors(address, address + 8);
     ExpectError(ErrorCode::kAxiError, GoodProgram(), what);
   }
   EXPECT_EQ(checked_, 8);
-  EXPECT_GE(memory_.statistics().error_responses, 8u);
 }
 
 TEST_P(ErrorsTest, Watchdog) {
@@ -435,7 +433,9 @@ TEST_P(ErrorsTest, Watchdog) {
   ExpectError(ErrorCode::kWatchdog, {Encoded(weights), Encoded(EndFields{})}, "nobody takes the ninth tile");
   weights = Weights();
   weights.weight_rows = Shape().wdepth + 1;
+  weights.tiles = 1;
   ConvFields conv = Conv();
+  conv.tiles = 1;
   conv.weight_rows = weights.weight_rows;
   conv.pass0_row = weights.weight_rows - kGroups;
   ExpectError(ErrorCode::kWatchdog, {Encoded(weights), Encoded(Load()), Encoded(conv), Encoded(EndFields{})},

@@ -73,14 +73,14 @@ Table Read(const std::filesystem::path& path) {
 }
 
 hw::ProgramTime Predict(const Program& program) {
-  std::vector<hw::AnyFields> instructions;
+  hw::TimedProgram timed{.instructions = {}, .address = kBase};
   for (int64_t i = 0; i < program.instructions; ++i) {
     hw::Instruction bits;
     std::memcpy(bits.data(), program.image.data() + i * hw::kInstructionBytes, hw::kInstructionBytes);
-    instructions.push_back(*hw::DecodeAny(bits));
+    timed.instructions.push_back(*hw::DecodeAny(bits));
   }
   const auto memory = hw::AxiMemoryOptions::ZynqDdr3(program.configuration.ports);
-  return hw::TimeProgram(program.configuration, memory, instructions, kBase);
+  return hw::TimeProgram(program.configuration, memory, timed);
 }
 
 // What a figure may be off by, with `more` for small ones.
