@@ -1,6 +1,4 @@
 // The backend on boards that the test makes fail: answers are the CPU's, or there is an error that says why.
-#include "backends/fpga/fpga_backend.h"
-
 #include <algorithm>
 #include <array>
 #include <random>
@@ -11,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "backends/cpu/cpu_backend.h"
+#include "backends/fpga/fpga_backend.h"
 #include "backends/fpga/testing/fake_device.h"
 #include "backends/testing/graph_builder.h"
 #include "backends/testing/synthetic_networks.h"
