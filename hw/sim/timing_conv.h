@@ -8,13 +8,14 @@
 
 #include "hw/regs/configurations.h"
 #include "hw/regs/isa.h"
+#include "hw/sim/timing_banks.h"
 #include "hw/sim/timing_weights.h"
 
 namespace msq::hw {
 
 class TimedConv {
  public:
-  TimedConv(const Configuration& configuration, TimedWeights* weights);
+  TimedConv(const Configuration& configuration, TimedWeights* weights, BankPorts* banks);
 
   bool Ready() const { return !active_; }
   void Start(const ConvFields& fields);
@@ -41,16 +42,28 @@ class TimedConv {
     int64_t count = 0;
     int cycles = 1;  // each
     bool ends_tile = false, ends_instruction = false;
+    bool is_last_pass = false;
+    int64_t tile = 0, first_pixel = 0, pixels = 0, done = 0;
+  };
+
+  // A word of results on its way to the activation memory.
+  struct Write {
+    int64_t at = 0;
+    int64_t word = 0;
   };
 
   void FindGroups();
   void Issue();
   void EndPass();
+  void TakeGroup();
   void Drain();
+  void PushWrites();
+  void WriteBack();
   int64_t NeededRow() const;
 
   const Configuration configuration_;
   TimedWeights& weights_;
+  BankPorts& banks_;
   ConvFields f_;
   std::array<int64_t, 8> pass_rows_{};
   std::vector<Group> groups_;  // of a tile
@@ -58,14 +71,17 @@ class TimedConv {
   int last_item_cycles_ = 1;
 
   bool active_ = false, issuing_ = false;
-  int64_t now_ = 0, ready_at_ = 0;
+  int64_t now_ = 0;
+  int64_t taken_at_ = 0;  // the group, from msq_walker; its steps begin in the next cycle
   int64_t tile_ = 0, pass_ = 0, step_ = 0, sub_ = 0;
   size_t group_ = 0;
   int64_t tile_row_ = 0;  // the tile's first row, since the program's beginning
   int64_t free_, gap_ = 0;
   std::deque<int64_t> rows_seen_;  // rows() of the last cycles
   std::deque<Items> items_;
-  int64_t item_ready_ = 0, end_at_ = -1;
+  int64_t item_ready_ = 0, tail_ = 0;
+  bool drained_ = false;
+  std::array<std::deque<Write>, 2> writes_;  // of the drain's clients
   struct Release {
     int64_t at, rows;
   };

@@ -52,10 +52,9 @@ class Team {
     next_ = (next_ + 1) % engines_.size();
   }
   bool idle() const { return under_way_ == 0; }
-  template <typename... Shared>
-  int Cycle(Shared... shared) {
+  int Cycle() {
     for (size_t i = 0; i < engines_.size(); ++i) {
-      if (engines_[i].Cycle(shared...)) done_[i] = true;
+      if (engines_[i].Cycle()) done_[i] = true;
     }
     if (!done_[oldest_]) return 0;
     done_[oldest_] = false;
@@ -89,11 +88,12 @@ class Accelerator {
         memory_(WithoutData(memory, c.ports)),
         fetch_(instructions.size(), address),
         weights_(c),
-        conv_(c, &weights_),
-        loads_(static_cast<size_t>(c.loads)),
-        vecs_(static_cast<size_t>(c.vecs), TimedVec(c.banks)),
+        banks_(c.banks),
+        conv_(c, &weights_, &banks_),
+        loads_(static_cast<size_t>(c.loads), TimedLoad(&banks_)),
+        vecs_(static_cast<size_t>(c.vecs), TimedVec(&banks_)),
         write_port_(&memory_.port(0)),
-        store_(&write_port_),
+        store_(&write_port_, &banks_),
         load_team_(&loads_),
         vec_team_(&vecs_) {
     for (int p = 0; p < c.ports; ++p) {
@@ -185,12 +185,13 @@ class Accelerator {
   }
 
   void CycleUnits() {
+    banks_.BeginCycle();
     Complete(Unit::kWeights, weights_.Cycle());
+    Complete(Unit::kConv, conv_.Cycle() ? 1 : 0);
+    for (TimedVec& vec : vecs_) vec.Read();
     Complete(Unit::kLoad, load_team_.Cycle());
     Complete(Unit::kStore, store_.Cycle() ? 1 : 0);
-    Complete(Unit::kConv, conv_.Cycle() ? 1 : 0);
-    uint32_t claimed = 0;  // banks of the activation memory
-    Complete(Unit::kVec, vec_team_.Cycle(&claimed));
+    Complete(Unit::kVec, vec_team_.Cycle());
   }
 
   void Complete(Unit unit, int count) {
@@ -201,6 +202,7 @@ class Accelerator {
   AxiMemory memory_;
   Fetch fetch_;
   TimedWeights weights_;
+  BankPorts banks_;
   TimedConv conv_;
   std::vector<TimedLoad> loads_;
   std::vector<TimedVec> vecs_;

@@ -34,6 +34,7 @@ void BurstWalk::Next() {
 
 void TimedLoad::Start(const LoadFields& f) {
   walk_ = BurstWalk(f.dram, f.dram_row_stride, f.rows, f.row_words);
+  words_ = WordWalk(f, banks_.banks());
   left_ = f.rows * f.row_words;
   wait_ = kFirstBurst;
   tail_ = kLoadTail;
@@ -59,7 +60,8 @@ bool TimedLoad::Cycle() {
     active_ = --tail_ > 0;
     return !active_;
   }
-  if (buffered_ == 0) return false;
+  if (buffered_ == 0 || !banks_.Take(words_.word())) return false;
+  words_.Next();
   --buffered_;
   --under_way_;
   --left_;
@@ -68,6 +70,7 @@ bool TimedLoad::Cycle() {
 
 void TimedStore::Start(const StoreFields& f) {
   walk_ = BurstWalk(f.dram, f.dram_row_stride, f.rows, f.row_words);
+  words_ = WordWalk(f, banks_.banks());
   left_ = f.rows * f.row_words;
   wait_ = kFirstRead;
   read_ = 0;
@@ -82,6 +85,8 @@ bool TimedStore::Cycle() {
     return false;
   }
   if (left_ > 0) {
+    if (!banks_.Take(words_.word())) return false;
+    words_.Next();
     --left_;
     if (const std::optional<Burst> burst = walk_.Peek(); burst && ++read_ >= burst->beats) {
       read_ -= burst->beats;
@@ -102,11 +107,11 @@ void TimedVec::Start(const VecFields& f) {
   for (int64_t ky = 0; ky < f.kernel_h; ++ky) {
     for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
       taps_.push_back({offset, ky, kx});
-      offset += JoinAddress(kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row, banks_);
+      offset += Word(kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row);
     }
   }
-  in_ = JoinAddress(f.in, banks_);
-  out_ = JoinAddress(f.out, banks_);
+  in_ = Word(f.in);
+  out_ = Word(f.out);
   group_ = oy_ = ox_ = 0;
   tap_ = 0;
   high_ = false;
@@ -115,34 +120,16 @@ void TimedVec::Start(const VecFields& f) {
   tail_ = kVecTail;
 }
 
-bool TimedVec::Cycle(uint32_t* claimed) {
-  ++now_;
-  if (!active_ || now_ < begin_at_) return false;
-  if (walking_ && under_way_ < kVecUnderWay) Read(claimed);
-  if (!writes_.empty() && writes_.front().ready_at <= now_) {
-    const uint32_t bank = BankBit(writes_.front().word);
-    if ((*claimed & bank) == 0) {
-      *claimed |= bank;
-      writes_.pop_front();
-      --under_way_;
-    }
-  }
-  if (walking_ || !writes_.empty()) return false;
-  active_ = --tail_ > 0;
-  return !active_;
-}
-
 // A tap's word, which takes a cycle inside the input or not.
-void TimedVec::Read(uint32_t* claimed) {
+void TimedVec::Read() {
+  ++now_;
+  if (!active_ || now_ < begin_at_ || !walking_ || under_way_ >= kVecUnderWay) return;
   const Tap& tap = taps_[tap_];
   const int64_t y = f_.first_y + oy_ * f_.stride_y + tap.y, x = f_.first_x + ox_ * f_.stride_x + tap.x;
-  if (y >= 0 && y < f_.in_height && x >= 0 && x < f_.in_width) {
-    const uint32_t bank = BankBit(in_ + tap.word + (high_ ? JoinAddress(f_.in_plane, banks_) : 0));
-    if ((*claimed & bank) != 0) return;
-    *claimed |= bank;
-  }
+  const bool inside = y >= 0 && y < f_.in_height && x >= 0 && x < f_.in_width;
+  if (inside && !banks_.Take(in_ + tap.word + (high_ ? Word(f_.in_plane) : 0))) return;
   if (tap_ + 1 == taps_.size()) {
-    writes_.push_back({now_ + kVecLatency, out_ + (high_ ? JoinAddress(f_.out_plane, banks_) : 0)});
+    writes_.push_back({now_ + kVecLatency, out_ + (high_ ? Word(f_.out_plane) : 0)});
     ++under_way_;
   }
   if (f_.wide && !high_) {
@@ -155,10 +142,21 @@ void TimedVec::Read(uint32_t* claimed) {
   NextOutput();
 }
 
+bool TimedVec::Cycle() {
+  if (!active_ || now_ < begin_at_) return false;
+  if (!writes_.empty() && writes_.front().ready_at <= now_ && banks_.Take(writes_.front().word)) {
+    writes_.pop_front();
+    --under_way_;
+  }
+  if (walking_ || !writes_.empty()) return false;
+  active_ = --tail_ > 0;
+  return !active_;
+}
+
 void TimedVec::NextOutput() {
   const bool row_ends = ox_ + 1 == f_.out_width, group_ends = row_ends && oy_ + 1 == f_.out_height;
-  in_ += JoinAddress(group_ends ? f_.in_group : row_ends ? f_.in_row : f_.in_pixel, banks_);
-  out_ += JoinAddress(group_ends ? f_.out_group : row_ends ? f_.out_row : f_.out_pixel, banks_);
+  in_ += Word(group_ends ? f_.in_group : row_ends ? f_.in_row : f_.in_pixel);
+  out_ += Word(group_ends ? f_.out_group : row_ends ? f_.out_row : f_.out_pixel);
   if (!row_ends) {
     ++ox_;
   } else if (!group_ends) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hw/regs/isa.h"
+#include "hw/sim/timing_banks.h"
 #include "hw/sim/timing_ports.h"
 
 namespace msq::hw {
@@ -26,9 +27,32 @@ class BurstWalk {
   int64_t word_ = 0;
 };
 
+// The words of rows in the activation memory.
+class WordWalk {
+ public:
+  WordWalk() = default;
+  // Of a LOAD or STORE.
+  template <typename Fields>
+  WordWalk(const Fields& f, int banks)
+      : word_(JoinAddress(f.act, banks)),
+        step_(JoinAddress(f.act_step, banks)),
+        row_step_(JoinAddress(f.act_row_step, banks)),
+        row_words_(f.row_words) {}
+  int64_t word() const { return word_; }
+  void Next() {
+    const bool row_ends = ++done_ == row_words_;
+    word_ += row_ends ? row_step_ : step_;
+    if (row_ends) done_ = 0;
+  }
+
+ private:
+  int64_t word_ = 0, step_ = 0, row_step_ = 0, row_words_ = 0, done_ = 0;
+};
+
 // An engine of LOAD.
 class TimedLoad final : public ReadClient {
  public:
+  explicit TimedLoad(BankPorts* banks) : banks_(*banks) {}
   bool Ready() const { return !active_; }
   void Start(const LoadFields& fields);
   bool Cycle();  // true in the cycle in which it ends
@@ -37,8 +61,10 @@ class TimedLoad final : public ReadClient {
   void Beat() override { ++arriving_[0]; }
 
  private:
+  BankPorts& banks_;
   bool active_ = false;
   BurstWalk walk_;
+  WordWalk words_;
   int64_t wait_ = 0;                   // cycles until the first burst
   std::array<int64_t, 5> arriving_{};  // words on their way through the buffer
   int64_t buffered_ = 0;               // words that are here
@@ -49,26 +75,28 @@ class TimedLoad final : public ReadClient {
 
 class TimedStore {
  public:
-  explicit TimedStore(WritePort* port) : port_(*port) {}
+  TimedStore(WritePort* port, BankPorts* banks) : port_(*port), banks_(*banks) {}
   bool Ready() const { return !active_; }
   void Start(const StoreFields& fields);
   bool Cycle();
 
  private:
   WritePort& port_;
+  BankPorts& banks_;
   bool active_ = false;
   BurstWalk walk_;
+  WordWalk words_;
   int64_t wait_ = 0, read_ = 0, left_ = 0, tail_ = 0;
 };
 
-// An engine of VEC: a word read and a word written a cycle, each of a bank that nobody else has.
+// An engine of VEC: a word read and a word written a cycle.
 class TimedVec {
  public:
-  explicit TimedVec(int banks) : banks_(banks) {}
+  explicit TimedVec(BankPorts* banks) : banks_(*banks) {}
   bool Ready() const { return !active_; }
   void Start(const VecFields& fields);
-  // `claimed`: a bit for each bank that is taken in this cycle.
-  bool Cycle(uint32_t* claimed);
+  void Read();   // the first half of a cycle; LOAD and STORE come between
+  bool Cycle();  // the second
 
  private:
   struct Tap {
@@ -78,11 +106,10 @@ class TimedVec {
     int64_t ready_at;
     int64_t word;
   };
-  uint32_t BankBit(int64_t word) const { return uint32_t{1} << ((word % banks_ + banks_) % banks_); }
-  void Read(uint32_t* claimed);
+  int64_t Word(Address address) const { return JoinAddress(address, banks_.banks()); }
   void NextOutput();
 
-  const int banks_;
+  BankPorts& banks_;
   VecFields f_;
   std::vector<Tap> taps_;
   bool active_ = false, walking_ = false;
