@@ -29,7 +29,8 @@ ir::Graph SmallNetwork() {
   msq::testing::Layer layer;
   layer.window = {.kernel = {3, 3}, .pads = {1, 1, 1, 1}};
   const ir::TensorId middle = builder.Conv({in}, 32, layer);
-  return std::move(builder).Finish({builder.Conv({middle}, 32, layer)});
+  const ir::TensorId last = builder.Conv({middle}, 32, layer);
+  return std::move(builder).Finish({last});
 }
 
 struct Answer {

@@ -29,7 +29,8 @@ ir::Graph SmallNetwork() {
   layer.window = {.kernel = {3, 3}, .pads = {1, 1, 1, 1}};
   const ir::TensorId in = b.Input({16, 8, 8});
   const ir::TensorId middle = b.Conv({in}, 32, layer);
-  return std::move(b).Finish({b.Conv({middle}, 32, layer)});
+  const ir::TensorId last = b.Conv({middle}, 32, layer);
+  return std::move(b).Finish({last});
 }
 
 Bytes RandomInputs(const Executable& executable, int64_t batch) {
