@@ -89,8 +89,9 @@ class FpgaBackendTest : public ::testing::Test {
   absl::Status Open(size_t devices = 1) {
     options_.devices.resize(devices);
     auto backend = CreateFpgaBackend(options_, cpu_.get());
-    if (backend.ok()) backend_ = *std::move(backend);
-    return backend.status();
+    if (!backend.ok()) return backend.status();
+    backend_ = *std::move(backend);
+    return absl::OkStatus();
   }
   void Load(const ir::Graph& graph) {
     auto executable = backend_->Prepare(graph, {});

@@ -69,7 +69,8 @@ class XrtBackendTest : public ::testing::Test {
   }
 
   // One device for each index, on boards with these options.
-  absl::Status Open(const std::string& configuration, const std::string& driver, std::vector<int> indices = {0}) {
+  absl::Status Open(const std::string& configuration, const std::string& driver,
+                    const std::vector<int>& indices = {0}) {
     options_.configuration = *hw::FindConfiguration(configuration);
     const std::string file = configuration == "tiny" ? "tiny_test" : configuration;
     for (int index : indices) {
@@ -78,8 +79,9 @@ class XrtBackendTest : public ::testing::Test {
       options_.devices.push_back({"xrt " + std::to_string(index), [device] { return OpenXrtDevice(device); }});
     }
     auto backend = CreateFpgaBackend(options_, cpu_.get());
-    if (backend.ok()) backend_ = *std::move(backend);
-    return backend.status();
+    if (!backend.ok()) return backend.status();
+    backend_ = *std::move(backend);
+    return absl::OkStatus();
   }
   void Load(const ir::Graph& graph) {
     auto executable = backend_->Prepare(graph, {});

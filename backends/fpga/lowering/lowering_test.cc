@@ -304,8 +304,7 @@ TEST(LoweringTest, RefusesWhatWouldNotFitIntoTheHost) {
   pool.requantizer = msq::testing::UniformRequantizer(1, 0.5, 0);
   const TensorId pixel = window.Input({4096, 1, 1});
   const TensorId averaged = window.Add(std::move(pool), {pixel});
-  EXPECT_EQ(refusal(std::move(window).Finish({averaged})),
-            "node 'n0': a window of 700x700: CONV has at most 31x31");
+  EXPECT_EQ(refusal(std::move(window).Finish({averaged})), "node 'n0': a window of 700x700: CONV has at most 31x31");
   GraphBuilder slice("slice");
   const TensorId vector = slice.Input({40'000});
   const TensorId every_other = slice.Add(ir::Slice{{0}, {40'000}, {2}}, {vector});
