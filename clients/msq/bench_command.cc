@@ -147,7 +147,7 @@ class Bench {
     std::function<void(size_t)> ask = [&](size_t input) {
       const auto sent = SteadyClock::now();
       client_.InferAsync(RequestFor(input, row->backend),
-                         [&, input, sent](absl::StatusOr<inference::ModelInferResponse> response) {
+                         [&, input, sent](const absl::StatusOr<inference::ModelInferResponse>& response) {
                            const auto now = SteadyClock::now();
                            {
                              std::lock_guard lock(mutex);

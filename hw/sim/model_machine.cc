@@ -170,21 +170,21 @@ uint32_t ModelMachine::ReadRegister(uint32_t address) {
 }
 
 void ModelMachine::WriteRegister(uint32_t address, uint32_t value) {
-  static const std::map<uint32_t, uint32_t> kHolding = {{kCtrlRegister, kCtrlAutoRestart.mask()},
-                                                        {kGieRegister, 1},
-                                                        {kIerRegister, 3},
-                                                        {kProgAddrLoRegister, ~0u},
-                                                        {kProgAddrHiRegister, 0xffff},
-                                                        {kDramBaseLoRegister, ~0u},
-                                                        {kDramBaseHiRegister, 0xffff},
-                                                        {kDramSizeLoRegister, ~0u},
-                                                        {kDramSizeHiRegister, 0xffff},
-                                                        {kWatchdogRegister, ~0u}};
+  static const std::map<uint32_t, uint32_t> holding_bits = {{kCtrlRegister, kCtrlAutoRestart.mask()},
+                                                            {kGieRegister, 1},
+                                                            {kIerRegister, 3},
+                                                            {kProgAddrLoRegister, ~0u},
+                                                            {kProgAddrHiRegister, 0xffff},
+                                                            {kDramBaseLoRegister, ~0u},
+                                                            {kDramBaseHiRegister, 0xffff},
+                                                            {kDramSizeLoRegister, ~0u},
+                                                            {kDramSizeHiRegister, 0xffff},
+                                                            {kWatchdogRegister, ~0u}};
   Advance(kAccessCycles);
   address &= kRegisterBytes - 4;
   if (address == kIsrRegister) isr_ ^= value & 3;
-  const auto holding = kHolding.find(address);
-  if (holding != kHolding.end()) Register(address) = value & holding->second;
+  const auto holding = holding_bits.find(address);
+  if (holding != holding_bits.end()) Register(address) = value & holding->second;
   if (address == kCtrlRegister && (value & kCtrlApStart.mask()) != 0 && !running_) Start();
 }
 
