@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <map>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -110,7 +111,7 @@ class ModelMachine final : public Machine {
   std::vector<uint64_t> counters_;
   uint32_t counter_high_ = 0;
   Completions completed_;
-  std::map<std::vector<std::byte>, ProgramTime> times_;  // by the program's bytes
+  std::map<std::string, ProgramTime> times_;  // by the program's bytes
 };
 
 uint32_t ModelMachine::ReadConstant(uint32_t address) const {
@@ -273,9 +274,8 @@ ProgramEnd ModelMachine::Execute(const std::vector<AnyFields>& instructions) {
 const ProgramTime& ModelMachine::TimeOf(const std::vector<AnyFields>& instructions, uint64_t address) {
   const size_t first = address - memory_.base;
   const size_t bytes = std::min(kInstructionBytes * instructions.size(), dram_.size() - first);
-  std::vector<std::byte> key(bytes + sizeof(address));
-  std::copy_n(dram_.begin() + static_cast<int64_t>(first), bytes, key.begin());
-  std::memcpy(key.data() + bytes, &address, sizeof(address));
+  std::string key(reinterpret_cast<const char*>(dram_.data() + first), bytes);
+  key += std::to_string(address);
   if (const auto found = times_.find(key); found != times_.end()) return found->second;
   if (times_.size() >= kMaxTimes) times_.clear();
   return times_.emplace(std::move(key), TimeProgram(configuration_, memory_, instructions, address)).first->second;
