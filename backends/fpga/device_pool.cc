@@ -69,16 +69,39 @@ absl::StatusOr<DevicePool::Use> DevicePool::Take() {
 
 void DevicePool::Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why) {
   std::shared_ptr<Accelerator> gone;  // after the lock
+  std::map<const Program*, std::shared_ptr<DeviceProgram>> programs;
   {
     std::lock_guard lock(mutex_);
     Entry& entry = entries_[device];
     if (entry.accelerator.get() != accelerator || accelerator == nullptr) return;
     gone = std::move(entry.accelerator);
+    programs = std::exchange(entry.programs, {});
     entry.accelerator = nullptr;
     Put(&entry, why);
     ++entry.report.quarantines;
   }
   LogError("accelerator ", gone->name(), " is quarantined: ", why.message());
+}
+
+std::shared_ptr<DeviceProgram> DevicePool::ProgramOn(const Use& use, const Program& program) {
+  std::lock_guard lock(mutex_);
+  Entry& entry = entries_[use.index_];
+  const bool is_there = entry.accelerator == use.accelerator_;
+  if (!is_there) return std::make_shared<DeviceProgram>(use.accelerator_, program);  // quarantined since
+  std::shared_ptr<DeviceProgram>& known = entry.programs[&program];
+  if (known == nullptr) known = std::make_shared<DeviceProgram>(use.accelerator_, program);
+  return known;
+}
+
+void DevicePool::Forget(const Program& program) {
+  std::vector<std::shared_ptr<DeviceProgram>> gone;  // after the lock
+  std::lock_guard lock(mutex_);
+  for (Entry& entry : entries_) {
+    const auto found = entry.programs.find(&program);
+    if (found == entry.programs.end()) continue;
+    gone.push_back(std::move(found->second));
+    entry.programs.erase(found);
+  }
 }
 
 void DevicePool::Probe() {

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/time/time.h"
 #include "backends/backend.h"
 #include "backends/fpga/accelerator.h"
+#include "backends/fpga/device_program.h"
 
 namespace msq::fpga {
 
@@ -59,6 +61,11 @@ class DevicePool {
   void Quarantine(const Use& use, const absl::Status& why) { Quarantine(use.index_, use.accelerator_.get(), why); }
   void Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why);
 
+  // The program on the accelerator of this use; put there when it is first asked for. Accelerators keep their programs
+  // until they are quarantined, or until the program is forgotten, which it must be before it goes.
+  std::shared_ptr<DeviceProgram> ProgramOn(const Use& use, const Program& program);
+  void Forget(const Program& program);
+
   void CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy);
   std::vector<DeviceReport> Reports() const;
 
@@ -66,7 +73,8 @@ class DevicePool {
   struct Entry {
     Member member;
     std::shared_ptr<Accelerator> accelerator;  // null: quarantined
-    absl::Status why;                          // it is
+    std::map<const Program*, std::shared_ptr<DeviceProgram>> programs;
+    absl::Status why;  // it is
     int under_way = 0;
     DeviceReport report;
   };

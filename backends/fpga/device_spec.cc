@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "backends/fpga/emulated_device.h"
+#include "backends/fpga/xrt_device.h"
 #include "base/status.h"
 #include "hw/sim/faulty_machine.h"
 #include "hw/sim/machine_factory.h"
@@ -16,7 +17,7 @@
 namespace msq::fpga {
 namespace {
 
-constexpr std::string_view kEmulated = "emulated";
+constexpr std::string_view kEmulated = "emulated", kXrt = "xrt", kDriverKey = ",driver=";
 constexpr uint64_t kDramBase = 0x1000'0000;
 
 struct Settings {
@@ -28,6 +29,8 @@ struct Settings {
   std::string fidelity = "model";
   std::string faults;
   double hang_ms = 0;  // 0: by fidelity
+  std::string xclbin, driver;
+  double index = 0;
 };
 
 using Setter = std::function<absl::Status(const std::string& value)>;
@@ -75,29 +78,15 @@ absl::StatusOr<hw::Configuration> ConfigurationOf(const std::string& name) {
                          "'; there are: ", absl::StrJoin(hw::kConfigurations, ", ", append));
 }
 
-}  // namespace
+absl::Duration HangTimeout(const Settings& settings, absl::Duration usual) {
+  return settings.hang_ms > 0 ? absl::Milliseconds(settings.hang_ms) : usual;
+}
 
-absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
-  const std::vector<std::string> parts = absl::StrSplit(std::string(text), ',');
-  if (parts[0] != kEmulated) return InvalidArgument("device '", parts[0], "': is not 'emulated'");
-  Settings settings;
-  MSQ_RETURN_IF_ERROR(WithContext(Read(parts, {{"configuration", Text(&settings.configuration)},
-                                               {"backend", Text(&settings.backend)},
-                                               {"clock-mhz", Number(1, 10000, &settings.clock_mhz)},
-                                               {"memory-mb", Number(1, 2048, &settings.memory_mb)},
-                                               {"paced", Switch(&settings.paced)},
-                                               {"fidelity", Text(&settings.fidelity)},
-                                               {"faults", Text(&settings.faults)},
-                                               {"hang-ms", Number(1, 3.6e6, &settings.hang_ms)}}),
-                                  "device '", std::string(text), "'"));
-  DeviceSpec spec;
-  spec.backend = settings.backend;
-  MSQ_ASSIGN_OR_RETURN(spec.configuration, ConfigurationOf(settings.configuration));
+absl::StatusOr<DeviceSpec> EmulatedSpec(const Settings& settings, DeviceSpec spec) {
   MSQ_ASSIGN_OR_RETURN(const hw::Fidelity fidelity, hw::ParseFidelity(settings.fidelity));
   MSQ_ASSIGN_OR_RETURN(const std::vector<hw::Fault> faults, hw::ParseFaults(settings.faults));
-  const absl::Duration usual = fidelity == hw::Fidelity::kModel ? absl::Seconds(5) : absl::Minutes(10);
-  spec.accelerator.hang_timeout = settings.hang_ms > 0 ? absl::Milliseconds(settings.hang_ms) : usual;
-  spec.device.name = absl::StrCat(std::string(kEmulated), "-", settings.configuration, "-", number);
+  spec.accelerator.hang_timeout =
+      HangTimeout(settings, fidelity == hw::Fidelity::kModel ? absl::Seconds(5) : absl::Minutes(10));
   EmulatedDeviceOptions options;
   options.name = spec.device.name;
   options.clock_hz = settings.clock_mhz * 1e6;
@@ -111,6 +100,48 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
     return CreateEmulatedDevice(hw::AddFaults(std::move(machine), faults), options);
   };
   return spec;
+}
+
+absl::StatusOr<DeviceSpec> XrtSpec(const Settings& settings, DeviceSpec spec) {
+  if (settings.xclbin.empty()) return InvalidArgument("xclbin: an xrt device needs the file that describes its design");
+  spec.accelerator.hang_timeout = HangTimeout(settings, absl::Seconds(5));
+  const XrtDeviceOptions options = {settings.driver, static_cast<int>(settings.index), settings.xclbin};
+  spec.device.open = [options] { return OpenXrtDevice(options); };
+  return spec;
+}
+
+}  // namespace
+
+absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
+  Settings settings;
+  const std::string whole(text);
+  const size_t driver = whole.find(kDriverKey);  // whose options have commas of their own
+  if (driver != whole.npos) settings.driver = whole.substr(driver + kDriverKey.size());
+  const std::vector<std::string> parts = absl::StrSplit(whole.substr(0, driver), ',');
+  std::map<std::string, Setter> setters = {{"configuration", Text(&settings.configuration)},
+                                           {"backend", Text(&settings.backend)},
+                                           {"hang-ms", Number(1, 3.6e6, &settings.hang_ms)}};
+  const bool xrt = parts[0] == kXrt;
+  if (xrt) {
+    setters.insert({{"xclbin", Text(&settings.xclbin)}, {"index", Number(0, 15, &settings.index)}});
+  } else if (parts[0] == kEmulated && driver == whole.npos) {
+    setters.insert({{"clock-mhz", Number(1, 10000, &settings.clock_mhz)},
+                    {"memory-mb", Number(1, 2048, &settings.memory_mb)},
+                    {"paced", Switch(&settings.paced)},
+                    {"fidelity", Text(&settings.fidelity)},
+                    {"faults", Text(&settings.faults)}});
+  } else {
+    return InvalidArgument("device '", whole, "': is neither '", std::string(kEmulated), "' nor '", std::string(kXrt),
+                           "'");
+  }
+  MSQ_RETURN_IF_ERROR(WithContext(Read(parts, setters), "device '", whole, "'"));
+  DeviceSpec spec;
+  spec.backend = settings.backend;
+  MSQ_ASSIGN_OR_RETURN(spec.configuration, ConfigurationOf(settings.configuration));
+  spec.device.name = absl::StrCat(parts[0], "-", settings.configuration, "-", number);
+  absl::StatusOr<DeviceSpec> made = xrt ? XrtSpec(settings, std::move(spec)) : EmulatedSpec(settings, std::move(spec));
+  if (!made.ok()) return WithContext(made.status(), "device '", whole, "'");
+  return made;
 }
 
 }  // namespace msq::fpga

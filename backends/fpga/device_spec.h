@@ -18,10 +18,11 @@ struct DeviceSpec {
   Accelerator::Options accelerator = {};
 };
 
-// What ParseDeviceSpec takes, for --help.
+// What ParseDeviceSpec takes, for --help. The driver's own options follow it to the end: OpenXrtDevice.
 inline constexpr std::string_view kDeviceSpecHelp =
     "emulated[,configuration=z020][,fidelity=model|rtl][,clock-mhz=100][,paced=true][,memory-mb=64][,hang-ms=5000]"
-    "[,faults=hang@N;slverr@N;flip@N][,backend=fpga]";
+    "[,faults=hang@N;slverr@N;flip@N][,backend=fpga] | "
+    "xrt,xclbin=FILE[,index=0][,configuration=z020][,hang-ms=5000][,backend=fpga][,driver=emu:...]";
 
 // INVALID_ARGUMENT that names what is wrong. The device's name is the kind and the configuration, with `number`.
 absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number);

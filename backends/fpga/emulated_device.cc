@@ -7,10 +7,10 @@
 #include <thread>
 #include <utility>
 
-#include "backends/fpga/dram_allocator.h"
 #include "base/aligned_buffer.h"
 #include "base/clock.h"
 #include "hw/regs/registers.h"
+#include "hw/sim/dram_allocator.h"
 
 namespace msq::fpga {
 namespace {
@@ -51,7 +51,7 @@ class EmulatedDevice final : public Device {
   const EmulatedDeviceOptions options_;
   std::mutex mutex_;
   std::unique_ptr<hw::Machine> machine_;
-  DramAllocator allocator_;
+  hw::DramAllocator allocator_;
   SteadyClock::time_point started_;  // the program
   uint64_t cycles_ = 0;              // since then
 };
@@ -61,7 +61,7 @@ class EmulatedDevice::Buffer final : public DeviceBuffer {
   Buffer(EmulatedDevice* device, uint64_t address, size_t bytes) : device_(*device), address_(address), host_(bytes) {}
   ~Buffer() override {
     std::lock_guard lock(device_.mutex_);
-    device_.allocator_.Give(address_, host_.size());
+    device_.allocator_.Free(address_);
   }
 
   uint64_t address() const override { return address_; }
@@ -90,7 +90,7 @@ class EmulatedDevice::Buffer final : public DeviceBuffer {
 absl::StatusOr<std::unique_ptr<DeviceBuffer>> EmulatedDevice::Allocate(int64_t bytes) {
   std::lock_guard lock(mutex_);
   const auto size = static_cast<uint64_t>(std::max<int64_t>(bytes, 1));
-  const std::optional<uint64_t> address = allocator_.Take(size);
+  const std::optional<uint64_t> address = allocator_.Allocate(size);
   if (!address) {
     return absl::ResourceExhaustedError(absl::StrCat(options_.name, ": no room for ", bytes, " bytes beside others; ",
                                                      allocator_.free_bytes(), " of ", machine_->dram().size(),

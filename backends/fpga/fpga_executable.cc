@@ -52,6 +52,12 @@ FpgaExecutable::FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* 
   }
 }
 
+FpgaExecutable::~FpgaExecutable() {
+  for (const Stage& stage : parts_.stages) {
+    if (stage.program) pool_.Forget(*stage.program);
+  }
+}
+
 std::vector<std::byte> FpgaExecutable::Intermediates(int64_t batch, Views* views) const {
   int64_t bytes = 0;
   for (const auto& [id, size] : between_) bytes += size * batch;
@@ -149,7 +155,7 @@ absl::Status FpgaExecutable::RunOnDevice(size_t stage, const Views& views, int64
   for (;;) {
     MSQ_ASSIGN_OR_RETURN(const DevicePool::Use use, pool_.Take());
     const absl::Time begin = Clock::Real().Now();
-    const absl::StatusOr<ProgramCounters> counters = ProgramOn(stage, use)->Run(job);
+    const absl::StatusOr<ProgramCounters> counters = pool_.ProgramOn(use, *what.program)->Run(job);
     if (counters.ok()) {
       pool_.CountRun(use.device(), *counters, Clock::Real().Now() - begin);
       Count(*counters, &context.statistics);
@@ -159,16 +165,6 @@ absl::Status FpgaExecutable::RunOnDevice(size_t stage, const Views& views, int64
     if (!absl::IsUnavailable(counters.status())) return counters.status();
     pool_.Quarantine(use, counters.status());
   }
-}
-
-std::shared_ptr<DeviceProgram> FpgaExecutable::ProgramOn(size_t stage, const DevicePool::Use& use) const {
-  std::shared_ptr<DeviceProgram> former;  // of an accelerator that is gone: goes after the lock
-  std::lock_guard lock(mutex_);
-  std::shared_ptr<DeviceProgram>& program = programs_[{stage, use.device()}];
-  if (program == nullptr || program->accelerator() != use.accelerator().get()) {
-    former = std::exchange(program, std::make_shared<DeviceProgram>(use.accelerator(), *parts_.stages[stage].program));
-  }
-  return program;
 }
 
 }  // namespace msq::fpga

@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,6 +28,7 @@ class FpgaExecutable final : public Executable {
   };
   // Pool and verifier outlive the executable.
   FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier);
+  ~FpgaExecutable() override;
 
  private:
   // Where the bytes of a tensor of the network are during a run.
@@ -42,7 +41,6 @@ class FpgaExecutable final : public Executable {
   absl::Status RunOnDevice(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
   void Verify(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
               const std::vector<DeviceUse>& devices) const;
-  std::shared_ptr<DeviceProgram> ProgramOn(size_t stage, const DevicePool::Use& use) const;
   std::vector<std::byte> Intermediates(int64_t batch, Views* views) const;
 
   const std::string name_;
@@ -52,9 +50,6 @@ class FpgaExecutable final : public Executable {
   std::map<ir::TensorId, int64_t> between_;
   DevicePool& pool_;
   Verifier* const verifier_;
-  mutable std::mutex mutex_;
-  // By stage and device: for the accelerator that served last.
-  mutable std::map<std::pair<size_t, size_t>, std::shared_ptr<DeviceProgram>> programs_;
 };
 
 }  // namespace msq::fpga

@@ -43,8 +43,6 @@ class Verifier {
   bool Wants();
   // Takes the answer, or drops it when too many wait.
   void Add(Answer answer);
-  // Returns when nothing waits: for tests.
-  void AwaitIdle();
 
   // Adds to verified, mismatches and unverified.
   void Fill(BackendReport* report) const;
@@ -57,10 +55,10 @@ class Verifier {
   const double fraction_;
   const OnMismatch on_mismatch_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_, idle_;
+  std::condition_variable wake_;
   double due_ = 0;
   std::deque<Answer> waiting_;
-  bool busy_ = false, stopping_ = false;
+  bool stopping_ = false;
   int64_t verified_ = 0, mismatches_ = 0, unverified_ = 0;
   std::thread thread_;
 };

@@ -24,7 +24,7 @@
 namespace msq::fpga {
 namespace {
 
-constexpr char kKernel[] = "msq_kernel";
+constexpr std::string_view kAccelerator = "msq_kernel:";  // and its instance
 constexpr std::string_view kEmulation = "emu:";
 constexpr int64_t kPage = 4096;
 constexpr xrt::memory_group kBank = 0;  // there is one
@@ -81,10 +81,16 @@ class XrtBuffer final : public DeviceBuffer {
   const std::span<std::byte> host_;
 };
 
+// A board with a design loaded; all that open it share it.
+struct Board {
+  xrt::device device;
+  xrt::uuid design;
+  xrt::ip ip;
+};
+
 class XrtDevice final : public Device {
  public:
-  XrtDevice(std::string name, xrt::device device, xrt::ip ip)
-      : name_(std::move(name)), device_(std::move(device)), ip_(std::move(ip)) {}
+  XrtDevice(std::string name, std::shared_ptr<Board> board) : name_(std::move(name)), board_(std::move(board)) {}
 
   const std::string& name() const override { return name_; }
 
@@ -93,19 +99,20 @@ class XrtDevice final : public Device {
     const auto pages = static_cast<size_t>((bytes + kPage - 1) / kPage * kPage);
     std::unique_ptr<DeviceBuffer> buffer;
     MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name_, ": buffer of ", bytes, " bytes"), [&] {
-      buffer = std::make_unique<XrtBuffer>(name_, xrt::bo(device_, pages, xrt::bo::flags::cacheable, kBank), bytes);
+      buffer =
+          std::make_unique<XrtBuffer>(name_, xrt::bo(board_->device, pages, xrt::bo::flags::cacheable, kBank), bytes);
     }));
     return buffer;
   }
 
   absl::StatusOr<uint32_t> ReadRegister(uint32_t address) override {
     uint32_t value = 0;
-    MSQ_RETURN_IF_ERROR(Try(name_ + ": register read", [&] { value = ip_.read_register(address); }));
+    MSQ_RETURN_IF_ERROR(Try(name_ + ": register read", [&] { value = board_->ip.read_register(address); }));
     return value;
   }
 
   absl::Status WriteRegister(uint32_t address, uint32_t value) override {
-    return Try(name_ + ": register write", [&] { ip_.write_register(address, value); });
+    return Try(name_ + ": register write", [&] { board_->ip.write_register(address, value); });
   }
 
   // XRT cannot wait for an interrupt with a deadline on these boards, so this polls.
@@ -131,8 +138,7 @@ class XrtDevice final : public Device {
 
  private:
   const std::string name_;
-  xrt::device device_;
-  xrt::ip ip_;
+  const std::shared_ptr<Board> board_;
 };
 
 // What a process has one of. XRT leaks a thread for each device that it closes, and opens them without a lock.
@@ -140,6 +146,7 @@ struct Process {
   std::mutex mutex;
   std::optional<std::string> driver;   // its library, once XRT has one
   std::map<int, xrt::device> devices;  // never closed
+  std::map<int, std::weak_ptr<Board>> boards;
 };
 
 Process& TheProcess() {
@@ -179,6 +186,26 @@ absl::Status ChooseDriver(std::string_view driver, Process* process) {
   return absl::OkStatus();
 }
 
+struct Design {
+  xrt::xclbin xclbin;
+  std::string ip;  // as XRT looks it up: "kernel:{instance}"
+};
+
+absl::StatusOr<Design> ReadDesign(const std::string& path) {
+  MSQ_ASSIGN_OR_RETURN(const std::vector<char> file, ReadXclbin(path));
+  Design design;
+  MSQ_RETURN_IF_ERROR(Try(path, [&] {
+    design.xclbin = xrt::xclbin(file);
+    for (const xrt::xclbin::ip& ip : design.xclbin.get_ips()) {
+      const std::string ip_name = ip.get_name();
+      if (!ip_name.starts_with(kAccelerator)) continue;
+      design.ip = absl::StrCat(std::string(kAccelerator), "{", ip_name.substr(kAccelerator.size()), "}");
+    }
+  }));
+  if (design.ip.empty()) return FailedPrecondition(path, " has no ", std::string(kAccelerator), "...");
+  return design;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Device>> OpenXrtDevice(const XrtDeviceOptions& options) {
@@ -191,23 +218,21 @@ absl::StatusOr<std::unique_ptr<Device>> OpenXrtDevice(const XrtDeviceOptions& op
       process.devices.emplace(options.index, xrt::device(static_cast<unsigned int>(options.index)));
     }));
   }
-  xrt::device& device = process.devices.at(options.index);
-  MSQ_ASSIGN_OR_RETURN(const std::vector<char> file, ReadXclbin(options.xclbin));
-  xrt::xclbin xclbin;
-  std::string ip_name;
-  MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name, ": ", options.xclbin), [&] {
-    xclbin = xrt::xclbin(file);
-    for (const xrt::xclbin::ip& ip : xclbin.get_ips()) {
-      if (ip.get_name().starts_with(absl::StrCat(kKernel, ":"))) ip_name = ip.get_name();
-    }
-  }));
-  if (ip_name.empty()) return FailedPrecondition(name, ": ", options.xclbin, " has no ", kKernel);
-  std::unique_ptr<Device> opened;
-  MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name, ": loading ", options.xclbin), [&] {
-    const xrt::uuid uuid = device.load_xclbin(xclbin);
-    opened = std::make_unique<XrtDevice>(name, device, xrt::ip(device, uuid, kKernel));
-  }));
-  return opened;
+  MSQ_ASSIGN_OR_RETURN(const Design design, ReadDesign(options.xclbin));
+  std::weak_ptr<Board>& known = process.boards[options.index];
+  std::shared_ptr<Board> board = known.lock();
+  if (board && board->design != design.xclbin.get_uuid()) {
+    return FailedPrecondition(name, " is open with another .xclbin than ", options.xclbin);
+  }
+  if (!board) {
+    xrt::device& device = process.devices.at(options.index);
+    MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name, ": loading ", options.xclbin), [&] {
+      const xrt::uuid uuid = device.load_xclbin(design.xclbin);
+      board = std::make_shared<Board>(Board{device, uuid, xrt::ip(device, uuid, design.ip)});
+    }));
+    known = board;
+  }
+  return std::make_unique<XrtDevice>(name, std::move(board));
 }
 
 }  // namespace msq::fpga

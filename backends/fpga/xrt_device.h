@@ -17,10 +17,11 @@ struct XrtDeviceOptions {
   std::string xclbin;  // file that describes the design
 };
 
-// Thread-safe. A board is opened once at a time, and stays known to XRT as long as the process lives. Of the accelerator
-// only the .xclbin is checked, not what its registers say. Errors: UNAVAILABLE when XRT, the driver or the board
-// does not work; NOT_FOUND or DATA_LOSS for the file; INVALID_ARGUMENT for options that are not understood; FAILED_PRECONDITION for another driver than the
-// process has, or a design that is not ours; UNIMPLEMENTED in a build without XRT.
+// Thread-safe. A board that is open may be opened again with the same .xclbin: it is not loaded anew, and at most one of
+// the openers is to run programs. Of the accelerator only the .xclbin is checked, not what its registers say. Errors:
+// UNAVAILABLE when XRT, the driver or the board does not work; NOT_FOUND or DATA_LOSS for the file; INVALID_ARGUMENT for
+// options that are not understood; FAILED_PRECONDITION for another driver than the process has, another .xclbin than the
+// board has, or one that is not ours; UNIMPLEMENTED in a build without XRT.
 absl::StatusOr<std::unique_ptr<Device>> OpenXrtDevice(const XrtDeviceOptions& options);
 
 }  // namespace msq::fpga

@@ -40,6 +40,7 @@ inline void PrintJson(const nlohmann::json& document) {
   std::printf("%s\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
+void AddBenchCommand(CLI::App* app, Run* run);
 void AddInferCommand(CLI::App* app, Run* run);
 void AddEvalCommand(CLI::App* app, Run* run);
 void AddModelsCommand(CLI::App* app, Run* run);

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   msq::client::AddInferCommand(&app, &run);
   msq::client::AddEvalCommand(&app, &run);
+  msq::client::AddBenchCommand(&app, &run);
   msq::client::AddModelsCommand(&app, &run);
   msq::client::AddStatusCommand(&app, &run);
   try {

@@ -50,7 +50,7 @@ void Board::Program(std::unique_ptr<hw::Machine> machine, int clock_mhz) {
   const Access access(this);
   machine_ = std::move(machine);
   clock_mhz_ = clock_mhz;
-  allocator_ = DramAllocator(machine_->dram_base(), machine_->dram().size());
+  allocator_ = hw::DramAllocator(machine_->dram_base(), machine_->dram().size());
   commands_.clear();
   running_command_.reset();
   running_ = interrupt_enabled_ = interrupt_pending_ = false;

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "hw/emulation/dram_allocator.h"
+#include "hw/sim/dram_allocator.h"
 #include "hw/sim/machine.h"
 
 namespace msq::emulation {
@@ -79,7 +79,7 @@ class Board {
   std::condition_variable wake_;  // there is something to do for the thread
   std::condition_variable interrupted_;
   std::unique_ptr<hw::Machine> machine_;
-  DramAllocator allocator_;
+  hw::DramAllocator allocator_;
   std::deque<Command> commands_;
   std::optional<Command> running_command_;
   bool running_ = false;  // a program

@@ -13,25 +13,25 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(DramAllocatorTest, HandsOutWholePagesInOrder) {
-  DramAllocator dram(0x1000, 4 * DramAllocator::kPage);
+  hw::DramAllocator dram(0x1000, 4 * hw::DramAllocator::kPage);
   EXPECT_TRUE(dram.empty());
   EXPECT_EQ(dram.Allocate(1), 0x1000u);
-  EXPECT_EQ(dram.Allocate(2 * DramAllocator::kPage), 0x2000u);
-  EXPECT_EQ(dram.Allocate(2 * DramAllocator::kPage), std::nullopt);
-  EXPECT_EQ(dram.Allocate(DramAllocator::kPage), 0x4000u);
+  EXPECT_EQ(dram.Allocate(2 * hw::DramAllocator::kPage), 0x2000u);
+  EXPECT_EQ(dram.Allocate(2 * hw::DramAllocator::kPage), std::nullopt);
+  EXPECT_EQ(dram.Allocate(hw::DramAllocator::kPage), 0x4000u);
   EXPECT_EQ(dram.Allocate(1), std::nullopt);
   dram.Free(0x2000);
-  EXPECT_EQ(dram.Allocate(3 * DramAllocator::kPage), std::nullopt);
-  EXPECT_EQ(dram.Allocate(DramAllocator::kPage), 0x2000u);
+  EXPECT_EQ(dram.Allocate(3 * hw::DramAllocator::kPage), std::nullopt);
+  EXPECT_EQ(dram.Allocate(hw::DramAllocator::kPage), 0x2000u);
   EXPECT_EQ(dram.Allocate(1), 0x3000u);
   EXPECT_FALSE(dram.empty());
 }
 
 TEST(DramAllocatorTest, RefusesWhatCannotBe) {
-  DramAllocator dram(0, 8 * DramAllocator::kPage);
+  hw::DramAllocator dram(0, 8 * hw::DramAllocator::kPage);
   EXPECT_EQ(dram.Allocate(0), std::nullopt);
   EXPECT_EQ(dram.Allocate(~uint64_t{0}), std::nullopt);
-  EXPECT_EQ(DramAllocator().Allocate(1), std::nullopt);
+  EXPECT_EQ(hw::DramAllocator().Allocate(1), std::nullopt);
 }
 
 TEST(OptionsTest, Parses) {

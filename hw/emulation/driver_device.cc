@@ -105,8 +105,8 @@ DriverDevice::Buffer DriverDevice::alloc_bo(size_t bytes, unsigned int flags) {
   BufferRecord record;
   record.bytes = bytes;
   record.flags = flags;
-  const size_t pages = (bytes + DramAllocator::kPage - 1) / DramAllocator::kPage * DramAllocator::kPage;
-  record.own.reset(static_cast<std::byte*>(std::aligned_alloc(DramAllocator::kPage, pages)));
+  const size_t pages = (bytes + hw::DramAllocator::kPage - 1) / hw::DramAllocator::kPage * hw::DramAllocator::kPage;
+  record.own.reset(static_cast<std::byte*>(std::aligned_alloc(hw::DramAllocator::kPage, pages)));
   if (!record.own) throw std::bad_alloc();
   std::fill_n(record.own.get(), pages, std::byte{0});
   record.host = record.own.get();

@@ -8,7 +8,13 @@
 
 #include "Vmsq_act_mem_n1.h"
 #include "Vmsq_act_mem_n2.h"
+#include "Vmsq_act_mem_paper_z020.h"
+#include "Vmsq_act_mem_paper_z045.h"
+#include "Vmsq_act_mem_tiny.h"
+#include "Vmsq_act_mem_z020.h"
+#include "Vmsq_act_mem_z045.h"
 #include "hw/rtl/port_bits.h"
+#include "hw/rtl/testing/every_configuration.h"
 
 namespace msq::hw {
 namespace {
@@ -276,8 +282,17 @@ class ActMemTest : public ::testing::Test {
   int64_t reads_ = 0, a_reads_ = 0, refusals_ = 0, errors_ = 0;
 };
 
-using Builds = ::testing::Types<Build<Vmsq_act_mem_n1, 3, 37, 1, 1, 1>, Build<Vmsq_act_mem_n2, 5, 3077, 2, 3, 2>>;
+using Builds =
+    ::testing::Types<Build<Vmsq_act_mem_n1, 3, 37, 1, 1, 1>, Build<Vmsq_act_mem_n2, 5, 3077, 2, 3, 2>,
+                     Build<Vmsq_act_mem_tiny, 3, 2048, 1, 1, 2>, Build<Vmsq_act_mem_z020, 5, 9216, 1, 2, 1>,
+                     Build<Vmsq_act_mem_z045, 11, 10240, 2, 4, 4>, Build<Vmsq_act_mem_paper_z020, 2, 22528, 1, 1, 1>,
+                     Build<Vmsq_act_mem_paper_z045, 5, 16384, 1, 1, 1>>;
 TYPED_TEST_SUITE(ActMemTest, Builds);
+static_assert(CoverEveryConfiguration(Builds(), [](auto build, const Configuration& configuration) {
+  return build.kBanks == configuration.banks && build.kDepth == configuration.depth &&
+         build.kWidth == (configuration.q + 15) / 16 && build.kLoads == configuration.loads &&
+         build.kVecs == configuration.vecs;
+}));
 
 TYPED_TEST(ActMemTest, AgreesWithAnArrayAndThePriorities) {
   this->Reset();

@@ -8,12 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "Vmsq_conv_p1.h"
-#include "Vmsq_conv_p2.h"
-#include "Vmsq_conv_p4.h"
-#include "Vmsq_conv_p8.h"
+#include "Vmsq_conv_paper_z020.h"
+#include "Vmsq_conv_paper_z045.h"
+#include "Vmsq_conv_tiny.h"
+#include "Vmsq_conv_z020.h"
+#include "Vmsq_conv_z045.h"
 #include "hw/rtl/msq_conv_bench.h"
 #include "hw/rtl/msq_conv_model.h"
+#include "hw/rtl/testing/every_configuration.h"
 
 namespace msq::hw {
 namespace {
@@ -31,9 +33,15 @@ class ConvTest : public ::testing::Test {
   ConvBench<B> bench_;
 };
 
-using Builds = ::testing::Types<Build<Vmsq_conv_p1, 1, 40, 8, 2>, Build<Vmsq_conv_p2, 2, 16, 16, 3>,
-                                Build<Vmsq_conv_p4, 4, 32, 16, 5>, Build<Vmsq_conv_p8, 8, 64, 32, 11>>;
+using Builds = ::testing::Types<Build<Vmsq_conv_tiny, 2, 16, 16, 3>, Build<Vmsq_conv_z020, 4, 32, 16, 5>,
+                                Build<Vmsq_conv_z045, 8, 64, 32, 11>, Build<Vmsq_conv_paper_z020, 1, 40, 8, 2>,
+                                Build<Vmsq_conv_paper_z045, 4, 48, 16, 5>>;
 TYPED_TEST_SUITE(ConvTest, Builds);
+static_assert(CoverEveryConfiguration(Builds(), [](auto build, const Configuration& configuration) {
+  constexpr ArrayShape kShape = build.kShape;
+  return kShape.p == configuration.p && kShape.o == configuration.lanes() && kShape.q == configuration.q &&
+         kShape.banks == configuration.banks;
+}));
 
 // A same-padded 3x3 convolution.
 ConvCase SamePadded(int size, int stride, const ArrayShape& shape) {

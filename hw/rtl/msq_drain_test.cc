@@ -1,13 +1,16 @@
-// msq_drain in four shapes against its model: random instructions under random stalls, throughput, abort.
+// msq_drain in several shapes against its model: random instructions under random stalls, throughput, abort.
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "Vmsq_drain_p1_q8_dut.h"
-#include "Vmsq_drain_p2_q16_dut.h"
 #include "Vmsq_drain_p2_q32_dut.h"
+#include "Vmsq_drain_paper_z020_dut.h"
+#include "Vmsq_drain_paper_z045_dut.h"
+#include "Vmsq_drain_tiny_dut.h"
 #include "Vmsq_drain_z020_dut.h"
+#include "Vmsq_drain_z045_dut.h"
 #include "hw/rtl/msq_drain_bench.h"
+#include "hw/rtl/testing/every_configuration.h"
 
 namespace msq::hw {
 namespace {
@@ -21,9 +24,16 @@ struct Shape {
 template <typename S>
 class DrainTest : public testing::Test {};
 
-using Shapes = testing::Types<Shape<Vmsq_drain_p1_q8_dut, 1, 40, 8, 2>, Shape<Vmsq_drain_p2_q16_dut, 2, 16, 16, 3>,
-                              Shape<Vmsq_drain_z020_dut, 4, 32, 16, 5>, Shape<Vmsq_drain_p2_q32_dut, 2, 64, 32, 3>>;
+using Shapes =
+    testing::Types<Shape<Vmsq_drain_tiny_dut, 2, 16, 16, 3>, Shape<Vmsq_drain_z020_dut, 4, 32, 16, 5>,
+                   Shape<Vmsq_drain_z045_dut, 8, 64, 32, 11>, Shape<Vmsq_drain_paper_z020_dut, 1, 40, 8, 2>,
+                   Shape<Vmsq_drain_paper_z045_dut, 4, 48, 16, 5>, Shape<Vmsq_drain_p2_q32_dut, 2, 64, 32, 3>>;
 TYPED_TEST_SUITE(DrainTest, Shapes);
+static_assert(CoverEveryConfiguration(Shapes(), [](auto shape, const Configuration& configuration) {
+  constexpr DrainShape kShape = shape.kShape;
+  return kShape.P == configuration.p && kShape.O == configuration.lanes() && kShape.Q == configuration.q &&
+         kShape.banks == configuration.banks;
+}));
 
 class Choice {
  public:

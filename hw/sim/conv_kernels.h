@@ -46,10 +46,8 @@ struct ConvKernels {
 };
 
 extern const ConvKernels kGenericConvKernels;
-#if defined(__x86_64__)
-extern const ConvKernels kAvx2ConvKernels;
-extern const ConvKernels kAvx512VnniConvKernels;
-#endif
+extern const ConvKernels kAvx2ConvKernels;        // x86-64 only
+extern const ConvKernels kAvx512VnniConvKernels;  // x86-64 only
 
 // The fastest that this processor has.
 const ConvKernels& FastestConvKernels();

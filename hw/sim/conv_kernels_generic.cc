@@ -1,4 +1,4 @@
-// The kernels in plain C++, and which of all to take.
+// The kernels in plain C++.
 #include <cstring>
 
 #include "hw/sim/conv_kernels.h"
@@ -34,13 +34,5 @@ void Requantize(const RequantizeArgs& args) noexcept {
 }  // namespace
 
 const ConvKernels kGenericConvKernels = {"generic", Always, Accumulate, Requantize};
-
-const ConvKernels& FastestConvKernels() {
-#if defined(__x86_64__)
-  if (kAvx512VnniConvKernels.supported()) return kAvx512VnniConvKernels;
-  if (kAvx2ConvKernels.supported()) return kAvx2ConvKernels;
-#endif
-  return kGenericConvKernels;
-}
 
 }  // namespace msq::hw

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -133,7 +134,7 @@ class ModelMachine final : public Machine {
   std::vector<uint64_t> counters_;
   uint32_t counter_high_ = 0;
   Completions completed_;
-  std::map<std::vector<std::byte>, ProgramTime> times_;  // by the program's bytes
+  std::map<std::string, ProgramTime> times_;  // by the program's bytes
 };
 
 uint32_t ModelMachine::ReadConstant(uint32_t address) const {
@@ -193,21 +194,21 @@ uint32_t ModelMachine::ReadRegister(uint32_t address) {
 }
 
 void ModelMachine::WriteRegister(uint32_t address, uint32_t value) {
-  static const std::map<uint32_t, uint32_t> kHolding = {{kCtrlRegister, kCtrlAutoRestart.mask()},
-                                                        {kGieRegister, 1},
-                                                        {kIerRegister, 3},
-                                                        {kProgAddrLoRegister, ~0u},
-                                                        {kProgAddrHiRegister, 0xffff},
-                                                        {kDramBaseLoRegister, ~0u},
-                                                        {kDramBaseHiRegister, 0xffff},
-                                                        {kDramSizeLoRegister, ~0u},
-                                                        {kDramSizeHiRegister, 0xffff},
-                                                        {kWatchdogRegister, ~0u}};
+  static const std::map<uint32_t, uint32_t> holding_bits = {{kCtrlRegister, kCtrlAutoRestart.mask()},
+                                                            {kGieRegister, 1},
+                                                            {kIerRegister, 3},
+                                                            {kProgAddrLoRegister, ~0u},
+                                                            {kProgAddrHiRegister, 0xffff},
+                                                            {kDramBaseLoRegister, ~0u},
+                                                            {kDramBaseHiRegister, 0xffff},
+                                                            {kDramSizeLoRegister, ~0u},
+                                                            {kDramSizeHiRegister, 0xffff},
+                                                            {kWatchdogRegister, ~0u}};
   Pass(kAccessCycles);
   address &= kRegisterBytes - 4;
   if (address == kIsrRegister) isr_ ^= value & 3;
-  const auto holding = kHolding.find(address);
-  if (holding != kHolding.end()) Register(address) = value & holding->second;
+  const auto holding = holding_bits.find(address);
+  if (holding != holding_bits.end()) Register(address) = value & holding->second;
   if (address == kCtrlRegister && (value & kCtrlApStart.mask()) != 0 && !running_) Start();
 }
 
@@ -335,10 +336,8 @@ ProgramTime ModelMachine::TimeOf(const TimedProgram& program) {
   if (program.stop) return TimeProgram(configuration_, memory_, program);
   const size_t first = program.address - memory_.base;
   const size_t bytes = std::min(kInstructionBytes * program.instructions.size(), dram_.size() - first);
-  std::vector<std::byte> key(bytes + sizeof(program.address) + sizeof(program.watchdog));
-  std::copy_n(dram_.begin() + static_cast<int64_t>(first), bytes, key.begin());
-  std::memcpy(key.data() + bytes, &program.address, sizeof(program.address));
-  std::memcpy(key.data() + bytes + sizeof(program.address), &program.watchdog, sizeof(program.watchdog));
+  std::string key(reinterpret_cast<const char*>(dram_.data() + first), bytes);
+  key += std::to_string(program.address) + ' ' + std::to_string(program.watchdog);
   if (const auto found = times_.find(key); found != times_.end()) return found->second;
   if (times_.size() >= kMaxTimes) times_.clear();
   return times_.emplace(std::move(key), TimeProgram(configuration_, memory_, program)).first->second;

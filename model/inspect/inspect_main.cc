@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "backends/fpga/cosim/target_report.h"
 #include "base/status.h"
 #include "model/format/artifact.h"
 #include "model/ir/printer.h"
@@ -87,9 +88,20 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-int Run(const std::string& path, const std::string& other, bool json) {
+int PrintTarget(const ir::Graph& graph, const std::string& target) {
+  const hw::Configuration* configuration = hw::FindConfiguration(target);
+  if (configuration == nullptr)
+    return Fail(NotFound("there is no configuration '", target, "'; see docs/hw/registers.md"));
+  const auto report = fpga::TargetReport(graph, *configuration);
+  if (!report.ok()) return Fail(report.status());
+  std::fputs(report->c_str(), stdout);
+  return 0;
+}
+
+int Run(const std::string& path, const std::string& other, const std::string& target, bool json) {
   const auto model = format::ReadFile(path);
   if (!model.ok()) return Fail(model.status());
+  if (!target.empty()) return PrintTarget(model->graph, target);
   if (!other.empty()) {
     const auto second = format::ReadFile(other);
     if (!second.ok()) return Fail(second.status());
@@ -110,15 +122,16 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Prints and verifies a .msq artifact, or compares the graphs of two. Exit status: 0, 1 unreadable, 3 they "
       "differ.");
-  std::string path, other;
+  std::string path, other, target;
   bool json = false;
   app.add_option("ARTIFACT", path, "the .msq file")->required();
   app.add_option("--diff", other, "another .msq file: print the nodes that differ");
+  app.add_option("--target", target, "predict what it takes on an accelerator: z020, z045, ...");
   app.add_flag("--json", json, "machine-readable output");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return msq::Run(path, other, json);
+  return msq::Run(path, other, target, json);
 }

@@ -94,7 +94,7 @@ TEST_P(FpgaLowering, RandomGraphs) {
   EXPECT_LT(counts["refused"], counts["run"]);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FpgaLowering, ::testing::Values("tiny", "z020", "z045", "paper_z020"),
+INSTANTIATE_TEST_SUITE_P(All, FpgaLowering, ::testing::Values("tiny", "z020", "z045", "paper_z020", "paper_z045"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

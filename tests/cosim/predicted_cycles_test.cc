@@ -47,20 +47,20 @@ struct Table {
 };
 
 Table Read(const std::filesystem::path& path) {
-  static const std::regex kRow(R"(\| (.+) \| .*\| *\d* \| (\d+) \| (\d+) \| [\d.]+ \|.*\|)");
-  static const std::regex kSum(
+  static const std::regex row_pattern(R"(\| (.+) \| .*\| *\d* \| (\d+) \| (\d+) \| [\d.]+ \|.*\|)");
+  static const std::regex sum_pattern(
       R"(.*: (\d+) waiting for weights, (\d+) for the drain, (\d+) for banks; DRAM: (\d+) bytes read, (\d+) written.*)");
   Table table;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::smatch match;
-    if (std::regex_match(line, match, kSum)) {
+    if (std::regex_match(line, match, sum_pattern)) {
       table.stall_weights = std::stoll(match[1]);
       table.stall_drain = std::stoll(match[2]);
       table.stall_bank = std::stoll(match[3]);
       table.read_bytes = std::stoll(match[4]);
       table.write_bytes = std::stoll(match[5]);
-    } else if (std::regex_match(line, match, kRow)) {
+    } else if (std::regex_match(line, match, row_pattern)) {
       const Row row{match[1], std::stoll(match[2]), std::stoll(match[3])};
       if (row.layer == "**all**") {
         table.all = row;

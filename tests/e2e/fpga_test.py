@@ -1,4 +1,6 @@
 """msqd with emulated accelerators: the CPU's bits, and clients that see nothing of devices that fail under load."""
+import os
+import pathlib
 import threading
 import time
 import unittest
@@ -138,7 +140,7 @@ class FpgaTest(unittest.TestCase):
             self.daemon("--fpga-device", DEVICE + ",faults=wrong_build_id")
 
     def test_bad_devices_are_named(self):
-        for text, cause in [("board", "is not 'emulated'"), ("emulated,configuration=big", "there is no 'big'"),
+        for text, cause in [("board", "is neither 'emulated' nor 'xrt'"), ("emulated,configuration=big", "there is no 'big'"),
                             ("emulated,faults=fire", "is not one of hang@N")]:
             with self.assertRaisesRegex(AssertionError, cause):
                 self.daemon("--fpga-device", text)
@@ -151,6 +153,25 @@ class FpgaTest(unittest.TestCase):
         for backend in ("fpga", "large", "cpu"):
             response = daemon.stub.ModelInfer(pinned(request(self.fixture.pixels), backend))
             numpy.testing.assert_array_equal(logits(response), self.fixture.logits)
+
+    def xrt_device(self, faults=""):
+        xclbin = pathlib.Path(os.environ["MSQ_XCLBIN_DIR"]) / "tiny_test.xclbin"
+        if not (harness.BIN.parent / "lib" / "libmsq_xrt_emulation.so").exists():
+            self.skipTest("XRT is not there, so its emulation was not built")
+        return f"xrt,xclbin={xclbin},configuration=tiny,hang-ms=500,driver=emu:,fidelity=model" + faults
+
+    def test_a_board_through_xrt(self):
+        daemon = self.daemon("--fpga-device", self.xrt_device())
+        response = daemon.stub.ModelInfer(pinned(request(self.fixture.pixels), "fpga"))
+        numpy.testing.assert_array_equal(logits(response), self.fixture.logits)
+        self.assertEqual(self.metric(daemon, "msq_device_runs_total", "xrt-tiny-0"), 1)
+
+    def test_a_board_that_fails_under_load_comes_back(self):
+        daemon = self.daemon("--fpga-device", self.xrt_device(",fault=hang@20;slverr@40"), "--probe-seconds", "0.1")
+        load = self.run_load_until(
+            daemon, lambda: self.metric(daemon, "msq_device_quarantines_total", "xrt-tiny-0") >= 1)
+        self.assertEqual(load.wrong, 0)
+        self.wait_for(lambda: self.metric(daemon, "msq_device_ready", "xrt-tiny-0") == 1)
 
     def test_metrics_are_well_formed(self):
         daemon = self.daemon("--fpga-device", DEVICE)

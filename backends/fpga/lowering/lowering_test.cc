@@ -303,11 +303,12 @@ TEST(LoweringTest, RefusesWhatWouldNotFitIntoTheHost) {
   ir::AveragePool pool{{{700, 700}, {1, 1}, {349, 349, 350, 350}, {1, 1}}, true, {}};
   pool.requantizer = msq::testing::UniformRequantizer(1, 0.5, 0);
   const TensorId pixel = window.Input({4096, 1, 1});
-  EXPECT_EQ(refusal(std::move(window).Finish({window.Add(std::move(pool), {pixel})})),
-            "node 'n0': a window of 700x700: CONV has at most 31x31");
+  const TensorId averaged = window.Add(std::move(pool), {pixel});
+  EXPECT_EQ(refusal(std::move(window).Finish({averaged})), "node 'n0': a window of 700x700: CONV has at most 31x31");
   GraphBuilder slice("slice");
   const TensorId vector = slice.Input({40'000});
-  EXPECT_EQ(refusal(std::move(slice).Finish({slice.Add(ir::Slice{{0}, {40'000}, {2}}, {vector})})),
+  const TensorId every_other = slice.Add(ir::Slice{{0}, {40'000}, {2}}, {vector});
+  EXPECT_EQ(refusal(std::move(slice).Finish({every_other})),
             "node 'n0': zeros between the weights of 20000 rows would take more than 268435456 bytes");
 }
 

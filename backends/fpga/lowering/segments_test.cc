@@ -274,7 +274,8 @@ TEST(SegmentsTest, PoolingsBehindOtherNodes) {
   const TensorId pooled_one = b.Add(pool, {conv_one}), pooled_other = b.Add(pool, {conv_other});
   ir::Add add{msq::testing::UniformRequantizer(1, 0.5, 0)};
   add.requantizer.skip_multipliers = add.requantizer.multipliers;
-  CheckInMemories(std::move(b).Finish({b.Add(std::move(add), {pooled_one, pooled_other})}), "tiny", 4000, 600);
+  const TensorId sum = b.Add(std::move(add), {pooled_one, pooled_other});
+  CheckInMemories(std::move(b).Finish({sum}), "tiny", 4000, 600);
 }
 
 // Outputs have tiles that the input has no words for.

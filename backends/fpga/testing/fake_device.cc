@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "backends/fpga/dram_allocator.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "hw/regs/isa.h"
 #include "hw/regs/registers.h"
+#include "hw/sim/dram_allocator.h"
 #include "hw/sim/functional_model.h"
 
 namespace msq::fpga::testing {
@@ -96,7 +96,7 @@ class FakeDevice final : public Device {
   const std::string name_;
   std::mutex mutex_;
   std::vector<std::byte> dram_;
-  DramAllocator allocator_;
+  hw::DramAllocator allocator_;
   hw::FunctionalModel model_;
   std::map<uint32_t, uint32_t> registers_;
 };
@@ -106,7 +106,7 @@ class FakeDevice::Buffer final : public DeviceBuffer {
   Buffer(FakeDevice* device, uint64_t address, size_t bytes) : device_(*device), address_(address), host_(bytes) {}
   ~Buffer() override {
     std::lock_guard lock(device_.mutex_);
-    device_.allocator_.Give(address_, host_.size());
+    device_.allocator_.Free(address_);
   }
   uint64_t address() const override { return address_; }
   std::span<std::byte> host_bytes() override { return host_; }
@@ -134,7 +134,7 @@ class FakeDevice::Buffer final : public DeviceBuffer {
 absl::StatusOr<std::unique_ptr<DeviceBuffer>> FakeDevice::Allocate(int64_t bytes) {
   std::lock_guard lock(mutex_);
   const auto size = static_cast<uint64_t>(bytes);
-  const std::optional<uint64_t> address = allocator_.Take(size);
+  const std::optional<uint64_t> address = allocator_.Allocate(size);
   if (!address) return absl::ResourceExhaustedError(name_ + ": its memory is full");
   return std::make_unique<Buffer>(this, *address, size);
 }

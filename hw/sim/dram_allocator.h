@@ -1,4 +1,4 @@
-// Hands out the DRAM of an emulated board as Linux's CMA does: whole pages, one after the other, the first gap that is
+// Hands out the DRAM of an emulated device as Linux's CMA does: whole pages, one after the other, the first gap that is
 // large enough.
 #pragma once
 
@@ -6,7 +6,7 @@
 #include <map>
 #include <optional>
 
-namespace msq::emulation {
+namespace msq::hw {
 
 class DramAllocator {
  public:
@@ -19,6 +19,7 @@ class DramAllocator {
   std::optional<uint64_t> Allocate(uint64_t bytes);
   void Free(uint64_t address) { used_.erase(address); }
   bool empty() const { return used_.empty(); }
+  uint64_t free_bytes() const;
 
  private:
   uint64_t base_ = 0;
@@ -26,4 +27,4 @@ class DramAllocator {
   std::map<uint64_t, uint64_t> used_;  // address -> bytes, whole pages
 };
 
-}  // namespace msq::emulation
+}  // namespace msq::hw

@@ -1,6 +1,4 @@
 // The emulated device, and specifications of devices, with the transaction model behind them.
-#include "backends/fpga/emulated_device.h"
-
 #include <algorithm>
 
 #include <gmock/gmock.h>
@@ -9,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "backends/cpu/cpu_backend.h"
 #include "backends/fpga/device_spec.h"
+#include "backends/fpga/emulated_device.h"
 #include "backends/testing/synthetic_networks.h"
 #include "base/status.h"
 #include "hw/regs/registers.h"
@@ -100,7 +99,7 @@ TEST(EmulatedDeviceTest, UnpacedItIsNotHeldUp) {
 
 TEST(DeviceSpecTest, SaysWhatIsWrong) {
   const auto error = [](const char* text) { return std::string(ParseDeviceSpec(text, 0).status().message()); };
-  EXPECT_EQ(error("board"), "device 'board': is not 'emulated'");
+  EXPECT_EQ(error("board"), "device 'board': is neither 'emulated' nor 'xrt'");
   EXPECT_THAT(error("emulated,configuration=zzz"),
               HasSubstr("there is no 'zzz'; there are: tiny, z020, z045, paper_z020, paper_z045"));
   EXPECT_THAT(error("emulated,clock-mhz=fast"), HasSubstr("clock-mhz: 'fast' is no number in 1..10000"));
@@ -108,6 +107,8 @@ TEST(DeviceSpecTest, SaysWhatIsWrong) {
   EXPECT_THAT(error("emulated,speed=3"),
               HasSubstr("there is no option 'speed'; there are: backend, clock-mhz, configuration, "));
   EXPECT_THAT(error("emulated,backend="), HasSubstr("backend: is empty"));
+  EXPECT_THAT(error("xrt"), HasSubstr("an xrt device needs the file that describes its design"));
+  EXPECT_THAT(error("xrt,paced=true"), HasSubstr("there is no option 'paced'; there are: backend, configuration, "));
   EXPECT_THAT(error("emulated,fidelity=exact"), HasSubstr("fidelity \"exact\" is neither model nor rtl"));
   EXPECT_THAT(error("emulated,faults=fire"), HasSubstr("fault \"fire\" is not one of hang@N, "));
 }

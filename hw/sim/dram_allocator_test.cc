@@ -1,4 +1,4 @@
-#include "backends/fpga/dram_allocator.h"
+#include "hw/sim/dram_allocator.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -8,20 +8,20 @@
 
 #include <gtest/gtest.h>
 
-namespace msq::fpga {
+namespace msq::hw {
 namespace {
 
-constexpr uint64_t kPage = DramAllocator::kPageBytes;
+constexpr uint64_t kPage = DramAllocator::kPage;
 
 TEST(DramAllocatorTest, TakesTheFirstRoomInPages) {
-  DramAllocator allocator(0x1000, 4 * kPage + 100);
+  DramAllocator allocator(0x1000, 4 * kPage);
   EXPECT_EQ(allocator.free_bytes(), 4 * kPage);
-  EXPECT_EQ(allocator.Take(1), 0x1000u);
-  EXPECT_EQ(allocator.Take(kPage + 1), 0x1000u + kPage);
-  EXPECT_EQ(allocator.Take(2 * kPage), std::nullopt);
-  allocator.Give(0x1000, 1);
-  EXPECT_EQ(allocator.Take(kPage), 0x1000u);
-  EXPECT_EQ(allocator.Take(std::numeric_limits<uint64_t>::max()), std::nullopt);
+  EXPECT_EQ(allocator.Allocate(1), 0x1000u);
+  EXPECT_EQ(allocator.Allocate(kPage + 1), 0x1000u + kPage);
+  EXPECT_EQ(allocator.Allocate(2 * kPage), std::nullopt);
+  allocator.Free(0x1000);
+  EXPECT_EQ(allocator.Allocate(kPage), 0x1000u);
+  EXPECT_EQ(allocator.Allocate(std::numeric_limits<uint64_t>::max()), std::nullopt);
 }
 
 // Whatever was taken and given, in whatever order: nothing overlaps, and in the end all is one range again.
@@ -40,18 +40,18 @@ TEST(DramAllocatorTest, RandomUse) {
   for (int i = 0; i < 5000; ++i) {
     if (random() % 2 == 0) {
       const uint64_t bytes = random() % (8 * kPage) + 1;
-      if (const auto address = allocator.Take(bytes)) mark(taken.emplace_back(*address, bytes), true);
+      if (const auto address = allocator.Allocate(bytes)) mark(taken.emplace_back(*address, bytes), true);
     } else if (!taken.empty()) {
       std::swap(taken[random() % taken.size()], taken.back());
       mark(taken.back(), false);
-      allocator.Give(taken.back().first, taken.back().second);
+      allocator.Free(taken.back().first);
       taken.pop_back();
     }
     ASSERT_EQ(allocator.free_bytes() / kPage, static_cast<uint64_t>(std::count(used.begin(), used.end(), false)));
   }
-  for (const auto& [address, bytes] : taken) allocator.Give(address, bytes);
-  EXPECT_EQ(allocator.Take(kPages * kPage), 0u);
+  for (const auto& [address, bytes] : taken) allocator.Free(address);
+  EXPECT_EQ(allocator.Allocate(kPages * kPage), 0u);
 }
 
 }  // namespace
-}  // namespace msq::fpga
+}  // namespace msq::hw

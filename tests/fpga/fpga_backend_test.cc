@@ -1,6 +1,4 @@
 // The backend on boards that the test makes fail: answers are the CPU's, or there is an error that says why.
-#include "backends/fpga/fpga_backend.h"
-
 #include <algorithm>
 #include <array>
 #include <random>
@@ -11,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "backends/cpu/cpu_backend.h"
+#include "backends/fpga/fpga_backend.h"
 #include "backends/fpga/testing/fake_device.h"
 #include "backends/testing/graph_builder.h"
 #include "backends/testing/synthetic_networks.h"
@@ -30,7 +29,8 @@ ir::Graph SmallNetwork() {
   msq::testing::Layer layer;
   layer.window = {.kernel = {3, 3}, .pads = {1, 1, 1, 1}};
   const ir::TensorId middle = builder.Conv({in}, 32, layer);
-  return std::move(builder).Finish({builder.Conv({middle}, 32, layer)});
+  const ir::TensorId last = builder.Conv({middle}, 32, layer);
+  return std::move(builder).Finish({last});
 }
 
 struct Answer {
@@ -89,8 +89,9 @@ class FpgaBackendTest : public ::testing::Test {
   absl::Status Open(size_t devices = 1) {
     options_.devices.resize(devices);
     auto backend = CreateFpgaBackend(options_, cpu_.get());
-    if (backend.ok()) backend_ = *std::move(backend);
-    return backend.status();
+    if (!backend.ok()) return backend.status();
+    backend_ = *std::move(backend);
+    return absl::OkStatus();
   }
   void Load(const ir::Graph& graph) {
     auto executable = backend_->Prepare(graph, {});

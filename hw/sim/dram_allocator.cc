@@ -1,6 +1,6 @@
-#include "hw/emulation/dram_allocator.h"
+#include "hw/sim/dram_allocator.h"
 
-namespace msq::emulation {
+namespace msq::hw {
 
 std::optional<uint64_t> DramAllocator::Allocate(uint64_t bytes) {
   if (bytes == 0 || bytes > bytes_) return std::nullopt;
@@ -15,4 +15,10 @@ std::optional<uint64_t> DramAllocator::Allocate(uint64_t bytes) {
   return address;
 }
 
-}  // namespace msq::emulation
+uint64_t DramAllocator::free_bytes() const {
+  uint64_t bytes = bytes_;
+  for (const auto& [address, size] : used_) bytes -= size;
+  return bytes;
+}
+
+}  // namespace msq::hw
