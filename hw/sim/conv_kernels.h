@@ -1,8 +1,10 @@
 // The inner loops of the functional model's CONV, one file an instruction set.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace msq::hw {
 
@@ -49,7 +51,13 @@ extern const ConvKernels kGenericConvKernels;
 extern const ConvKernels kAvx2ConvKernels;        // x86-64 only
 extern const ConvKernels kAvx512VnniConvKernels;  // x86-64 only
 
+// All that were built for this processor's family, the fastest first. The last is supported everywhere.
+std::span<const ConvKernels* const> AllConvKernels();
+
 // The fastest that this processor has.
-const ConvKernels& FastestConvKernels();
+inline const ConvKernels& FastestConvKernels() {
+  const auto all = AllConvKernels();
+  return **std::find_if(all.begin(), all.end(), [](const ConvKernels* each) { return each->supported(); });
+}
 
 }  // namespace msq::hw

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "hw/sim/conv_kernels.h"
-#include "hw/sim/conv_kernels_loops.h"
 
 namespace msq::hw {
 namespace {
@@ -70,8 +69,31 @@ void Accumulate(const AccumulateArgs& args) noexcept {
   }
 }
 
+__m512i Wide(const int32_t* eight) {
+  return _mm512_cvtepi32_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(eight)));
+}
+
+// Eight lanes at a time, in 64 bits.
 void Requantize(const RequantizeArgs& args) noexcept {
-  RequantizeLanes(args);
+  const LaneConstants& k = args.constants;
+  const __m512i zero = _mm512_setzero_si512(), max = _mm512_set1_epi64(args.max);
+  for (size_t lane = 0; lane < args.lanes; lane += 8) {
+    const __m512i acc = Wide(args.acc + lane);
+    __m512i m = Wide(k.m + lane), b = _mm512_loadu_si512(k.b + lane);
+    if (args.leaky) {
+      const __mmask8 below = _mm512_cmplt_epi64_mask(acc, Wide(k.t + lane));
+      m = _mm512_mask_mov_epi64(m, below, Wide(k.m_below + lane));
+      b = _mm512_mask_mov_epi64(b, below, _mm512_loadu_si512(k.b_below + lane));
+    }
+    __m512i total = _mm512_add_epi64(_mm512_mul_epi32(acc, m), b);
+    if (args.skip != nullptr) {
+      const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(args.skip + lane));
+      total = _mm512_add_epi64(total, _mm512_mul_epi32(_mm512_cvtepu8_epi64(codes), Wide(k.n + lane)));
+    }
+    total = _mm512_srav_epi64(total, Wide(k.s + lane));
+    total = _mm512_min_epi64(_mm512_max_epi64(total, zero), max);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(args.codes + lane), _mm512_cvtepi64_epi8(total));
+  }
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The CONV instruction of the functional model.
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "hw/sim/conv_kernels.h"
@@ -37,22 +37,40 @@ int8_t DecodeSp2(uint64_t code) {
   return static_cast<int8_t>((code & 8) != 0 ? -magnitude : magnitude);
 }
 
-// Nibble i of the word to byte i.
-void ExpandNibbles(uint64_t word, uint8_t* bytes) {
-  for (int half = 0; half < 2; ++half) {
-    uint64_t spread = word >> (32 * half) & 0xffffffffu;
-    spread = (spread | spread << 16) & 0x0000ffff0000ffffu;
-    spread = (spread | spread << 8) & 0x00ff00ff00ff00ffu;
-    spread = (spread | spread << 4) & 0x0f0f0f0f0f0f0f0fu;
-    for (int i = 0; i < 8; ++i) bytes[8 * half + i] = static_cast<uint8_t>(spread >> (8 * i));
+// What four codes are worth, for all that four codes may be.
+using Quarter = std::array<int8_t, 4>;
+
+std::vector<Quarter> QuartersOf(int8_t (*decode)(uint64_t)) {
+  std::vector<Quarter> quarters(1 << 16);
+  for (size_t codes = 0; codes < quarters.size(); ++codes) {
+    for (size_t i = 0; i < 4; ++i) quarters[codes][i] = decode(codes >> (4 * i) & 15);
+  }
+  return quarters;
+}
+
+// Of 16 codes those with the sign bit.
+uint32_t CountNegative(uint64_t beat) {
+  const uint64_t signs = beat >> 3 & 0x1111111111111111u;
+  const uint64_t pairs = (signs + (signs >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return static_cast<uint32_t>(pairs * 0x0101010101010101u >> 56);
+}
+
+// A nibble a byte, those of a byte after each other, the low one first.
+void ExpandNibbles(const uint8_t* from, size_t bytes, uint8_t* to) {
+  for (size_t i = 0; i < bytes; ++i) {
+    to[2 * i] = from[i] & 15;
+    to[2 * i + 1] = from[i] >> 4;
   }
 }
 
 // Nibbles `shift / 4` of eight bytes, one after the other.
 uint32_t PackNibbles(const uint8_t* bytes, int shift) {
-  uint32_t packed = 0;
-  for (int i = 0; i < 8; ++i) packed |= static_cast<uint32_t>(bytes[i] >> shift & 15) << (4 * i);
-  return packed;
+  uint64_t spread;
+  std::memcpy(&spread, bytes, sizeof(spread));
+  spread = spread >> shift & 0x0f0f0f0f0f0f0f0fu;
+  spread = (spread | spread >> 4) & 0x00ff00ff00ff00ffu;
+  spread = (spread | spread >> 8) & 0x0000ffff0000ffffu;
+  return static_cast<uint32_t>(spread | spread >> 16);
 }
 
 }  // namespace
@@ -60,7 +78,7 @@ uint32_t PackNibbles(const uint8_t* bytes, int shift) {
 // A tile as CONV uses it, all lanes beside each other.
 struct FunctionalModel::Lanes {
   size_t lanes;                  // rounded up to whole blocks
-  std::vector<int8_t> weights;   // [row][4][lanes][4], as the kernels want them
+  const int8_t* weights;         // [row][4][lanes][4], as the kernels want them
   std::vector<uint32_t> excess;  // [pass][lanes]: what the array's sums are too large by
   std::vector<uint32_t> c;
   std::vector<int32_t> m, n, s, t, m_below;
@@ -74,8 +92,10 @@ struct FunctionalModel::Walk {
   };
   std::vector<Place> pixels;                            // of the first tap
   std::vector<Place> steps;                             // relative to it
+  std::vector<int64_t> offsets;                         // of the steps in `codes`
+  int64_t near = 0, far = 0;                            // words of the steps that lie lowest and highest
   int64_t begin = 0, end = 0;                           // words that `codes` holds
-  std::vector<uint8_t> codes;                           // [word - begin][16]
+  const uint8_t* codes = nullptr;                       // [word - begin][16]
   std::array<std::array<uint8_t, kChannels>, 2> pad{};  // of each plane
   std::array<bool, 2> is_read{};                        // planes
 };
@@ -110,13 +130,18 @@ std::array<int64_t, 8> FunctionalModel::PassRows(const ConvFields& f) {
   return rows;
 }
 
-FunctionalModel::Lanes FunctionalModel::Unpack(const ConvFields& f, const Tile& tile) const {
+FunctionalModel::Lanes FunctionalModel::Unpack(const ConvFields& f, const Tile& tile) {
   const auto lanes = static_cast<size_t>(configuration_.lanes()), rows = static_cast<size_t>(f.weight_rows);
   const uint64_t* params = tile.beats.data();
   const size_t param_beats = static_cast<size_t>(tile.param_rows) * lanes;
+  static const std::vector<Quarter> of_twos_complement = QuartersOf(DecodeTwosComplement);
+  static const std::vector<Quarter> of_sp2 = QuartersOf(DecodeSp2);
+  const auto steps = static_cast<size_t>(f.kernel_h * f.kernel_w * f.channel_groups);
+  std::array<const Quarter*, kMaxLanes> values{};
   Lanes result{};
   const size_t all = result.lanes = (lanes + kLaneBlock - 1) / kLaneBlock * kLaneBlock;
-  result.weights.resize(rows * kChannels * all);
+  weights_.resize(std::max(weights_.size(), rows * kChannels * all));
+  result.weights = weights_.data();
   result.excess.resize(static_cast<size_t>(f.passes) * all);
   result.c.resize(all);
   for (auto* constants : {&result.m, &result.n, &result.s, &result.t, &result.m_below}) constants->resize(all);
@@ -133,29 +158,29 @@ FunctionalModel::Lanes FunctionalModel::Unpack(const ConvFields& f, const Tile& 
       result.m_below[lane] = static_cast<int32_t>(Bits(params[2 * lanes + lane], 24, 17));
       result.b_below[lane] = SignedBits(params[3 * lanes + lane], 0, 47);
     }
-    const bool twos_complement = is_dsp && Bits(params[lanes + lane], 47, 1) == 0;
-    std::array<int8_t, 16> decoded;
-    for (uint64_t code = 0; code < 16; ++code) {
-      decoded[code] = twos_complement ? DecodeTwosComplement(code) : DecodeSp2(code);
-    }
-    std::vector<uint32_t> negative(rows + 1);  // weights with the sign bit in the rows before
-    for (size_t row = 0; row < rows; ++row) {
-      const uint64_t beat = tile.beats[param_beats + row * lanes + lane];
-      negative[row + 1] = negative[row] + static_cast<uint32_t>(std::popcount(beat & 0x8888888888888888u));
-      int8_t* weights = result.weights.data() + (row * 4 * all + lane) * 4;
-      for (size_t i = 0; i < kChannels; ++i) weights[i / 4 * 4 * all + i % 4] = decoded[beat >> (4 * i) & 15];
-    }
-    const auto steps = static_cast<size_t>(f.kernel_h * f.kernel_w * f.channel_groups);
+    values[lane] = is_dsp && Bits(params[lanes + lane], 47, 1) == 0 ? of_twos_complement.data() : of_sp2.data();
     for (size_t pass = 0; pass < static_cast<size_t>(f.passes); ++pass) {
       const auto row = static_cast<size_t>(PassRows(f)[pass]);
-      result.excess[pass * all + lane] =
-          is_dsp ? 2048 * static_cast<uint32_t>(steps) : 123 * (negative[row + steps] - negative[row]);
+      uint32_t negative = 0;
+      for (size_t step = 0; !is_dsp && step < steps; ++step) {
+        negative += CountNegative(tile.beats[param_beats + (row + step) * lanes + lane]);
+      }
+      result.excess[pass * all + lane] = is_dsp ? 2048 * static_cast<uint32_t>(steps) : 123 * negative;
+    }
+  }
+  const uint64_t* beat = tile.beats.data() + param_beats;
+  int8_t* to = weights_.data();
+  for (size_t row = 0; row < rows; ++row, to += kChannels * all) {
+    for (size_t lane = 0; lane < lanes; ++lane, ++beat) {
+      for (size_t four = 0; four < 4; ++four) {
+        std::memcpy(to + 4 * (four * all + lane), values[lane] + (*beat >> (16 * four) & 0xffff), sizeof(Quarter));
+      }
     }
   }
   return result;
 }
 
-FunctionalModel::Walk FunctionalModel::MakeWalk(const ConvFields& f) const {
+FunctionalModel::Walk FunctionalModel::MakeWalk(const ConvFields& f) {
   Walk walk;
   int64_t word = Word(f.in);
   for (int64_t pixel = 0; pixel < f.pixels; ++pixel) {
@@ -168,6 +193,7 @@ FunctionalModel::Walk FunctionalModel::MakeWalk(const ConvFields& f) const {
     for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
       for (int64_t g = 0; g < f.channel_groups; ++g) {
         walk.steps.push_back({offset, ky * f.dilation_y, kx * f.dilation_x});
+        walk.offsets.push_back(offset * static_cast<int64_t>(kChannels));
         const bool tap_ends = g + 1 == f.channel_groups;
         offset += Word(!tap_ends ? f.in_group : kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row);
       }
@@ -181,20 +207,20 @@ FunctionalModel::Walk FunctionalModel::MakeWalk(const ConvFields& f) const {
 }
 
 // All words that may be read, a code a byte.
-void FunctionalModel::Expand(const ConvFields& f, Walk* walk) const {
+void FunctionalModel::Expand(const ConvFields& f, Walk* walk) {
   const auto by_word = [](const Walk::Place& a, const Walk::Place& b) { return a.word < b.word; };
   const auto [first, last] = std::minmax_element(walk->pixels.begin(), walk->pixels.end(), by_word);
   const auto [near, far] = std::minmax_element(walk->steps.begin(), walk->steps.end(), by_word);
+  walk->near = near->word, walk->far = far->word;
   const int64_t tiles = (f.tiles - 1) * Word(f.in_tile), plane = walk->is_read[1] ? Word(f.in_plane) : 0;
-  const int64_t begin = first->word + near->word + std::min<int64_t>(tiles, 0) + std::min<int64_t>(plane, 0);
-  const int64_t end = last->word + far->word + std::max<int64_t>(tiles, 0) + std::max<int64_t>(plane, 0) + 1;
+  const int64_t begin = first->word + walk->near + std::min<int64_t>(tiles, 0) + std::min<int64_t>(plane, 0);
+  const int64_t end = last->word + walk->far + std::max<int64_t>(tiles, 0) + std::max<int64_t>(plane, 0) + 1;
   walk->begin = std::clamp<int64_t>(begin, 0, std::ssize(words_));
   walk->end = std::clamp<int64_t>(end, walk->begin, std::ssize(words_));
-  walk->codes.resize(static_cast<size_t>(walk->end - walk->begin) * kChannels);
-  uint8_t* codes = walk->codes.data();
-  for (int64_t word = walk->begin; word < walk->end; ++word, codes += kChannels) {
-    ExpandNibbles(words_[static_cast<size_t>(word)], codes);
-  }
+  codes_.resize(std::max(codes_.size(), static_cast<size_t>(walk->end - walk->begin) * kChannels));
+  walk->codes = codes_.data();
+  ExpandNibbles(reinterpret_cast<const uint8_t*>(words_.data() + walk->begin),
+                sizeof(uint64_t) * static_cast<size_t>(walk->end - walk->begin), codes_.data());
 }
 
 void FunctionalModel::Execute(const ConvFields& f) {
@@ -224,13 +250,21 @@ void FunctionalModel::Gather(const ConvFields& f, const Walk& walk, int64_t tile
                              const uint8_t** words) {
   const Walk::Place& first = walk.pixels[static_cast<size_t>(pixel)];
   const int64_t base = first.word + tile * Word(f.in_tile) + (plane == 1 ? Word(f.in_plane) : 0);
+  const Walk::Place& last = walk.steps.back();
+  const bool is_inside = first.y >= 0 && first.y + last.y < f.in_height && first.x >= 0 &&
+                         first.x + last.x < f.in_width && base + walk.near >= walk.begin && base + walk.far < walk.end;
+  if (is_inside) {
+    const uint8_t* at = walk.codes + static_cast<size_t>(base - walk.begin) * kChannels;
+    for (const int64_t offset : walk.offsets) *words++ = at + offset;
+    return;
+  }
   for (const Walk::Place& step : walk.steps) {
     const int64_t y = first.y + step.y, x = first.x + step.x, word = base + step.word;
     const bool inside = y >= 0 && y < f.in_height && x >= 0 && x < f.in_width;
     const bool is_there = word >= walk.begin && word < walk.end;
     if (inside && !is_there) Fail(ErrorCode::kActRange, "reads word " + std::to_string(word));
-    *words++ = inside && is_there ? walk.codes.data() + static_cast<size_t>(word - walk.begin) * kChannels
-                                  : walk.pad[plane].data();
+    *words++ =
+        inside && is_there ? walk.codes + static_cast<size_t>(word - walk.begin) * kChannels : walk.pad[plane].data();
   }
 }
 
@@ -248,19 +282,22 @@ void FunctionalModel::ComputePixels(const ConvFields& f, const Lanes& lanes, con
   }
   if (!ok()) return;
   std::array<int32_t, kKernelPixels * kMaxLanes> acc;
-  std::array<uint32_t, kKernelPixels * kMaxLanes> sums{};
+  std::array<uint32_t, kKernelPixels * kMaxLanes> sums;
   const std::array<int64_t, 8> rows = PassRows(f);
   for (size_t pass = 0; pass < static_cast<size_t>(f.passes); ++pass) {
     const auto row = static_cast<size_t>(rows[pass]);
     kernels.accumulate({gathered_[f.pass_plane >> pass & 1].data(), pixels, steps,
-                        lanes.weights.data() + row * kChannels * all, all, acc.data()});
-    const uint32_t factor = (f.pass_shift >> pass & 1) != 0 ? 16 : 1;
+                        lanes.weights + row * kChannels * all, all, acc.data()});
+    const int shift = (f.pass_shift >> pass & 1) != 0 ? 4 : 0;
     const uint32_t* excess = lanes.excess.data() + pass * all;
     for (size_t p = 0; p < pixels; ++p) {
       uint32_t* sum = sums.data() + p * all;
       const int32_t* more = acc.data() + p * all;
-      for (size_t lane = 0; lane < all; ++lane) {
-        sum[lane] = sum[lane] * factor + static_cast<uint32_t>(more[lane]) + excess[lane];
+      if (pass == 0) {
+        for (size_t lane = 0; lane < all; ++lane) sum[lane] = static_cast<uint32_t>(more[lane]) + excess[lane];
+      } else {
+        for (size_t lane = 0; lane < all; ++lane)
+          sum[lane] = (sum[lane] << shift) + static_cast<uint32_t>(more[lane]) + excess[lane];
       }
     }
   }
@@ -305,8 +342,17 @@ void FunctionalModel::WritePixel(const ConvFields& f, const Lanes& lanes, const 
       }
       continue;
     }
-    WriteHalf(word, slot / 8 % 2, PackNibbles(codes.data() + lane, 0));
-    if (f.out8) WriteHalf(word + Word(f.out_plane), slot / 8 % 2, PackNibbles(codes.data() + lane, 4));
+    const bool is_whole = slot % 16 == 0 && lane + 16 <= written;
+    for (int plane = 0; plane < (f.out8 ? 2 : 1); ++plane) {
+      const int64_t at_word = plane == 0 ? word : word + Word(f.out_plane);
+      const uint32_t half = PackNibbles(codes.data() + lane, 4 * plane);
+      if (is_whole) {
+        WriteWord(at_word, uint64_t{PackNibbles(codes.data() + lane + 8, 4 * plane)} << 32 | half);
+      } else {
+        WriteHalf(at_word, slot / 8 % 2, half);
+      }
+    }
+    if (is_whole) lane += 8;
   }
 }
 

@@ -32,6 +32,11 @@ size_t OpcodeOf(const AnyFields& fields) {
   return std::visit([](const auto& f) { return static_cast<size_t>(f.kOpcode); }, fields);
 }
 
+// Beats of which every one holds the weights of 16 lanes to one for each lane, in place.
+void SpreadDiagonal(uint64_t* beats, uint64_t lanes) {
+  for (uint64_t lane = lanes; lane-- > 0;) beats[lane] = beats[lane / 16] & uint64_t{15} << (4 * (lane % 16));
+}
+
 // Steps an address as the nested loops of LOAD, STORE and VEC do.
 int64_t Advance(int64_t word, Address step, int banks) {
   return word + JoinAddress(step, banks);
@@ -178,15 +183,15 @@ void FunctionalModel::Execute(const WeightsFields& f) {
     if (!DramHas(base + static_cast<uint64_t>(port) * stride, port_bytes)) return;
   }
   for (uint64_t t = 0; t < tiles; ++t) {
-    Tile tile{f.param_rows, f.weight_rows, {}};
-    tile.beats.reserve(rows * lanes);
+    Tile tile{f.param_rows, f.weight_rows, std::vector<uint64_t>(rows * lanes)};
     for (uint64_t row = 0; row < rows; ++row) {
-      for (uint64_t lane = 0; lane < lanes; ++lane) {
-        const bool diagonal = f.diagonal && row >= params;
-        const uint64_t before = row < params ? row * port_lanes : params * port_lanes + (row - params) * row_beats;
-        const uint64_t beat = t * tile_beats + before + lane % port_lanes / (diagonal ? 16 : 1);
-        const uint64_t mask = diagonal ? uint64_t{15} << (4 * (lane % 16)) : ~uint64_t{0};
-        tile.beats.push_back(DramWord(base + lane / port_lanes * stride + 8 * beat) & mask);
+      const bool diagonal = f.diagonal && row >= params;
+      const uint64_t before = row < params ? row * port_lanes : params * port_lanes + (row - params) * row_beats;
+      for (uint64_t lane = 0; lane < lanes; lane += port_lanes) {
+        const uint64_t from = base + lane / port_lanes * stride + 8 * (t * tile_beats + before);
+        uint64_t* to = tile.beats.data() + row * lanes + lane;
+        std::memcpy(to, dram_.bytes.data() + (from - dram_.base), 8 * (diagonal ? row_beats : port_lanes));
+        if (diagonal) SpreadDiagonal(to, port_lanes);
       }
     }
     tiles_.push_back(std::move(tile));
@@ -283,18 +288,8 @@ uint64_t FunctionalModel::DramWord(uint64_t address) const {
   return value;
 }
 
-uint64_t FunctionalModel::ReadWord(int64_t word) {
-  if (word >= 0 && word < std::ssize(words_)) return words_[static_cast<size_t>(word)];
-  Fail(ErrorCode::kActRange, "reads word " + std::to_string(word));
-  return 0;
-}
-
-void FunctionalModel::WriteWord(int64_t word, uint64_t value) {
-  if (word >= 0 && word < std::ssize(words_)) {
-    words_[static_cast<size_t>(word)] = value;
-  } else {
-    Fail(ErrorCode::kActRange, "writes word " + std::to_string(word));
-  }
+void FunctionalModel::FailAtWord(std::string_view what, int64_t word) {
+  Fail(ErrorCode::kActRange, std::string(what) + " word " + std::to_string(word));
 }
 
 }  // namespace msq::hw

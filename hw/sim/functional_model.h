@@ -80,9 +80,9 @@ class FunctionalModel {
   std::string_view Contradiction(const ConvFields& f) const;
   // The first weight row of each pass.
   static std::array<int64_t, 8> PassRows(const ConvFields& f);
-  Lanes Unpack(const ConvFields& f, const Tile& tile) const;
-  Walk MakeWalk(const ConvFields& f) const;
-  void Expand(const ConvFields& f, Walk* walk) const;
+  Lanes Unpack(const ConvFields& f, const Tile& tile);
+  Walk MakeWalk(const ConvFields& f);
+  void Expand(const ConvFields& f, Walk* walk);
   void Gather(const ConvFields& f, const Walk& walk, int64_t tile, int64_t pixel, size_t plane, const uint8_t** words);
   // The pixels that a kernel takes at once, from `pixel` on.
   void ComputePixels(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile, int64_t pixel);
@@ -98,15 +98,28 @@ class FunctionalModel {
   bool DramHas(uint64_t address, uint64_t bytes);
   uint64_t DramWord(uint64_t address) const;
   int64_t Word(Address address) const { return JoinAddress(address, configuration_.banks); }
-  uint64_t ReadWord(int64_t word);
-  void WriteWord(int64_t word, uint64_t value);
+  bool Has(int64_t word) const { return static_cast<uint64_t>(word) < words_.size(); }
+  uint64_t ReadWord(int64_t word) {
+    if (Has(word)) return words_[static_cast<size_t>(word)];
+    FailAtWord("reads", word);
+    return 0;
+  }
+  void WriteWord(int64_t word, uint64_t value) {
+    if (!Has(word)) return FailAtWord("writes", word);
+    words_[static_cast<size_t>(word)] = value;
+  }
+  void FailAtWord(std::string_view what, int64_t word);
 
   const Configuration configuration_;
   std::vector<uint64_t> words_;
   DramWindow dram_;
   std::deque<Tile> tiles_;
-  std::array<std::vector<const uint8_t*>, 2> gathered_;  // words of both planes that some pixels read
-  std::vector<int64_t> completed_;                       // instructions of each opcode, with all those before them
+  // Of a CONV, kept for their memory, which only grows: words of both planes that some pixels read, all codes that may
+  // be read, a tile's weights.
+  std::array<std::vector<const uint8_t*>, 2> gathered_;
+  std::vector<uint8_t> codes_;
+  std::vector<int8_t> weights_;
+  std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;
 };
