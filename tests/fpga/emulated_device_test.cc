@@ -50,11 +50,22 @@ TEST(EmulatedDeviceTest, MemoryIsGivenBack) {
 }
 
 TEST(EmulatedDeviceTest, AProgramThatDoesNotEndIsGivenUp) {
-  const auto device = Open("emulated,configuration=tiny");
-  // Nothing was started: no interrupt comes.
+  const auto device = Open("emulated,configuration=tiny,faults=hang@1");
+  ASSERT_TRUE(device->WriteRegister(hw::kCtrlRegister, hw::kCtrlApStart.mask()).ok());
   const absl::Time begin = absl::Now();
   EXPECT_TRUE(absl::IsDeadlineExceeded(device->WaitUntilEnded(begin + absl::Milliseconds(50), absl::ZeroDuration())));
   EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+}
+
+TEST(EmulatedDeviceTest, TheHostWorksBesideAProgram) {
+  const auto device = Open("emulated,configuration=tiny,faults=hang@1");
+  auto buffer = device->Allocate(4096);
+  ASSERT_TRUE(buffer.ok()) << buffer.status();
+  ASSERT_TRUE(device->WriteRegister(hw::kCtrlRegister, hw::kCtrlApStart.mask()).ok());
+  EXPECT_TRUE((*buffer)->Upload(0, 4096).ok());
+  EXPECT_TRUE(device->Allocate(4096).ok());
+  EXPECT_EQ(*device->ReadRegister(hw::kIdRegister), hw::kIdValue);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(device->WaitUntilEnded(absl::Now(), absl::ZeroDuration())));
 }
 
 // Time of three pictures, and the cycles that the device says they took.
