@@ -60,7 +60,6 @@ struct RunContext {
 };
 
 struct Capabilities {
-  int64_t preferred_batch = 1;  // batch sizes that are multiples of this waste nothing
   bool reports_cycles = false;
   std::string device;  // for logs and metrics: "cpu avx512vnni", "fpga z020"
 };
@@ -99,6 +98,12 @@ class Executable {
   // Runs a batch: one view per graph input and output, in order, all with the same batch >= 1.
   absl::Status Run(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
                    RunContext& context) const;
+
+  // Whether a run can succeed: false while every device that it needs is out of service.
+  virtual bool ready() const { return true; }
+
+  // Batches of a multiple of this many samples waste nothing.
+  virtual int64_t preferred_batch() const { return 1; }
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
   const std::vector<TensorSpec>& outputs() const { return outputs_; }

@@ -23,6 +23,7 @@
 #include "server/network/listener.h"
 #include "server/observe/metrics_endpoint.h"
 #include "server/rpc/grpc_service.h"
+#include "server/rpc/health_reporter.h"
 #include "server/rpc/reflection_service.h"
 
 namespace msq::server {
@@ -141,6 +142,7 @@ class Server::Impl {
   void Shutdown(absl::Duration delay, absl::Duration grace) {
     if (grpc_ == nullptr || stopped_.exchange(true)) return;
     core_->StartDraining();
+    reporter_->Stop();
     grpc_->GetHealthCheckService()->Shutdown();  // NOT_SERVING, for good
     absl::SleepFor(delay);
     const absl::Time deadline = absl::Now() + grace;
@@ -178,23 +180,11 @@ class Server::Impl {
     runtime.former.max_queue_size = options_.queue_capacity;
     runtime.default_instances = options_.workers;
     ModelRepository::Options repository = options_.repository;
-    repository.ready_changed = [this](const std::string& model, bool ready) { TellHealth(model, ready); };
+    repository.ready_changed = [this](const std::string&, bool) {
+      if (HealthReporter* health = health_) health->Update();  // else it is not up yet, and looks when it is
+    };
     MSQ_ASSIGN_OR_RETURN(repository_, ModelRepository::Open(repository, runtime));
     return absl::OkStatus();
-  }
-
-  void TellHealth(const std::string& model, bool ready) {
-    grpc::HealthCheckServiceInterface* health = health_;
-    if (health == nullptr) return;  // not up yet: StartGrpc tells
-    health->SetServingStatus("model:" + model, ready);
-    TellServerHealth();
-  }
-
-  void TellServerHealth() {
-    grpc::HealthCheckServiceInterface* health = health_;
-    std::lock_guard lock(health_mutex_);  // what was found out last is told last
-    health->SetServingStatus("", core_->Ready());
-    health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), core_->Ready());
   }
 
   absl::Status StartGrpc() {
@@ -222,11 +212,8 @@ class Server::Impl {
     builder.RegisterService(reflection_.get());
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
-    health_ = grpc_->GetHealthCheckService();
-    for (const ModelRepository::Entry& entry : repository_->Index()) {
-      TellHealth(entry.name, !repository_->ReadyVersions(entry.name).empty());
-    }
-    TellServerHealth();
+    reporter_ = std::make_unique<HealthReporter>(grpc_->GetHealthCheckService(), repository_.get(), core_.get());
+    health_ = reporter_.get();
     grpc_listener_->Serve([this](int connection) {
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
       parameters.fd = connection;
@@ -276,8 +263,8 @@ class Server::Impl {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<Listener> grpc_listener_;
-  std::atomic<grpc::HealthCheckServiceInterface*> health_{nullptr};
-  std::mutex health_mutex_;
+  std::unique_ptr<HealthReporter> reporter_;
+  std::atomic<HealthReporter*> health_{nullptr};  // the same, for loads that end before it is there
   std::atomic<bool> stopped_{false};
 };
 

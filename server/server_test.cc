@@ -32,6 +32,7 @@ class ServerTest : public ::testing::Test {
 
   absl::Status Start() {
     BackendRegistry backends;
+    if (device_ != nullptr) MSQ_RETURN_IF_ERROR(backends.Register(testing::CreateFakeBackend(device_, "fpga")));
     MSQ_RETURN_IF_ERROR(backends.Register(testing::CreateFakeBackend(control_)));
     MSQ_ASSIGN_OR_RETURN(server_, Server::Create(options_, std::move(backends)));
     channel_ = grpc::CreateChannel(server_->grpc_address(), grpc::InsecureChannelCredentials());
@@ -96,6 +97,7 @@ class ServerTest : public ::testing::Test {
   testing::TestRepository folder_;
   ServerOptions options_;
   std::shared_ptr<testing::FakeControl> control_ = std::make_shared<testing::FakeControl>();
+  std::shared_ptr<testing::FakeControl> device_;  // a second backend's, preferred to the first
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<inference::GRPCInferenceService::Stub> stub_;
@@ -136,6 +138,61 @@ TEST_F(ServerTest, ServesAndReportsHealth) {
   EXPECT_EQ(Health("model:m"), HealthCheckResponse::SERVING);
   EXPECT_TRUE(ModelReady());
   EXPECT_EQ(Health("model:n"), HealthCheckResponse::SERVICE_UNKNOWN);
+}
+
+// Whether health says within some seconds what is expected.
+class ServerDevicesTest : public ServerTest {
+ protected:
+  bool AwaitHealth(const std::string& service, HealthCheckResponse::ServingStatus expected) {
+    for (int i = 0; i < 200; ++i) {
+      if (Health(service) == expected) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(25));
+    }
+    return false;
+  }
+
+  inference::RepositoryIndexResponse::ModelIndex IndexEntry() {
+    grpc::ClientContext context;
+    inference::RepositoryIndexResponse response;
+    EXPECT_TRUE(stub_->RepositoryIndex(&context, {}, &response).ok());
+    return response.models_size() == 1 ? response.models(0) : inference::RepositoryIndexResponse::ModelIndex();
+  }
+};
+
+TEST_F(ServerDevicesTest, AModelWithoutDevicesIsNotReady) {
+  device_ = std::make_shared<testing::FakeControl>();
+  folder_.AddFile("m/config.pbtxt", "instance_group { host_policy: \"fpga\" }");
+  ASSERT_TRUE(Start().ok());
+  EXPECT_TRUE(ModelReady());
+  EXPECT_EQ(IndexEntry().state(), "READY");
+  device_->SetReady(false);
+  EXPECT_FALSE(ModelReady());
+  EXPECT_FALSE(Ready());
+  EXPECT_EQ(IndexEntry().state(), "UNAVAILABLE");
+  EXPECT_EQ(IndexEntry().reason(), "every device of its backends is out of service");
+  EXPECT_TRUE(AwaitHealth("model:m", HealthCheckResponse::NOT_SERVING));
+  EXPECT_TRUE(AwaitHealth("", HealthCheckResponse::NOT_SERVING));
+  device_->SetReady(true);
+  EXPECT_TRUE(ModelReady());
+  EXPECT_TRUE(Ready());
+  EXPECT_TRUE(AwaitHealth("model:m", HealthCheckResponse::SERVING));
+  EXPECT_TRUE(AwaitHealth("", HealthCheckResponse::SERVING));
+}
+
+TEST_F(ServerDevicesTest, AModelWithAnotherBackendStaysReady) {
+  device_ = std::make_shared<testing::FakeControl>();
+  ASSERT_TRUE(Start().ok());
+  device_->SetReady(false);
+  EXPECT_TRUE(ModelReady());
+  EXPECT_TRUE(Ready());
+}
+
+TEST_F(ServerDevicesTest, WithoutFallbackTheFirstBackendCounts) {
+  device_ = std::make_shared<testing::FakeControl>();
+  folder_.AddFile("m/config.pbtxt", "parameters { key: \"fallback\" value { string_value: \"false\" } }");
+  ASSERT_TRUE(Start().ok());
+  device_->SetReady(false);
+  EXPECT_FALSE(ModelReady());
 }
 
 TEST_F(ServerTest, ManyConnectionsAreServed) {

@@ -67,6 +67,11 @@ absl::StatusOr<DevicePool::Use> DevicePool::Take() {
   return Unavailable("every accelerator is quarantined (", absl::StrJoin(entries_, "; ", why), ")");
 }
 
+bool DevicePool::ready() const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.accelerator != nullptr; });
+}
+
 void DevicePool::Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why) {
   std::shared_ptr<Accelerator> gone;  // after the lock
   std::map<const Program*, std::shared_ptr<DeviceProgram>> programs;

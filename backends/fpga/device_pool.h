@@ -56,6 +56,9 @@ class DevicePool {
   // The accelerator with the fewest runs under way. UNAVAILABLE when all are quarantined, with the reasons.
   absl::StatusOr<Use> Take();
 
+  // Whether Take can succeed.
+  bool ready() const;
+
   // Takes the accelerator of this use out of service until a probe, every probe_interval, has opened it again. Does
   // nothing if that has happened since.
   void Quarantine(const Use& use, const absl::Status& why) { Quarantine(use.index_, use.accelerator_.get(), why); }

@@ -76,15 +76,16 @@ absl::Status DeviceProgram::Empty(Slot* slot, const SampleOutputs& outputs) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProgramCounters> DeviceProgram::Run(const Job& job) {
+absl::StatusOr<ProgramCounters> DeviceProgram::Run(const Job& job, const std::function<absl::Status()>& check) {
   MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Lane> lane, TakeLane(job.samples > 1 ? 2 : 1));
-  absl::StatusOr<ProgramCounters> counters = RunThrough(lane.get(), job);
+  absl::StatusOr<ProgramCounters> counters = RunThrough(lane.get(), job, check);
   // After an error the accelerator may still write to the lane's memory; nobody else is to have it.
   if (counters.ok()) GiveLane(std::move(lane));
   return counters;
 }
 
-absl::StatusOr<ProgramCounters> DeviceProgram::RunThrough(Lane* lane, const Job& job) {
+absl::StatusOr<ProgramCounters> DeviceProgram::RunThrough(Lane* lane, const Job& job,
+                                                          const std::function<absl::Status()>& check) {
   const absl::Duration expected = ExpectedTime(program_);
   const size_t slots = lane->slots.size();
   const auto slot = [&](int64_t sample) { return &lane->slots[static_cast<size_t>(sample) % slots]; };
@@ -103,7 +104,7 @@ absl::StatusOr<ProgramCounters> DeviceProgram::RunThrough(Lane* lane, const Job&
       MSQ_RETURN_IF_ERROR(Empty(slot(i), job.outputs(i)));
       if (i + 1 < job.samples) MSQ_RETURN_IF_ERROR(Fill(slot(i + 1), job.inputs(i + 1)));
     }
-    if (i + 1 < job.samples) MSQ_RETURN_IF_ERROR(job.check());
+    if (i + 1 < job.samples) MSQ_RETURN_IF_ERROR(check());
   }
   if (slots > 1) MSQ_RETURN_IF_ERROR(Empty(slot(job.samples - 1), job.outputs(job.samples - 1)));
   return total;

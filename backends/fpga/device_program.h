@@ -32,11 +32,11 @@ class DeviceProgram {
     int64_t samples = 0;
     std::function<SampleInputs(int64_t)> inputs;
     std::function<SampleOutputs(int64_t)> outputs;
-    std::function<absl::Status()> check;  // between samples: whether to go on
   };
   // What the samples took together. While one is computed, the next is packed and the one before is unpacked.
   // UNAVAILABLE when the accelerator failed; RESOURCE_EXHAUSTED when its memory has no room.
-  absl::StatusOr<ProgramCounters> Run(const Job& job);
+  // `check` says between samples whether to go on.
+  absl::StatusOr<ProgramCounters> Run(const Job& job, const std::function<absl::Status()>& check);
 
  private:
   // A copy of all that the program needs in DRAM. Instructions hold addresses, so every slot has some of its own.
@@ -54,7 +54,7 @@ class DeviceProgram {
   absl::StatusOr<Slot> MakeSlot();
   absl::Status Fill(Slot* slot, const SampleInputs& inputs);
   absl::Status Empty(Slot* slot, const SampleOutputs& outputs);
-  absl::StatusOr<ProgramCounters> RunThrough(Lane* lane, const Job& job);
+  absl::StatusOr<ProgramCounters> RunThrough(Lane* lane, const Job& job, const std::function<absl::Status()>& check);
 
   const std::shared_ptr<Accelerator> accelerator_;
   const Program& program_;

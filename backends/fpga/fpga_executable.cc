@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backends/fpga/folded_batch.h"
 #include "base/clock.h"
 #include "base/status.h"
 
@@ -39,6 +40,8 @@ FpgaExecutable::FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* 
     : Executable(graph),
       name_(graph.name),
       parts_(std::move(parts)),
+      needs_device_(std::any_of(parts_.stages.begin(), parts_.stages.end(),
+                                [](const Stage& stage) { return stage.program.has_value(); })),
       graph_inputs_(graph.inputs),
       graph_outputs_(graph.outputs),
       pool_(*pool),
@@ -55,6 +58,7 @@ FpgaExecutable::FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* 
 FpgaExecutable::~FpgaExecutable() {
   for (const Stage& stage : parts_.stages) {
     if (stage.program) pool_.Forget(*stage.program);
+    if (stage.folded) pool_.Forget(*stage.folded);
   }
 }
 
@@ -118,7 +122,8 @@ absl::Status FpgaExecutable::RunStage(size_t stage, const Views& views, int64_t 
                                       DeviceUse* used) const {
   MSQ_RETURN_IF_ERROR(CheckContext(context));
   if (!parts_.stages[stage].program) return RunOnCpu(stage, views, batch, context);
-  return RunOnDevice(stage, views, batch, context, used);
+  const bool folded = batch > 1 && parts_.stages[stage].folded;
+  return folded ? RunFolded(stage, views, batch, context, used) : RunOnDevice(stage, views, batch, context, used);
 }
 
 absl::Status FpgaExecutable::RunOnCpu(size_t stage, const Views& views, int64_t batch, RunContext& context) const {
@@ -135,7 +140,6 @@ absl::Status FpgaExecutable::RunOnCpu(size_t stage, const Views& views, int64_t 
   return executable.Run(inputs, outputs, on_cpu);
 }
 
-// On the accelerators in turn until one of them has worked.
 absl::Status FpgaExecutable::RunOnDevice(size_t stage, const Views& views, int64_t batch, RunContext& context,
                                          DeviceUse* used) const {
   const Stage& what = parts_.stages[stage];
@@ -151,11 +155,51 @@ absl::Status FpgaExecutable::RunOnDevice(size_t stage, const Views& views, int64
     for (ir::TensorId id : what.outputs) outputs.push_back(SampleOf(views.at(id), sample, batch));
     return outputs;
   };
-  job.check = [&context] { return CheckContext(context); };
+  return RunProgram(*what.program, job, context, used);
+}
+
+absl::Status FpgaExecutable::RunFolded(size_t stage, const Views& views, int64_t batch, RunContext& context,
+                                       DeviceUse* used) const {
+  const Stage& what = parts_.stages[stage];
+  const int64_t runs = (batch + what.fold - 1) / what.fold;
+  const auto width = [&](ir::TensorId id) {
+    return what.graph.tensors[static_cast<size_t>(id)].type.kind == ir::TensorType::Kind::kCode ? 1 : 4;
+  };
+  std::vector<std::vector<std::byte>> inputs, outputs;
+  for (size_t i = 0; i < what.inputs.size(); ++i) {
+    inputs.push_back(FoldSamples(views.at(what.inputs[i]), batch, width(what.graph.inputs[i]), what.fold));
+  }
+  for (size_t i = 0; i < what.outputs.size(); ++i) {
+    const int64_t bytes = std::ssize(views.at(what.outputs[i])) / batch * what.fold * runs;
+    outputs.emplace_back(static_cast<size_t>(bytes));
+  }
+  DeviceProgram::Job job;
+  job.samples = runs;
+  job.inputs = [&](int64_t run) {
+    SampleInputs parts;
+    for (std::vector<std::byte>& input : inputs) parts.push_back(SampleOf(input, run, runs));
+    return parts;
+  };
+  job.outputs = [&](int64_t run) {
+    SampleOutputs parts;
+    for (std::vector<std::byte>& output : outputs) parts.push_back(SampleOf(output, run, runs));
+    return parts;
+  };
+  MSQ_RETURN_IF_ERROR(RunProgram(*what.folded, job, context, used));
+  for (size_t i = 0; i < what.outputs.size(); ++i) {
+    UnfoldSamples(outputs[i], batch, width(what.graph.outputs[i]), what.fold, views.at(what.outputs[i]));
+  }
+  return absl::OkStatus();
+}
+
+// On the accelerators in turn until one of them has worked.
+absl::Status FpgaExecutable::RunProgram(const Program& program, const DeviceProgram::Job& job, RunContext& context,
+                                        DeviceUse* used) const {
+  const auto check = [&context] { return CheckContext(context); };
   for (;;) {
     MSQ_ASSIGN_OR_RETURN(const DevicePool::Use use, pool_.Take());
     const absl::Time begin = Clock::Real().Now();
-    const absl::StatusOr<ProgramCounters> counters = pool_.ProgramOn(use, *what.program)->Run(job);
+    const absl::StatusOr<ProgramCounters> counters = pool_.ProgramOn(use, program)->Run(job, check);
     if (counters.ok()) {
       pool_.CountRun(use.device(), *counters, Clock::Real().Now() - begin);
       Count(*counters, &context.statistics);
@@ -165,6 +209,12 @@ absl::Status FpgaExecutable::RunOnDevice(size_t stage, const Views& views, int64
     if (!absl::IsUnavailable(counters.status())) return counters.status();
     pool_.Quarantine(use, counters.status());
   }
+}
+
+int64_t FpgaExecutable::preferred_batch() const {
+  int64_t preferred = 1;
+  for (const Stage& stage : parts_.stages) preferred = std::max(preferred, stage.fold);
+  return preferred;
 }
 
 }  // namespace msq::fpga

@@ -30,6 +30,9 @@ class FpgaExecutable final : public Executable {
   FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier);
   ~FpgaExecutable() override;
 
+  bool ready() const override { return pool_.ready() || !needs_device_; }
+  int64_t preferred_batch() const override;
+
  private:
   // Where the bytes of a tensor of the network are during a run.
   using Views = std::map<ir::TensorId, std::span<std::byte>>;
@@ -39,12 +42,17 @@ class FpgaExecutable final : public Executable {
   absl::Status RunStage(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
   absl::Status RunOnCpu(size_t stage, const Views& views, int64_t batch, RunContext& context) const;
   absl::Status RunOnDevice(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
+  // As many samples at a time as the stage's `fold`.
+  absl::Status RunFolded(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
+  absl::Status RunProgram(const Program& program, const DeviceProgram::Job& job, RunContext& context,
+                          DeviceUse* used) const;
   void Verify(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
               const std::vector<DeviceUse>& devices) const;
   std::vector<std::byte> Intermediates(int64_t batch, Views* views) const;
 
   const std::string name_;
   const Parts parts_;
+  const bool needs_device_;
   const std::vector<ir::TensorId> graph_inputs_, graph_outputs_;
   // Bytes of one sample of each tensor that goes from stage to stage.
   std::map<ir::TensorId, int64_t> between_;

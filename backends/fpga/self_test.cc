@@ -91,9 +91,9 @@ absl::Status SelfTest::Run(const std::shared_ptr<Accelerator>& accelerator) cons
   std::vector<std::byte> output(data_->expected.size());
   const DeviceProgram::Job job{.samples = 1,
                                .inputs = [&](int64_t) { return SampleInputs{data_->input}; },
-                               .outputs = [&](int64_t) { return SampleOutputs{output}; },
-                               .check = [] { return absl::OkStatus(); }};
-  MSQ_RETURN_IF_ERROR(WithContext(DeviceProgram(accelerator, data_->program).Run(job).status(), "self-test"));
+                               .outputs = [&](int64_t) { return SampleOutputs{output}; }};
+  DeviceProgram program(accelerator, data_->program);
+  MSQ_RETURN_IF_ERROR(WithContext(program.Run(job, [] { return absl::OkStatus(); }).status(), "self-test"));
   if (output == data_->expected) return absl::OkStatus();
   return Unavailable(accelerator->name(), ": self-test: wrong answer");
 }

@@ -100,7 +100,7 @@ absl::Status ProtocolService::ModelReady(const Caller& caller, const inference::
   MSQ_RETURN_IF_ERROR(Authorize(caller, Right::kRead, request.name()));
   const auto model = parts_.repository->Find(request.name(), request.version());
   if (absl::IsInvalidArgument(model.status())) return model.status();
-  response->set_ready(model.ok() && !draining_);
+  response->set_ready(model.ok() && (*model)->ready() && !draining_);
   return absl::OkStatus();
 }
 

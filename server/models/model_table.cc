@@ -86,7 +86,9 @@ bool ModelTable::AllReady() const {
   std::shared_lock lock(mutex_);
   return std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
     const auto& versions = entry.second.versions;
-    return std::none_of(versions.begin(), versions.end(), [](const Version& version) { return version.expected; });
+    return std::none_of(versions.begin(), versions.end(), [](const Version& version) {
+      return version.expected || (version.model != nullptr && !version.model->ready());
+    });
   });
 }
 
@@ -100,7 +102,12 @@ std::vector<ModelRepository::Entry> ModelTable::Index() const {
       if (version.state == State::kReady) state = Told::kReady;
       if (version.state == State::kLoading) state = Told::kLoading;
       if (version.state == State::kUnloaded && !version.retired.expired()) state = Told::kUnloading;
-      entries.push_back({name, version.text, state, version.reason});
+      std::string reason = version.reason;
+      if (version.state == State::kReady && !version.model->ready()) {
+        state = Told::kUnavailable;
+        reason = "every device of its backends is out of service";
+      }
+      entries.push_back({name, version.text, state, std::move(reason)});
     }
   }
   return entries;

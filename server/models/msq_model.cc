@@ -97,11 +97,21 @@ absl::StatusOr<std::unique_ptr<MsqModel>> MsqModel::Load(const ModelSource& sour
   return model;
 }
 
-absl::StatusOr<std::unique_ptr<Instance>> MsqModel::NewInstance(std::string_view backend) const {
+const Executable* MsqModel::ExecutableOn(std::string_view backend) const {
   const auto it = std::find(backends_.begin(), backends_.end(), backend);
-  if (it == backends_.end())
+  return it == backends_.end() ? nullptr : executables_[static_cast<size_t>(it - backends_.begin())].get();
+}
+
+bool MsqModel::ready(std::string_view backend) const {
+  const Executable* executable = ExecutableOn(backend);
+  return executable != nullptr && executable->ready();
+}
+
+absl::StatusOr<std::unique_ptr<Instance>> MsqModel::NewInstance(std::string_view backend) const {
+  const Executable* executable = ExecutableOn(backend);
+  if (executable == nullptr)
     return NotFound("model '", description_.name(), "' is not on '", std::string(backend), "'");
-  return std::make_unique<MsqInstance>(*this, *executables_[static_cast<size_t>(it - backends_.begin())]);
+  return std::make_unique<MsqInstance>(*this, *executable);
 }
 
 // The artifact's reader has proven what InputCodec relies on: one description per tensor, layouts, means and deviations.

@@ -31,6 +31,8 @@ class Servable {
   virtual const ModelDescription& description() const = 0;
   // Names of the backends that it can run on, the preferred one first. Never empty.
   virtual const std::vector<std::string>& backends() const = 0;
+  // Whether what runs there can succeed: false while the backend's devices are out of service.
+  virtual bool ready(std::string_view /*backend*/) const { return true; }
   // The servable outlives its instances. NOT_FOUND for a backend that is not listed.
   virtual absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const = 0;
 };

@@ -120,9 +120,9 @@ ServedModel::~ServedModel() = default;
 absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
   const inference::ModelConfig& config = description().config;
   MSQ_ASSIGN_OR_RETURN(overflow_, ReadSwitch(config, "overflow", false));
-  MSQ_ASSIGN_OR_RETURN(bool fallback, ReadSwitch(config, "fallback", true));
+  MSQ_ASSIGN_OR_RETURN(fallback_, ReadSwitch(config, "fallback", true));
   // The state of a sequence lies with one backend: its steps cannot go elsewhere.
-  if (config.has_sequence_batching()) overflow_ = fallback = false;
+  if (config.has_sequence_batching()) overflow_ = fallback_ = false;
   MSQ_ASSIGN_OR_RETURN(const std::vector<InstanceGroup> groups,
                        ReadInstanceGroups(config, servable_->backends(), runtime.default_instances));
   for (const InstanceGroup& group : groups) {
@@ -139,7 +139,7 @@ absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
     lane.Open(scheduler->second->AddLane({group.weight, PreservesOrdering(config)}, std::move(former),
                                          std::move(instances), &lane, servable_));
   }
-  for (size_t i = 0; fallback && i + 1 < lanes_.size(); ++i) lanes_[i]->SetFallback(lanes_[i + 1].get());
+  for (size_t i = 0; fallback_ && i + 1 < lanes_.size(); ++i) lanes_[i]->SetFallback(lanes_[i + 1].get());
   return absl::OkStatus();
 }
 
@@ -147,6 +147,11 @@ std::vector<std::string> ServedModel::backends() const {
   std::vector<std::string> names;
   for (const auto& lane : lanes_) names.push_back(lane->backend());
   return names;
+}
+
+bool ServedModel::ready() const {
+  const auto works = [this](const auto& lane) { return servable_->ready(lane->backend()); };
+  return fallback_ ? std::any_of(lanes_.begin(), lanes_.end(), works) : works(lanes_.front());
 }
 
 absl::Status ServedModel::Submit(const RequestPtr& request) const {

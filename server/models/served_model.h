@@ -40,6 +40,8 @@ class ServedModel {
   // Differs between any two models that this process has loaded.
   uint64_t generation() const { return generation_; }
   std::vector<std::string> backends() const;  // that it runs on, the preferred one first
+  // Whether requests that pin no backend can be answered: false while all devices that could are out of service.
+  bool ready() const;
 
   // Queues a decoded request: on the backend that it pins, else on the first one, else, where the configuration's
   // parameter `overflow` is true and the queue is full, on the next one. It will be answered: `done` is called, once. A
@@ -66,7 +68,7 @@ class ServedModel {
   std::shared_ptr<const Servable> servable_;
   std::unique_ptr<ModelStatistics> statistics_;
   std::vector<std::unique_ptr<BackendLane>> lanes_;  // in order of preference
-  bool overflow_ = false;
+  bool overflow_ = false, fallback_ = true;
   uint64_t generation_ = 0;
 };
 

@@ -17,6 +17,8 @@ class FakeExecutable final : public Executable {
   FakeExecutable(const ir::Graph& graph, std::shared_ptr<FakeControl> control)
       : Executable(graph), graph_(graph), control_(std::move(control)) {}
 
+  bool ready() const override { return control_->ready(); }
+
  protected:
   absl::Status DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
                      RunContext&) const override {

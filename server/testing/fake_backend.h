@@ -1,6 +1,7 @@
 // A backend for tests of the daemon: answers with the reference's bits, and can be held or made to fail.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -26,6 +27,10 @@ class FakeControl {
   // Time that paced runs took.
   absl::Duration busy() const;
 
+  // Whether executables say that they can run. At first they do.
+  void SetReady(bool ready) { ready_ = ready; }
+  bool ready() const { return ready_; }
+
   // Every later run finds no memory.
   void RunOutOfMemory();
 
@@ -43,6 +48,7 @@ class FakeControl {
   absl::Duration pace_ = absl::ZeroDuration();
   absl::Duration busy_ = absl::ZeroDuration();
   std::mutex device_;
+  std::atomic<bool> ready_ = true;
   bool out_of_memory_ = false;
   absl::Status failure_;
 };

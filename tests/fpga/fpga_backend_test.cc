@@ -132,6 +132,20 @@ TEST_F(FpgaBackendTest, AnswersAreTheCpus) {
   EXPECT_EQ(Board().cycles, (1 + 2 + 5 + 3 + 3) * 1000);
 }
 
+TEST_F(FpgaBackendTest, DenseLayersTakeManySamplesAtATime) {
+  ASSERT_TRUE(Open().ok());
+  Load(msq::testing::Perceptron());
+  const int64_t fold = executable_->preferred_batch();
+  EXPECT_EQ(fold, 4 * options_.configuration.p);
+  int64_t runs = 0;
+  for (int64_t batch : {int64_t{1}, int64_t{2}, fold, fold + 1, 3 * fold - 1}) {
+    ExpectRight(batch);
+    runs += (batch + fold - 1) / fold;
+    EXPECT_EQ(Board().cycles, runs * 1000) << batch;
+  }
+  EXPECT_EQ(on_cpu_->preferred_batch(), 1);
+}
+
 TEST_F(FpgaBackendTest, RunsOfManyThreads) {
   ASSERT_TRUE(Open(2).ok());
   Load(SmallNetwork());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
@@ -25,7 +26,7 @@ hw::ProgramTime Predict(Program program) {
     instructions.push_back(*hw::DecodeAny(bits));
   }
   const auto memory = hw::AxiMemoryOptions::ZynqDdr3(program.configuration.ports);
-  return hw::TimeProgram(program.configuration, memory, instructions, kBase);
+  return hw::TimeProgram(program.configuration, memory, {.instructions = std::move(instructions), .address = kBase});
 }
 
 // "24 fixed, 40 SP2" of a layer's rows; empty without weights.

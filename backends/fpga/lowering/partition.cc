@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "backends/fpga/lowering/batch_folding.h"
 #include "backends/fpga/lowering/lowering.h"
 #include "base/status.h"
 
@@ -79,6 +80,20 @@ absl::Status Divide(const ir::Graph& graph, const hw::Configuration& configurati
   return absl::OkStatus();
 }
 
+// Groups of pixels that one load of weights serves, if there are as many samples. Loading a row of weights takes as long
+// as lanes / ports groups of pixels compute with it, 16 to 40; with fewer a batch need not be large.
+constexpr int64_t kFoldedGroups = 4;
+
+void AddFolded(const hw::Configuration& configuration, Stage* stage) {
+  const int64_t samples = kFoldedGroups * configuration.p;
+  const std::optional<ir::Graph> folded = FoldBatch(stage->graph, samples);
+  if (!folded) return;
+  absl::StatusOr<Program> program = Lower(*folded, configuration);
+  if (!program.ok()) return;  // one at a time, then
+  stage->folded = *std::move(program);
+  stage->fold = samples;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Stage>> Partition(const ir::Graph& graph, const hw::Configuration& configuration) {
@@ -90,6 +105,7 @@ absl::StatusOr<std::vector<Stage>> Partition(const ir::Graph& graph, const hw::C
     while (!ranges[i].program && last + 1 < ranges.size() && !ranges[last + 1].program) ++last;
     Stage& stage = stages.emplace_back(Cut(graph, ranges[i].begin, ranges[last].end));
     stage.program = std::move(ranges[i].program);
+    if (stage.program) AddFolded(configuration, &stage);
     i = last + 1;
   }
   return stages;

@@ -17,6 +17,9 @@ struct Stage {
   // Which tensors of the whole network its inputs and outputs are, by position.
   std::vector<ir::TensorId> inputs = {}, outputs = {};
   std::optional<Program> program = {};  // of the accelerator; none: for the CPU
+  // Where FoldBatch can: the program for `fold` samples at a time, which takes hardly longer than for one.
+  std::optional<Program> folded = {};
+  int64_t fold = 1;
 };
 
 // Stages in order of execution; one, if the accelerator can run everything. Nodes without weights are left to it only
