@@ -107,6 +107,11 @@ bool MsqModel::ready(std::string_view backend) const {
   return executable != nullptr && executable->ready();
 }
 
+int64_t MsqModel::preferred_batch(std::string_view backend) const {
+  const Executable* executable = ExecutableOn(backend);
+  return executable == nullptr ? 1 : executable->preferred_batch();
+}
+
 absl::StatusOr<std::unique_ptr<Instance>> MsqModel::NewInstance(std::string_view backend) const {
   const Executable* executable = ExecutableOn(backend);
   if (executable == nullptr)

@@ -38,6 +38,7 @@ class MsqModel final : public Servable {
   const ModelDescription& description() const override { return description_; }
   const std::vector<std::string>& backends() const override { return backends_; }
   bool ready(std::string_view backend) const override;
+  int64_t preferred_batch(std::string_view backend) const override;
   absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const override;
 
   const std::vector<InputPort>& inputs() const { return inputs_; }

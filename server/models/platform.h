@@ -33,6 +33,8 @@ class Servable {
   virtual const std::vector<std::string>& backends() const = 0;
   // Whether what runs there can succeed: false while the backend's devices are out of service.
   virtual bool ready(std::string_view /*backend*/) const { return true; }
+  // Batches of a multiple of this many samples waste nothing there.
+  virtual int64_t preferred_batch(std::string_view /*backend*/) const { return 1; }
   // The servable outlives its instances. NOT_FOUND for a backend that is not listed.
   virtual absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const = 0;
 };

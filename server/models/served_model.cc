@@ -128,7 +128,9 @@ absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
   for (const InstanceGroup& group : groups) {
     const auto scheduler = runtime.schedulers.find(group.backend);
     if (scheduler == runtime.schedulers.end()) return FailedPrecondition("nothing runs backend ", group.backend);
-    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<BatchFormer> former, MakeBatchFormer(config, runtime.former, group.count));
+    FormerDefaults defaults = runtime.former;
+    defaults.preferred_batch = servable_->preferred_batch(group.backend);
+    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<BatchFormer> former, MakeBatchFormer(config, defaults, group.count));
     std::vector<std::unique_ptr<Instance>> instances;
     for (int i = 0; i < group.count; ++i) {
       MSQ_ASSIGN_OR_RETURN(instances.emplace_back(), servable_->NewInstance(group.backend));

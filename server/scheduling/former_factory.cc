@@ -85,6 +85,11 @@ absl::StatusOr<std::unique_ptr<BatchFormer>> MakeDynamicBatcher(const inference:
   if (BatchingOn(config)) options.max_batch_size = config.max_batch_size();
   MSQ_ASSIGN_OR_RETURN(options.preferred_batch_sizes, ReadPreferredSizes(batching.preferred_batch_size(),
                                                                          config.max_batch_size(), "dynamic_batching"));
+  if (options.preferred_batch_sizes.empty() && defaults.preferred_batch > 1) {
+    const int64_t step = defaults.preferred_batch;
+    for (int64_t size = step; size <= config.max_batch_size(); size += step)
+      options.preferred_batch_sizes.push_back(size);
+  }
   if (!BatchingOn(config)) options.preferred_batch_sizes.clear();
   options.max_queue_delay = FromMicroseconds(batching.max_queue_delay_microseconds());
   MSQ_RETURN_IF_ERROR(ReadPriorities(batching, &options));

@@ -14,6 +14,7 @@ namespace msq::server {
 struct FormerDefaults {
   int64_t max_queue_size = 1 << 14;          // requests that wait, of one priority or in all sequences
   int64_t max_sequences = int64_t{100'000};  // live at a time
+  int64_t preferred_batch = 1;               // multiples of it are preferred_batch_size; 1: no size is preferred
 };
 
 inline constexpr uint64_t kMaxPriorityLevels = 64;

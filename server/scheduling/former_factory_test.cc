@@ -58,6 +58,18 @@ TEST(FormerFactoryTest, PreferredSizesAndDelayTakeEffect) {
   EXPECT_EQ((*former)->NextEvent(), AtMs(5));
 }
 
+TEST(FormerFactoryTest, ABackendsSizesArePreferredWhereNoneAreGiven) {
+  const auto batches = [](const std::string& text) {
+    const auto former = MakeBatchFormer(Config(text), {.max_queue_size = 100, .preferred_batch = 4}, 1);
+    EXPECT_TRUE(former.ok());
+    return Batches(**former, 11);
+  };
+  EXPECT_EQ(batches("max_batch_size: 9 dynamic_batching {}"), (std::vector<int64_t>{8, 3}));
+  EXPECT_EQ(batches("max_batch_size: 9 dynamic_batching { preferred_batch_size: 5 }"), (std::vector<int64_t>{5, 6}));
+  EXPECT_EQ(batches("max_batch_size: 3 dynamic_batching {}"), (std::vector<int64_t>{3, 3, 3, 2}));
+  EXPECT_EQ(batches("max_batch_size: 9"), std::vector<int64_t>(11, 1));
+}
+
 TEST(FormerFactoryTest, EndlessDelaysAreADay) {
   const auto former = Make("max_batch_size: 8 dynamic_batching { max_queue_delay_microseconds: 18446744073709551615 }");
   ASSERT_TRUE(former.ok());

@@ -5,11 +5,9 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/status.h"
 #include "hw/regs/isa.h"
 #include "hw/regs/registers.h"
@@ -20,16 +18,12 @@ namespace msq::fpga::testing {
 namespace {
 
 constexpr uint64_t kBase = 0x1000'0000;
+constexpr size_t kMemoryBytes = 64 << 20;
 
 class FakeDevice final : public Device {
  public:
-  FakeDevice(FakeBoard* board, const hw::Configuration& c, std::string name)
-      : board_(*board),
-        name_(std::move(name)),
-        dram_(static_cast<size_t>(board->memory)),
-        allocator_(kBase, dram_.size()),
-        model_(c) {
-    ++board_.opened;
+  FakeDevice(const hw::Configuration& c, std::string name)
+      : name_(std::move(name)), dram_(kMemoryBytes), allocator_(kBase, dram_.size()), model_(c) {
     registers_[hw::kIdRegister] = hw::kIdValue;
     registers_[hw::kIsaVersionRegister] = hw::kIsaVersion;
     registers_[hw::kBuildIdRegister] = c.build_id;
@@ -47,29 +41,17 @@ class FakeDevice final : public Device {
 
   absl::StatusOr<uint32_t> ReadRegister(uint32_t address) override {
     std::lock_guard lock(mutex_);
-    if (board_.dead) return Unavailable(name_, ": no answer");
-    const uint32_t value = registers_[address];
-    if (address == hw::kBuildIdRegister && board_.wrong_build) return value + 1;
-    return value;
+    return registers_[address];
   }
 
   absl::Status WriteRegister(uint32_t address, uint32_t value) override {
     std::lock_guard lock(mutex_);
-    if (board_.dead) return Unavailable(name_, ": no answer");
-    if (address != hw::kCtrlRegister) return registers_[address] = value, absl::OkStatus();
-    registers_[hw::kCtrlRegister] = 0;
-    if (!board_.hangs) RunProgram();
+    registers_[address] = value;
+    if (address == hw::kCtrlRegister) RunProgram();
     return absl::OkStatus();
   }
 
-  absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration) override {
-    for (;;) {
-      MSQ_ASSIGN_OR_RETURN(const uint32_t ctrl, ReadRegister(hw::kCtrlRegister));
-      if (hw::kCtrlApIdle.Of(ctrl) != 0) return absl::OkStatus();
-      if (Clock::Real().Now() >= deadline) return absl::DeadlineExceededError("it has hung");
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  }
+  absl::Status WaitUntilEnded(absl::Time, absl::Duration) override { return absl::OkStatus(); }
 
  private:
   class Buffer;
@@ -77,22 +59,16 @@ class FakeDevice final : public Device {
   uint64_t Read64(uint32_t lower) { return uint64_t{registers_[lower + 4]} << 32 | registers_[lower]; }
 
   void RunProgram() {
-    ++board_.programs;
     const uint64_t window = Read64(hw::kDramBaseLoRegister), bytes = Read64(hw::kDramSizeLoRegister);
     const std::span<std::byte> memory(dram_.data() + (window - kBase), static_cast<size_t>(bytes));
     const hw::ProgramEnd end = model_.Run({memory, window}, Read64(hw::kProgAddrLoRegister));
-    const auto error = board_.bus_error ? hw::ErrorCode::kAxiError : end.error;
-    registers_[hw::kStatusRegister] = static_cast<uint32_t>(error);
+    registers_[hw::kStatusRegister] = static_cast<uint32_t>(end.error);
     registers_[hw::kErrorIndexRegister] = static_cast<uint32_t>(end.instruction);
     registers_[hw::kCyclesLoRegister] = 1000;
     registers_[hw::kStepsLoRegister] = 900;
-    if (board_.wrong_bits) {  // outputs lie last, but for what rounds the size up
-      for (std::byte& b : memory.last(256)) b ^= std::byte{1};
-    }
     registers_[hw::kCtrlRegister] = hw::kCtrlApIdle.mask() | hw::kCtrlApDone.mask();
   }
 
-  FakeBoard& board_;
   const std::string name_;
   std::mutex mutex_;
   std::vector<std::byte> dram_;
@@ -112,13 +88,11 @@ class FakeDevice::Buffer final : public DeviceBuffer {
   std::span<std::byte> host_bytes() override { return host_; }
   absl::Status Upload(int64_t offset, int64_t bytes) override {
     std::lock_guard lock(device_.mutex_);
-    if (device_.board_.dead) return Unavailable(device_.name_, ": no answer");
     std::copy_n(host_.begin() + offset, bytes, Dram(offset));
     return absl::OkStatus();
   }
   absl::Status Download(int64_t offset, int64_t bytes) override {
     std::lock_guard lock(device_.mutex_);
-    if (device_.board_.dead) return Unavailable(device_.name_, ": no answer");
     std::copy_n(Dram(offset), bytes, host_.begin() + offset);
     return absl::OkStatus();
   }
@@ -141,8 +115,8 @@ absl::StatusOr<std::unique_ptr<DeviceBuffer>> FakeDevice::Allocate(int64_t bytes
 
 }  // namespace
 
-std::unique_ptr<Device> OpenFakeDevice(FakeBoard* board, const hw::Configuration& configuration, std::string name) {
-  return std::make_unique<FakeDevice>(board, configuration, std::move(name));
+std::unique_ptr<Device> OpenFakeDevice(const hw::Configuration& configuration, std::string name) {
+  return std::make_unique<FakeDevice>(configuration, std::move(name));
 }
 
 }  // namespace msq::fpga::testing

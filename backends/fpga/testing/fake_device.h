@@ -1,7 +1,6 @@
-// A device for tests of what uses devices: the functional model behind registers, and faults at will.
+// A device for tests of what uses devices: the functional model behind registers, without time.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
@@ -10,18 +9,7 @@
 
 namespace msq::fpga::testing {
 
-// What the test decides of one board, however often it is opened. Thread-safe.
-struct FakeBoard {
-  std::atomic<bool> dead{false};            // its driver answers nothing
-  std::atomic<bool> hangs{false};           // programs do not end
-  std::atomic<bool> bus_error{false};       // programs end with axi_error
-  std::atomic<bool> wrong_build{false};     // the bitstream of another design
-  std::atomic<bool> wrong_bits{false};      // programs change a bit of their outputs
-  std::atomic<int64_t> memory{64ll << 20};  // bytes
-  std::atomic<int> opened{0}, programs{0};
-};
-
-// The board must outlive its devices.
-std::unique_ptr<Device> OpenFakeDevice(FakeBoard* board, const hw::Configuration& configuration, std::string name);
+// With 64 MiB of memory. A program has ended when its start is written, after 1000 cycles.
+std::unique_ptr<Device> OpenFakeDevice(const hw::Configuration& configuration, std::string name);
 
 }  // namespace msq::fpga::testing
