@@ -42,6 +42,13 @@ class EmulatedDevice final : public Device {
   }
   absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration expected) override;
 
+  std::optional<double> clock_hz() const override { return options_.clock_hz; }
+  Memory memory() override {
+    std::lock_guard lock(mutex_);
+    const auto bytes = static_cast<int64_t>(machine_->dram().size());
+    return {bytes, bytes - static_cast<int64_t>(allocator_.free_bytes())};
+  }
+
  private:
   class Buffer;
 

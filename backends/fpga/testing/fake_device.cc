@@ -71,6 +71,11 @@ class FakeDevice final : public Device {
     }
   }
 
+  std::optional<double> ReadPowerWatts() override {
+    const double watts = board_.watts;
+    return watts > 0 ? std::optional(watts) : std::nullopt;
+  }
+
  private:
   class Buffer;
 

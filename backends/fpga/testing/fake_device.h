@@ -18,6 +18,7 @@ struct FakeBoard {
   std::atomic<bool> wrong_build{false};     // the bitstream of another design
   std::atomic<bool> wrong_bits{false};      // programs change a bit of their outputs
   std::atomic<int64_t> memory{64ll << 20};  // bytes
+  std::atomic<double> watts{0};             // that its driver tells; 0: it does not
   std::atomic<int> opened{0}, programs{0};
 };
 
