@@ -39,6 +39,8 @@ class ServedModel {
   ModelStatistics& statistics() const { return *statistics_; }
   // Differs between any two models that this process has loaded.
   uint64_t generation() const { return generation_; }
+  absl::Duration load_time() const { return load_time_; }  // without its warm-up
+  int64_t waiting() const;                                 // requests, on all backends
   std::vector<std::string> backends() const;  // that it runs on, the preferred one first
 
   // Queues a decoded request: on the backend that it pins, else on the first one, else, where the configuration's
@@ -68,6 +70,7 @@ class ServedModel {
   std::vector<std::unique_ptr<BackendLane>> lanes_;  // in order of preference
   bool overflow_ = false;
   uint64_t generation_ = 0;
+  absl::Duration load_time_;
 };
 
 }  // namespace msq::server
