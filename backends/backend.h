@@ -119,6 +119,8 @@ class Executable {
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
   const std::vector<TensorSpec>& outputs() const { return outputs_; }
+  // Of the host's memory, held for weights and programs between runs; 0 where that is not counted.
+  virtual int64_t weight_bytes() const { return 0; }
 
  protected:
   explicit Executable(const ir::Graph& graph);

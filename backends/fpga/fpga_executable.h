@@ -29,6 +29,7 @@ class FpgaExecutable final : public Executable {
   // Pool and verifier outlive the executable.
   FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier);
   ~FpgaExecutable() override;
+  int64_t weight_bytes() const override;
 
  private:
   // Where the bytes of a tensor of the network are during a run.

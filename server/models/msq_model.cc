@@ -98,10 +98,20 @@ absl::StatusOr<std::unique_ptr<MsqModel>> MsqModel::Load(const ModelSource& sour
 }
 
 absl::StatusOr<std::unique_ptr<Instance>> MsqModel::NewInstance(std::string_view backend) const {
+  const Executable* executable = ExecutableOn(backend);
+  if (executable == nullptr) return NotFound("model '", description_.name(), "' is not on '", std::string(backend), "'");
+  return std::make_unique<MsqInstance>(*this, *executable);
+}
+
+int64_t MsqModel::WeightBytes(std::string_view backend) const {
+  const Executable* executable = ExecutableOn(backend);
+  return executable == nullptr ? 0 : executable->weight_bytes();
+}
+
+// Null if the model is not on that backend.
+const Executable* MsqModel::ExecutableOn(std::string_view backend) const {
   const auto it = std::find(backends_.begin(), backends_.end(), backend);
-  if (it == backends_.end())
-    return NotFound("model '", description_.name(), "' is not on '", std::string(backend), "'");
-  return std::make_unique<MsqInstance>(*this, *executables_[static_cast<size_t>(it - backends_.begin())]);
+  return it == backends_.end() ? nullptr : executables_[static_cast<size_t>(it - backends_.begin())].get();
 }
 
 // The artifact's reader has proven what InputCodec relies on: one description per tensor, layouts, means and deviations.

@@ -38,6 +38,7 @@ class MsqModel final : public Servable {
   const ModelDescription& description() const override { return description_; }
   const std::vector<std::string>& backends() const override { return backends_; }
   absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const override;
+  int64_t WeightBytes(std::string_view backend) const override;
 
   const std::vector<InputPort>& inputs() const { return inputs_; }
   const std::vector<ir::TensorType>& outputs() const { return outputs_; }
@@ -47,6 +48,7 @@ class MsqModel final : public Servable {
 
  private:
   MsqModel() = default;
+  const Executable* ExecutableOn(std::string_view backend) const;
   absl::Status DescribeTensors(ir::Model model);
   absl::Status CheckStates(const ir::Graph& graph) const;
 

@@ -33,6 +33,8 @@ class Servable {
   virtual const std::vector<std::string>& backends() const = 0;
   // The servable outlives its instances. NOT_FOUND for a backend that is not listed.
   virtual absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const = 0;
+  // Held for its weights on the backend, whatever the number of instances; 0 where that is not counted.
+  virtual int64_t WeightBytes(std::string_view /*backend*/) const { return 0; }
 };
 
 // Thread-safe.

@@ -138,8 +138,9 @@ absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
     for (int i = 0; i < group.count; ++i) {
       MSQ_ASSIGN_OR_RETURN(instances.emplace_back(), servable_->NewInstance(group.backend));
     }
-    lanes_.push_back(std::make_unique<BackendLane>(group.backend, statistics_.get(),
-                                                   runtime.metrics->ForModel(name(), version(), group.backend)));
+    auto metrics = runtime.metrics->ForModel(name(), version(), group.backend);
+    metrics->SetWeightBytes(servable_->WeightBytes(group.backend));
+    lanes_.push_back(std::make_unique<BackendLane>(group.backend, statistics_.get(), std::move(metrics)));
     BackendLane& lane = *lanes_.back();
     lane.Open(scheduler->second->AddLane({group.weight, PreservesOrdering(config)}, std::move(former),
                                          std::move(instances), &lane, servable_));

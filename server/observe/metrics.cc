@@ -75,6 +75,10 @@ Metrics::Metrics()
                       .Name("msq_model_load_duration_seconds")
                       .Help("Time that reading the model version and preparing it on its backends took")
                       .Register(*registry_)),
+      weights_(BuildGauge()
+                   .Name("msq_model_weight_bytes")
+                   .Help("Host memory that holds the model's weights, and programs of accelerators, for the backend")
+                   .Register(*registry_)),
       requests_(BuildCounter()
                     .Name("msq_requests_total")
                     .Help("Inference requests answered, failed ones included")
@@ -188,6 +192,8 @@ void Metrics::AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics)
   for (size_t i = 0; i < kPhaseCount; ++i) {
     metrics->durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets());
   }
+  metrics->weights_family_ = &weights_;
+  metrics->labels_ = &models_.find(labels)->first;
   metrics->ledger_ = &ledger_;
   metrics->account_ = ledger_.Open(labels.at("model"), labels.at("version"), labels.at("backend"));
   if (!count_cycles_.contains(labels.at("backend"))) return;
@@ -206,6 +212,7 @@ void Metrics::RemoveSeries(const ModelMetrics& metrics) {
   for (prometheus::Counter* series : metrics.batches_) batches_.Remove(series);
   for (prometheus::Counter* series : metrics.failures_) failures_.Remove(series);
   for (prometheus::Histogram* series : metrics.durations_) durations_.Remove(series);
+  weights_.Remove(&weights_.Add(*metrics.labels_));
   ledger_.Close(metrics.account_);
   if (metrics.cycles_ == nullptr) return;
   cycles_.Remove(metrics.cycles_);

@@ -37,6 +37,10 @@ class ModelMetrics {
   void CountBatch(int64_t samples, CloseReason reason);
   void CountFailover(int64_t requests) { failovers_->Increment(static_cast<double>(requests)); }
   prometheus::Gauge& queued() { return *queued_; }
+  // 0: that is not known, and there is no series.
+  void SetWeightBytes(int64_t bytes) const {
+    if (bytes > 0) weights_family_->Add(*labels_).Set(static_cast<double>(bytes));
+  }
   // Around each run of an instance, warm-ups too. `statistics` is what the device told of it.
   void BeginRun();
   void EndRun(const RunStatistics& statistics);
@@ -49,6 +53,8 @@ class ModelMetrics {
   prometheus::Counter* images_ = nullptr;
   prometheus::Counter* failovers_ = nullptr;
   prometheus::Gauge* queued_ = nullptr;
+  prometheus::Family<prometheus::Gauge>* weights_family_ = nullptr;
+  const prometheus::Labels* labels_ = nullptr;
   prometheus::Histogram* batch_size_ = nullptr;
   std::array<prometheus::Counter*, kCloseReasonCount> batches_{};
   std::array<prometheus::Counter*, kFailureReasonCount> failures_{};
@@ -90,6 +96,7 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& backend_info_;
   prometheus::Family<prometheus::Gauge>& model_ready_;
   prometheus::Family<prometheus::Gauge>& load_times_;
+  prometheus::Family<prometheus::Gauge>& weights_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& failures_;
   prometheus::Family<prometheus::Counter>& images_;

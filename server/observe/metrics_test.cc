@@ -103,6 +103,9 @@ TEST(MetricsTest, SeriesGoWithTheirLastHolder) {
   auto one = metrics.ForModel("m", "1", "cpu");
   auto same = metrics.ForModel("m", "1", "cpu");
   one->CountBatch(1, CloseReason::kFull);
+  one->SetWeightBytes(4096);
+  EXPECT_NE(Text(metrics).find("msq_model_weight_bytes{backend=\"cpu\",model=\"m\",version=\"1\"} 4096\n"),
+            std::string::npos);
   one.reset();
   EXPECT_NE(Text(metrics).find("msq_images_total{backend=\"cpu\",model=\"m\",version=\"1\"} 1\n"), std::string::npos);
   same.reset();

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using msq::testing::SampleModel;
 
 constexpr char kLabels[] = "{model=\"m\",version=\"1\"} ";
 
