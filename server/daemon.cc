@@ -79,9 +79,10 @@ void AddMetricsOptions(CLI::App* app, ServerOptions* options, PowerOptions* powe
   app->add_option("--power-interval-ms", power->interval_ms,
                   "between two samples of power and energy; 0: none is taken and there are no such series")
       ->check(CLI::Range(0, 60'000));
-  app->add_option("--power-rail", power->rails,
-                  "CHIP/RAIL=BACKEND[/NAME]: whose a rail of hwmon is (none: nobody's), and what it is called; * fits any; "
-                  "may repeat, the first that fits holds");
+  app->add_option(
+      "--power-rail", power->rails,
+      "CHIP/RAIL=BACKEND[/NAME]: whose a rail of hwmon is (none: nobody's), and what it is called; * fits any; "
+      "may repeat, the first that fits holds");
   app->add_option("--sysfs-root", options->sysfs_root, "where powercap and hwmon are looked for");
 }
 

@@ -26,8 +26,8 @@
 #include "server/observe/metrics_endpoint.h"
 #include "server/observe/process_metrics.h"
 #include "server/observe/triton_metrics.h"
-#include "server/power/power_sources.h"
 #include "server/power/power_metrics.h"
+#include "server/power/power_sources.h"
 #include "server/rpc/grpc_service.h"
 #include "server/rpc/reflection_service.h"
 
@@ -192,10 +192,11 @@ class Server::Impl {
   }
 
   absl::Status StartMetrics() {
-    std::vector<const prometheus::Collectable*> parts = {metrics_.registry().get(), &device_metrics_, &process_metrics_};
+    std::vector<const prometheus::Collectable*> parts = {metrics_.registry().get(), &device_metrics_,
+                                                         &process_metrics_};
     if (options_.power_interval > absl::ZeroDuration()) {
-      meter_ = std::make_unique<PowerMeter>(MakePowerSources(sysfs_, backends_, options_.power_rails),
-                                            &metrics_.ledger());
+      meter_ =
+          std::make_unique<PowerMeter>(MakePowerSources(sysfs_, backends_, options_.power_rails), &metrics_.ledger());
       meter_->Start(options_.power_interval);
       parts.push_back(&power_metrics_.emplace(meter_.get()));
     }

@@ -134,10 +134,11 @@ TEST(CpuBackendTest, LargeBatchesGiveTheBitsOfSingleSamples) {
 }
 
 TEST(CpuBackendTest, TellsWhatItsWeightsTake) {
-  const ir::Graph graph = SampleModel().graph;
+  const ir::Graph graph = testing::SampleModel().graph;
   int64_t weights = 0;
   for (const ir::Node& node : graph.nodes) {
-    if (const auto* conv = std::get_if<ir::Conv>(&node.op)) weights += static_cast<int64_t>(conv->weights.values.size());
+    if (const auto* conv = std::get_if<ir::Conv>(&node.op))
+      weights += static_cast<int64_t>(conv->weights.values.size());
   }
   ASSERT_GT(weights, 0);
   const auto executable = (*CreateCpuBackend())->Prepare(graph, {});

@@ -116,9 +116,8 @@ class XrtDevice final : public Device {
     const auto pages = static_cast<size_t>((bytes + kPage - 1) / kPage * kPage);
     std::unique_ptr<DeviceBuffer> buffer;
     MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name_, ": buffer of ", bytes, " bytes"), [&] {
-      buffer =
-          std::make_unique<XrtBuffer>(name_, xrt::bo(board_->device, pages, xrt::bo::flags::cacheable, kBank), bytes,
-                                      &board_->used_bytes);
+      buffer = std::make_unique<XrtBuffer>(name_, xrt::bo(board_->device, pages, xrt::bo::flags::cacheable, kBank),
+                                           bytes, &board_->used_bytes);
     }));
     return buffer;
   }
@@ -159,8 +158,7 @@ class XrtDevice final : public Device {
   Memory memory() override { return {.bytes = std::nullopt, .used_bytes = board_->used_bytes.load()}; }
   std::optional<double> ReadPowerWatts() override {
     std::string report;
-    const absl::Status status =
-        Try(name_, [&] { report = board_->device.get_info<xrt::info::device::electrical>(); });
+    const absl::Status status = Try(name_, [&] { report = board_->device.get_info<xrt::info::device::electrical>(); });
     return status.ok() ? ParsePowerWatts(report) : std::nullopt;
   }
 

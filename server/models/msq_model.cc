@@ -99,7 +99,8 @@ absl::StatusOr<std::unique_ptr<MsqModel>> MsqModel::Load(const ModelSource& sour
 
 absl::StatusOr<std::unique_ptr<Instance>> MsqModel::NewInstance(std::string_view backend) const {
   const Executable* executable = ExecutableOn(backend);
-  if (executable == nullptr) return NotFound("model '", description_.name(), "' is not on '", std::string(backend), "'");
+  if (executable == nullptr)
+    return NotFound("model '", description_.name(), "' is not on '", std::string(backend), "'");
   return std::make_unique<MsqInstance>(*this, *executable);
 }
 

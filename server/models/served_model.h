@@ -41,7 +41,7 @@ class ServedModel {
   uint64_t generation() const { return generation_; }
   absl::Duration load_time() const { return load_time_; }  // without its warm-up
   int64_t waiting() const;                                 // requests, on all backends
-  std::vector<std::string> backends() const;  // that it runs on, the preferred one first
+  std::vector<std::string> backends() const;               // that it runs on, the preferred one first
 
   // Queues a decoded request: on the backend that it pins, else on the first one, else, where the configuration's
   // parameter `overflow` is true and the queue is full, on the next one. It will be answered: `done` is called, once. A

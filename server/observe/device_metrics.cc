@@ -36,8 +36,9 @@ void AddDevice(const std::string& backend, const DeviceReport& device, MetricFam
        {std::pair("dsp", device.dsp_busy_cycles), std::pair("lut", device.lut_busy_cycles)}) {
     LabelMap of_engine = labels;
     of_engine["engine"] = engine;
-    families->AddCounter("msq_device_engine_busy_cycles_total", "Of these, cycles that gave the engine something to do.",
-                         of_engine, static_cast<double>(cycles));
+    families->AddCounter("msq_device_engine_busy_cycles_total",
+                         "Of these, cycles that gave the engine something to do.", of_engine,
+                         static_cast<double>(cycles));
   }
   count("msq_device_dram_bytes_total", "Bytes that the accelerator moved from and to its memory.", device.dram_bytes);
   if (device.clock_hz) {
@@ -60,8 +61,8 @@ std::vector<prometheus::MetricFamily> DeviceMetrics::Collect() const {
     };
     count("msq_verified_answers_total", "Answers that were computed again on the CPU and compared.", report.verified);
     count("msq_verification_mismatches_total", "Of these, answers that differed.", report.mismatches);
-    count("msq_unverified_answers_total",
-          "Answers that were to be compared and were not, for lack of time or memory.", report.unverified);
+    count("msq_unverified_answers_total", "Answers that were to be compared and were not, for lack of time or memory.",
+          report.unverified);
   }
   return families.Take();
 }

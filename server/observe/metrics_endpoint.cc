@@ -40,8 +40,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
   options.threads = 1;
   options.max_connections = 64;
   options.max_body_bytes = 1024;  // scrapers send none
-  auto server = WebServer::Start(
-      std::move(options), [parts = std::move(parts)](const std::shared_ptr<WebExchange>& exchange) {
+  auto server =
+      WebServer::Start(std::move(options), [parts = std::move(parts)](const std::shared_ptr<WebExchange>& exchange) {
         exchange->Respond(Answer(exchange->request(), parts));
       });
   if (!server.ok()) return WithContext(server.status(), "metrics");

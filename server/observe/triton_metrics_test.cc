@@ -11,9 +11,9 @@
 namespace msq::server {
 namespace {
 
+using msq::testing::SampleModel;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using msq::testing::SampleModel;
 
 constexpr char kLabels[] = "{model=\"m\",version=\"1\"} ";
 
@@ -83,10 +83,9 @@ TEST_F(TritonMetricsTest, InferenceUnderItsNames) {
   EXPECT_THAT(text, HasSubstr(absl::StrCat("nv_inference_count", kLabels, "3\n")));
   EXPECT_THAT(text, HasSubstr(absl::StrCat("nv_inference_exec_count", kLabels, "1\n")));
   EXPECT_THAT(text, HasSubstr(absl::StrCat("nv_inference_pending_request_count", kLabels, "0\n")));
-  for (const char* name :
-       {"nv_inference_request_duration_us", "nv_inference_queue_duration_us", "nv_inference_compute_input_duration_us",
-        "nv_inference_compute_infer_duration_us", "nv_inference_compute_output_duration_us",
-        "nv_model_load_duration_secs"}) {
+  for (const char* name : {"nv_inference_request_duration_us", "nv_inference_queue_duration_us",
+                           "nv_inference_compute_input_duration_us", "nv_inference_compute_infer_duration_us",
+                           "nv_inference_compute_output_duration_us", "nv_model_load_duration_secs"}) {
     EXPECT_THAT(text, HasSubstr(std::string(name) + kLabels));
   }
   for (const char* failure : {"REJECTED\",version=\"1\"} 0", "CANCELED\",version=\"1\"} 0",

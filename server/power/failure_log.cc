@@ -11,8 +11,8 @@ void FailureLog::Note(const std::string& path, const absl::Status& status) {
   }
   if (!told_.insert(path).second) return;
   if (absl::IsPermissionDenied(status)) {
-    LogWarning("power: ", status.message(), "; there is no series of it until the daemon may read it: ",
-               "see \"Permissions\" in docs/power.md");
+    LogWarning("power: ", status.message(),
+               "; there is no series of it until the daemon may read it: ", "see \"Permissions\" in docs/power.md");
   } else {
     LogWarning("power: ", status.message(), "; there is no series of it until it can be read");
   }

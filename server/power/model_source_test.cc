@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/fpga/fpga_backend.h"
 #include "base/status.h"
-#include "hw/regs/configurations.h"
 
 namespace msq::server {
 namespace {
@@ -65,8 +65,8 @@ TEST_F(ModelSourceTest, WorkTakesEnergyByWhatWasDone) {
   device_.running = absl::Milliseconds(500);
   const PowerReading second = Sample(1);
   const PowerCoefficients& c = *FindPowerCoefficients("xc7z020");
-  const double dynamic =
-      1e-12 * (50e6 * (768 * c.dsp_product_picojoules + 1280 * c.lut_product_picojoules) + 1e6 * c.dram_byte_picojoules);
+  const double dynamic = 1e-12 * (50e6 * (768 * c.dsp_product_picojoules + 1280 * c.lut_product_picojoules) +
+                                  1e6 * c.dram_byte_picojoules);
   EXPECT_NEAR(*second.joules - *first.joules, c.static_watts + dynamic, 1e-6);
   EXPECT_NEAR(*second.idle_joules - *first.idle_joules, c.static_watts, 1e-6);
   EXPECT_NEAR(*second.watts, c.static_watts + dynamic, 1e-6);

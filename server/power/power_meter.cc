@@ -155,9 +155,8 @@ PowerMeter::Interval PowerMeter::Advance(RailState* rail, const PowerReading& re
     interval.without_idle = interval.rails;
     return interval;
   }
-  interval.idle_joules = rail->last.idle_joules && reading.idle_joules
-                             ? *reading.idle_joules - *rail->last.idle_joules
-                             : *told.idle_watts * interval.seconds;
+  interval.idle_joules = rail->last.idle_joules && reading.idle_joules ? *reading.idle_joules - *rail->last.idle_joules
+                                                                       : *told.idle_watts * interval.seconds;
   const auto busy = work.busy_seconds.find(told.backend);
   const bool worked = busy != work.busy_seconds.end() && busy->second > 0;
   if (worked) interval.active_joules = std::max(0.0, interval.joules - interval.idle_joules);
@@ -167,8 +166,7 @@ PowerMeter::Interval PowerMeter::Advance(RailState* rail, const PowerReading& re
 
 // Each model's part of an interval is its part of the time of batches in it. What idling takes counts for as long as
 // something was computed.
-void PowerMeter::Attribute(const Work& work,
-                           const std::map<std::pair<std::string, std::string>, Interval>& intervals) {
+void PowerMeter::Attribute(const Work& work, const std::map<std::pair<std::string, std::string>, Interval>& intervals) {
   const auto value = [](const std::map<std::string, double>& map, const std::string& key) {
     const auto found = map.find(key);
     return found == map.end() ? 0.0 : found->second;
@@ -191,8 +189,8 @@ void PowerMeter::Attribute(const Work& work,
       const double part_of_time =
           interval.seconds > 0 ? std::min(1.0, value(work.busy_seconds, backend) / interval.seconds) : 0;
       const bool knows_idle = interval.rails > 0 && interval.without_idle == 0;
-      const double joules = knows_idle ? interval.active_joules + interval.idle_joules * part_of_time
-                                       : interval.joules * part_of_time;
+      const double joules =
+          knows_idle ? interval.active_joules + interval.idle_joules * part_of_time : interval.joules * part_of_time;
       share.told.joules += joules * part_of_work;
       if (!knows_idle) continue;
       share.told.active_joules = share.told.active_joules.value_or(0) + interval.active_joules * part_of_work;

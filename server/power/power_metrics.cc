@@ -14,8 +14,8 @@ void AddRail(const PowerMeter::Rail& rail, MetricFamilies* families) {
   families->AddCounter("msq_energy_joules_total", "Energy that the rail took while it could be read.", labels,
                        rail.joules);
   if (rail.active_joules) {
-    families->AddCounter("msq_active_energy_joules_total",
-                         "Of this, energy beyond idling while the backend computed.", labels, *rail.active_joules);
+    families->AddCounter("msq_active_energy_joules_total", "Of this, energy beyond idling while the backend computed.",
+                         labels, *rail.active_joules);
   }
   if (rail.watts) {
     families->AddGauge("msq_power_watts", "Power of the rail: now, or the mean of the last interval.", labels,

@@ -51,7 +51,7 @@ TEST_F(RaplSourceTest, PackagesAndTheirMemoryAndNothingTwice) {
   WriteZone("class/powercap/intel-rapl:0:0", "core", "1");  // in the package
   WriteZone(kDram, "dram", "100");
   WriteZone("class/powercap/intel-rapl:1", "package-1", "7");
-  WriteZone("class/powercap/intel-rapl:2", "psys", "7");           // overlaps
+  WriteZone("class/powercap/intel-rapl:2", "psys", "7");            // overlaps
   WriteZone("class/powercap/intel-rapl-mmio:0", "package-0", "5");  // the same by another way
   EXPECT_THAT(Sample(), ElementsAre("package-0 package 0", "package-0 dram 0", "package-1 package 0"));
   SetEnergy(kPackage, 30'000'000);
