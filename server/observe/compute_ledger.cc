@@ -21,12 +21,13 @@ ComputeLedger::Account* ComputeLedger::Open(const std::string& model, const std:
   account.model_ = model;
   account.version_ = version;
   account.backend_ = backend;
+  account.backend_meter_ = &backends_[backend];  // which stays where it is
   return &account;
 }
 
 void ComputeLedger::Begin(Account* account, Time now) {
   std::lock_guard lock(mutex_);
-  for (Meter* meter : {&account->meter_, &backends_[account->backend_]}) {
+  for (Meter* meter : {&account->meter_, account->backend_meter_}) {
     meter->Advance(now);
     ++meter->open;
   }
@@ -34,7 +35,7 @@ void ComputeLedger::Begin(Account* account, Time now) {
 
 void ComputeLedger::End(Account* account, Time now) {
   std::lock_guard lock(mutex_);
-  for (Meter* meter : {&account->meter_, &backends_[account->backend_]}) {
+  for (Meter* meter : {&account->meter_, account->backend_meter_}) {
     meter->Advance(now);
     --meter->open;
   }

@@ -58,6 +58,7 @@ class ComputeLedger::Account {
   uint64_t number_ = 0;
   std::string model_, version_, backend_;
   Meter meter_;
+  Meter* backend_meter_ = nullptr;
 };
 
 }  // namespace msq::server

@@ -1,5 +1,7 @@
 #include "server/power/power_meter.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
@@ -207,6 +209,34 @@ TEST_F(PowerMeterTest, WhatASourceKnowsOfIdlingHolds) {
   EXPECT_EQ(*Rail().idle_watts, 4);
   EXPECT_DOUBLE_EQ(*Rail().active_joules, 7);
   EXPECT_DOUBLE_EQ(ShareOf("m").joules, 10);
+}
+
+TEST_F(PowerMeterTest, SamplesByItselfWhileOthersWork) {
+  readings_[0].joules.reset();
+  readings_[0].watts = 5;
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<PuppetSource>("hwmon", &readings_));
+  PowerMeter meter(std::move(sources), &ledger_);
+  meter.Start(absl::Milliseconds(1));
+  ComputeLedger::Account* account = ledger_.Open("m", "1", "cpu");
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 3; ++i) {
+    workers.emplace_back([&] {
+      for (int n = 0; n < 200; ++n) {
+        ledger_.Begin(account, std::chrono::steady_clock::now());
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        ledger_.End(account, std::chrono::steady_clock::now());
+        meter.report();
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  meter.SampleIfOlder(absl::ZeroDuration());
+  const PowerMeter::Report report = meter.report();
+  ASSERT_EQ(report.shares.size(), 1u);
+  EXPECT_GT(report.rails[0].joules, 0);
+  EXPECT_GT(report.shares[0].joules, 0);
+  EXPECT_LE(report.shares[0].joules, report.rails[0].joules + 1e-9);
 }
 
 TEST(PowerMetricsTest, NoSourceNoSeries) {
