@@ -19,11 +19,11 @@ double SecondsBetween(PowerMeter::Time from, PowerMeter::Time to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
-// Between two readings of one rail.
-double JoulesBetween(const PowerReading& from, const PowerReading& to, double seconds) {
+// Between two readings of one rail; nothing where they do not tell.
+std::optional<double> JoulesBetween(const PowerReading& from, const PowerReading& to, double seconds) {
   if (from.joules && to.joules) return std::max(0.0, *to.joules - *from.joules);
   if (from.watts && to.watts && seconds <= kLongestInterval) return seconds * (*from.watts + *to.watts) / 2;
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -140,23 +140,25 @@ PowerMeter::Interval PowerMeter::Advance(RailState* rail, const PowerReading& re
                                          const Work& work) const {
   Interval interval;
   Rail& told = rail->told;
-  if (rail->present) {
-    interval.rails = 1;
-    interval.seconds = SecondsBetween(rail->when, now);
-    interval.joules = JoulesBetween(rail->last, reading, interval.seconds);
-    told.joules += interval.joules;
-    told.interval_seconds = interval.seconds;
-    if (!work.any && interval.seconds > 0) rail->idle.Add(interval.joules, interval.seconds);
+  const double seconds = SecondsBetween(rail->when, now);
+  const std::optional<double> joules =
+      rail->present && seconds > 0 ? JoulesBetween(rail->last, reading, seconds) : std::nullopt;
+  if (joules) {
+    interval = {.joules = *joules, .seconds = seconds, .rails = 1};
+    told.joules += *joules;
+    told.interval_seconds = seconds;
+    if (!work.any) rail->idle.Add(*joules, seconds);
   }
   told.idle_watts = reading.idle_watts ? reading.idle_watts : rail->idle.watts();
   told.watts = reading.watts;
-  if (!told.watts && interval.seconds > 0) told.watts = interval.joules / interval.seconds;
+  if (!told.watts && joules) told.watts = *joules / seconds;
+  if (!joules) return interval;  // new, there again, or too long ago
   if (!told.idle_watts) {
-    interval.without_idle = interval.rails;
+    interval.without_idle = 1;
     return interval;
   }
   interval.idle_joules = rail->last.idle_joules && reading.idle_joules ? *reading.idle_joules - *rail->last.idle_joules
-                                                                       : *told.idle_watts * interval.seconds;
+                                                                       : *told.idle_watts * seconds;
   const auto busy = work.busy_seconds.find(told.backend);
   const bool worked = busy != work.busy_seconds.end() && busy->second > 0;
   if (worked) interval.active_joules = std::max(0.0, interval.joules - interval.idle_joules);

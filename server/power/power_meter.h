@@ -75,7 +75,9 @@ class PowerMeter {
   };
   // What the rails of one source took for one backend between two samples.
   struct Interval {
-    double joules = 0, idle_joules = 0, active_joules = 0;
+    double joules = 0;
+    double idle_joules = 0;    // what idling would have taken
+    double active_joules = 0;  // beyond that, where something was computed
     double seconds = 0;
     int rails = 0, without_idle = 0;
   };

@@ -96,6 +96,7 @@ TEST_F(PowerMeterTest, PowerIsIntegratedByTrapezoids) {
   EXPECT_EQ(*Rail().watts, 4);
   pass(3600, 4);  // the machine slept
   EXPECT_DOUBLE_EQ(Rail().joules, 6);
+  EXPECT_DOUBLE_EQ(*Rail().idle_watts, 3);
 }
 
 TEST_F(PowerMeterTest, IdlingIsWhatIntervalsWithoutWorkTake) {
@@ -196,6 +197,23 @@ TEST_F(PowerMeterTest, ARailThatVanishesHasNoSeriesAndLosesTheGap) {
   EXPECT_DOUBLE_EQ(ShareOf("m").joules, 20);
   Pass(1, 5);
   EXPECT_DOUBLE_EQ(Rail().joules, 25);
+}
+
+TEST_F(PowerMeterTest, AGapIsNeitherIdlingNorWork) {
+  readings_[0].idle_joules = 0;
+  readings_[0].idle_watts = 4;
+  Pass(1, 4);
+  ComputeLedger::Account* account = ledger_.Open("m", "1", "cpu");
+  const std::vector<PowerReading> there = readings_;
+  readings_.clear();
+  meter_->Sample(now_ = After(now_, 1));
+  readings_ = there;
+  Compute(account, 0, 1);
+  *readings_[0].idle_joules += 40;
+  Pass(1, 1000);
+  EXPECT_DOUBLE_EQ(Rail().joules, 4);
+  EXPECT_DOUBLE_EQ(*Rail().active_joules, 0);
+  EXPECT_DOUBLE_EQ(ShareOf("m").joules, 0);
 }
 
 TEST_F(PowerMeterTest, WhatASourceKnowsOfIdlingHolds) {

@@ -52,23 +52,27 @@ void RaplSource::SampleZone(const std::string& zone, const std::string& device, 
     counter.microjoules.reset();
     return;
   }
-  if (counter.microjoules) counter.joules += Passed(zone, counter, *energy, now);
+  const std::optional<double> passed = counter.microjoules ? Passed(zone, counter, *energy, now) : 0;
   counter.microjoules = *energy;
   counter.when = now;
+  if (!passed) return;  // a gap: what follows is told again
+  counter.joules += *passed;
   readings->push_back({.backend = backend_, .device = device, .rail = rail, .joules = counter.joules});
 }
 
-// Joules since the counter was read. Sampled often enough it wraps once at most: the smallest range, 65 kJ, takes minutes.
-double RaplSource::Passed(const std::string& zone, const Counter& counter, int64_t microjoules, Time now) const {
+// Joules since the counter was read; nothing where it was set back. Sampled often enough it wraps once at most: the
+// smallest range, 65 kJ, takes minutes.
+std::optional<double> RaplSource::Passed(const std::string& zone, const Counter& counter, int64_t microjoules,
+                                         Time now) const {
   int64_t passed = microjoules - *counter.microjoules;
   if (passed < 0) {
     const auto range = files_.ReadInteger(absl::StrCat(kFolder, "/", zone, "/max_energy_range_uj"));
-    if (!range.ok()) return 0;
+    if (!range.ok()) return std::nullopt;
     passed += *range;
   }
   const double seconds = std::chrono::duration<double>(now - counter.when).count();
   const double joules = 1e-6 * static_cast<double>(passed);
-  return joules >= 0 && joules <= kMostWatts * seconds ? joules : 0;
+  return joules >= 0 && joules <= kMostWatts * seconds ? std::optional(joules) : std::nullopt;
 }
 
 }  // namespace msq::server

@@ -31,7 +31,7 @@ class RaplSource final : public PowerSource {
   };
   void SampleZone(const std::string& zone, const std::string& device, const std::string& rail, Time now,
                   std::vector<PowerReading>* readings);
-  double Passed(const std::string& zone, const Counter& counter, int64_t microjoules, Time now) const;
+  std::optional<double> Passed(const std::string& zone, const Counter& counter, int64_t microjoules, Time now) const;
 
   const SysfsFiles& files_;
   const std::string backend_;

@@ -73,7 +73,7 @@ TEST_F(RaplSourceTest, ACounterThatWasSetBackIsNoWrap) {
                      {{"name", "package-0"}, {"energy_uj", "500000000"}, {"max_energy_range_uj", "262143328850"}});
   Sample();
   SetEnergy(kPackage, 1'000'000);  // else it took 261 kJ in a second
-  EXPECT_THAT(Sample(), ElementsAre("package-0 package 0"));
+  EXPECT_THAT(Sample(), IsEmpty());
   SetEnergy(kPackage, 3'000'000);
   EXPECT_THAT(Sample(), ElementsAre("package-0 package 2"));
 }
@@ -82,7 +82,7 @@ TEST_F(RaplSourceTest, AWrapOfUnknownRangeIsNotGuessed) {
   sysfs_.WriteFolder(kPackage, {{"name", "package-0"}, {"energy_uj", "500"}});
   Sample();
   SetEnergy(kPackage, 100);
-  EXPECT_THAT(Sample(), ElementsAre("package-0 package 0"));
+  EXPECT_THAT(Sample(), IsEmpty());
 }
 
 TEST_F(RaplSourceTest, VanishesAndComesBackWithoutWhatHappenedMeanwhile) {
