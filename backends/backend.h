@@ -64,6 +64,12 @@ struct Capabilities {
   std::string device;  // for logs and metrics: "cpu avx512vnni", "fpga z020"
 };
 
+// What an emulated device stands for: enough to estimate what that would consume.
+struct EmulatedPart {
+  std::string name;                                                // "xc7z020"
+  int64_t dsp_products_per_cycle = 0, lut_products_per_cycle = 0;  // that a busy cycle of the engine computes at most
+};
+
 // A device of a backend, since the start.
 struct DeviceReport {
   std::string name;
@@ -73,8 +79,19 @@ struct DeviceReport {
   int64_t cycles = 0;
   int64_t dsp_busy_cycles = 0, lut_busy_cycles = 0;
   int64_t dram_bytes = 0;
-  absl::Duration busy;  // running programs
+  absl::Duration busy;     // batches were on it, waiting included
+  absl::Duration running;  // a program ran, by the host's clock
   int64_t quarantines = 0;
+  std::optional<EmulatedPart> emulates = {};  // nothing: it is a device
+  // Nothing where the driver does not tell, or does not work.
+  std::optional<double> clock_hz = {};
+  std::optional<int64_t> memory_bytes = {}, memory_used_bytes = {};
+};
+
+// What a device draws now, as its driver says.
+struct DevicePower {
+  std::string device;
+  double watts = 0;
 };
 
 // What a backend tells besides its answers; empty for those without devices.
@@ -107,6 +124,8 @@ class Executable {
 
   const std::vector<TensorSpec>& inputs() const { return inputs_; }
   const std::vector<TensorSpec>& outputs() const { return outputs_; }
+  // Of the host's memory, held for weights and programs between runs; 0 where that is not counted.
+  virtual int64_t weight_bytes() const { return 0; }
 
  protected:
   explicit Executable(const ir::Graph& graph);
@@ -131,6 +150,8 @@ class Backend {
   virtual std::string_view name() const = 0;  // "cpu", "fpga"
   virtual Capabilities capabilities() const = 0;
   virtual BackendReport Report() const { return {}; }
+  // Of the devices whose drivers can tell. May take milliseconds.
+  virtual std::vector<DevicePower> ReadPower() const { return {}; }
 
   // Precondition: ir::Verify(graph) is OK.
   virtual absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph,

@@ -68,6 +68,33 @@ void AddSecurityOptions(CLI::App* app, ServerOptions* options) {
   app->add_option("--tokens", options->tokens_file, "JSON file of bearer tokens; SIGHUP reads it again");
 }
 
+struct PowerOptions {
+  int interval_ms = 1000;
+  std::vector<std::string> rails;
+};
+
+void AddMetricsOptions(CLI::App* app, ServerOptions* options, PowerOptions* power) {
+  app->add_option("--metrics-address", options->metrics_address, "HOST:PORT of /metrics");
+  app->add_flag("--triton-metrics", options->triton_metrics, "serves the metrics under Triton's names (nv_...), too");
+  app->add_option("--power-interval-ms", power->interval_ms,
+                  "between two samples of power and energy; 0: none is taken and there are no such series")
+      ->check(CLI::Range(0, 60'000));
+  app->add_option(
+      "--power-rail", power->rails,
+      "CHIP/RAIL=BACKEND[/NAME]: whose a rail of hwmon is (none: nobody's), and what it is called; * fits any; "
+      "may repeat, the first that fits holds");
+  app->add_option("--sysfs-root", options->sysfs_root, "where powercap and hwmon are looked for");
+}
+
+// INVALID_ARGUMENT for a rule that cannot be read.
+absl::Status SetPowerOptions(const PowerOptions& power, ServerOptions* options) {
+  options->power_interval = absl::Milliseconds(power.interval_ms);
+  for (const std::string& rail : power.rails) {
+    MSQ_ASSIGN_OR_RETURN(options->power_rails.emplace_back(), ParsePowerRailRule(rail));
+  }
+  return absl::OkStatus();
+}
+
 struct FpgaOptions {
   std::vector<std::string> devices;
   double verify_fraction = 0;
@@ -129,8 +156,9 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   app.add_option("--server-name", options.server_name, "name in ServerMetadata");
   app.add_option("--grpc-address", options.grpc_address, "HOST:PORT; port 0 picks a free one");
   app.add_option("--http-address", options.http_address, "HOST:PORT of the REST protocol");
-  app.add_option("--metrics-address", options.metrics_address, "HOST:PORT of /metrics");
 
+  PowerOptions power;
+  AddMetricsOptions(&app, &options, &power);
   AddLimits(&app, &options, &answer_timeout_seconds);
   AddSecurityOptions(&app, &options);
   FpgaOptions fpga;
@@ -160,6 +188,7 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   Signals signals;
   RaiseDescriptorLimit();
 
+  if (const absl::Status status = SetPowerOptions(power, &options); !status.ok()) return Fail(status);
   auto backends = OpenBackends(fpga);
   if (!backends.ok()) return Fail(backends.status());
   auto server = Server::Create(options, *std::move(backends), std::move(platforms));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -21,7 +22,12 @@
 #include "server/models/msq_platform.h"
 #include "server/network/host_port.h"
 #include "server/network/listener.h"
+#include "server/observe/device_metrics.h"
 #include "server/observe/metrics_endpoint.h"
+#include "server/observe/process_metrics.h"
+#include "server/observe/triton_metrics.h"
+#include "server/power/power_metrics.h"
+#include "server/power/power_sources.h"
 #include "server/rpc/grpc_service.h"
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/reflection_service.h"
@@ -54,6 +60,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
   if (options.threads < 0 || options.threads > 1024) return InvalidArgument("threads must be in 0..1024");
   if (options.workers < 1 || options.workers > 1024) return InvalidArgument("workers must be in 1..1024");
   if (options.response_cache_bytes < 0) return InvalidArgument("response cache bytes must not be negative");
+  if (options.power_interval < absl::ZeroDuration()) return InvalidArgument("power interval must not be negative");
   if (options.answer_timeout <= absl::ZeroDuration()) return InvalidArgument("answer timeout must be positive");
   if (options.queue_capacity < 1) return InvalidArgument("queue capacity must be positive");
   if (options.max_queued_bytes < 1) return InvalidArgument("max queued bytes must be positive");
@@ -97,6 +104,7 @@ class Server::Impl {
       : options_(options), backends_(std::move(backends)), platforms_(std::move(platforms)) {}
   ~Impl() {
     Shutdown(absl::ZeroDuration(), absl::ZeroDuration());
+    endpoint_.reset();                                            // it looks at what follows
     http_.reset();                                                // the answers that it has not sent are counted
     repository_.reset();                                          // its loads end before what they tell of
     engine_.reset();                                              // waits for the answers
@@ -111,7 +119,7 @@ class Server::Impl {
     MSQ_ASSIGN_OR_RETURN(tracer_, Tracer::Create(options_.trace_file, options_.trace));
     MSQ_ASSIGN_OR_RETURN(credentials_, CreateServerCredentials(options_.tls));
     MSQ_RETURN_IF_ERROR(OpenRepository());
-    MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, metrics_, device_metrics_));
+    MSQ_RETURN_IF_ERROR(StartMetrics());
     if (options_.response_cache_bytes > 0) cache_ = std::make_unique<ResponseCache>(options_.response_cache_bytes);
     InferenceEngine::Options engine;
     engine.max_queued_bytes = options_.max_queued_bytes;
@@ -165,7 +173,7 @@ class Server::Impl {
     ModelRuntime runtime;
     for (std::string_view name : backends_.names()) {
       MSQ_ASSIGN_OR_RETURN(const Backend* backend, backends_.Find(name));
-      metrics_.AddBackend(std::string(name), backend->capabilities().device);
+      metrics_.AddBackend(std::string(name), backend->capabilities());
       LogInfo("backend ", std::string(name), " runs on ", backend->capabilities().device);
       Scheduler::Options scheduler;
       scheduler.slots = name == kCpu ? options_.workers : kDeviceSlots;
@@ -184,6 +192,22 @@ class Server::Impl {
       if (HealthReporter* health = health_) health->Update();  // else it is not up yet, and looks when it is
     };
     MSQ_ASSIGN_OR_RETURN(repository_, ModelRepository::Open(repository, runtime));
+    return absl::OkStatus();
+  }
+
+  absl::Status StartMetrics() {
+    std::vector<const prometheus::Collectable*> parts = {metrics_.registry().get(), &device_metrics_,
+                                                         &process_metrics_};
+    if (options_.power_interval > absl::ZeroDuration()) {
+      meter_ =
+          std::make_unique<PowerMeter>(MakePowerSources(sysfs_, backends_, options_.power_rails), &metrics_.ledger());
+      meter_->Start(options_.power_interval);
+      parts.push_back(&power_metrics_.emplace(meter_.get()));
+    }
+    if (options_.triton_metrics) {
+      parts.push_back(&triton_metrics_.emplace(TritonMetrics::Parts{repository_.get(), &backends_, meter_.get()}));
+    }
+    MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, std::move(parts)));
     return absl::OkStatus();
   }
 
@@ -245,6 +269,7 @@ class Server::Impl {
   std::vector<std::unique_ptr<Platform>> platforms_;
   Metrics metrics_;
   const DeviceMetrics device_metrics_{backends_};
+  const ProcessMetrics process_metrics_;
   std::unique_ptr<TokenStore> tokens_;
   std::unique_ptr<Tracer> tracer_;
   std::shared_ptr<grpc::ServerCredentials> credentials_;
@@ -252,6 +277,10 @@ class Server::Impl {
   std::unique_ptr<ResponseCache> cache_;
   std::vector<std::unique_ptr<Scheduler>> schedulers_;
   std::unique_ptr<ModelRepository> repository_;
+  const SysfsFiles sysfs_{options_.sysfs_root};
+  std::unique_ptr<PowerMeter> meter_;
+  std::optional<PowerMetrics> power_metrics_;
+  std::optional<TritonMetrics> triton_metrics_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
   std::unique_ptr<InferenceEngine> engine_;
   std::unique_ptr<ProtocolService> core_;

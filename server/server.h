@@ -12,6 +12,7 @@
 #include "backends/registry.h"
 #include "server/models/model_repository.h"
 #include "server/observe/trace.h"
+#include "server/power/hwmon_source.h"
 #include "server/security/tls.h"
 
 namespace msq::server {
@@ -42,6 +43,13 @@ struct ServerOptions {
   // Security.
   TlsFiles tls;
   std::string tokens_file;
+
+  // Power and energy.
+  absl::Duration power_interval = absl::Seconds(1);  // between two samples; zero: none is taken
+  std::vector<PowerRailRule> power_rails;
+  std::string sysfs_root = "/sys";
+
+  bool triton_metrics = false;  // the metrics under Triton's names, too
 
   // Tracing.
   std::string trace_file;

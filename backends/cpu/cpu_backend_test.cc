@@ -133,6 +133,19 @@ TEST(CpuBackendTest, LargeBatchesGiveTheBitsOfSingleSamples) {
   }
 }
 
+TEST(CpuBackendTest, TellsWhatItsWeightsTake) {
+  const ir::Graph graph = testing::SampleModel().graph;
+  int64_t weights = 0;
+  for (const ir::Node& node : graph.nodes) {
+    if (const auto* conv = std::get_if<ir::Conv>(&node.op))
+      weights += static_cast<int64_t>(conv->weights.values.size());
+  }
+  ASSERT_GT(weights, 0);
+  const auto executable = (*CreateCpuBackend())->Prepare(graph, {});
+  ASSERT_TRUE(executable.ok());
+  EXPECT_GE((*executable)->weight_bytes(), weights);  // a byte each, padded
+}
+
 TEST(CpuBackendTest, ConcurrentRunsDoNotDisturbEachOther) {
   const Runner runner(testing::ResNetCifar(1), 2);
   constexpr int kCallers = 4, kRuns = 6;

@@ -42,6 +42,12 @@ CpuExecutable::CpuExecutable(const ir::Graph& graph, Plan plan, int threads)
   for (ir::TensorId id : graph.outputs) output_ports_.push_back(port(id, ToRowMajor));
 }
 
+int64_t CpuExecutable::weight_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& step : plan_.steps) bytes += step->weight_bytes();
+  return bytes;
+}
+
 absl::StatusOr<std::unique_ptr<CpuExecutable::Workspace>> CpuExecutable::Borrow(int64_t batch) const {
   std::unique_ptr<Workspace> workspace;
   {

@@ -17,6 +17,7 @@ namespace msq::cpu {
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(const ir::Graph& graph, Plan plan, int threads);
+  int64_t weight_bytes() const override;
 
  protected:
   absl::Status DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,

@@ -63,6 +63,7 @@ class GemmStep final : public Step {
   }
 
   int64_t scratch_bytes() const override { return max_tile_ * patch_bytes_ + kReadSlack; }
+  int64_t weight_bytes() const override { return static_cast<int64_t>(weights_.data.size()); }
 
  private:
   struct Tile {

@@ -38,6 +38,7 @@ class Step {
   virtual void Run(const Frame& frame) const = 0;
   // Of every thread, at most.
   virtual int64_t scratch_bytes() const { return 0; }
+  virtual int64_t weight_bytes() const { return 0; }
 };
 
 }  // namespace msq::cpu

@@ -113,6 +113,7 @@ class DepthwiseStep final : public WindowStep {
         output_(operands.output),
         weights_(PackDepthwiseWeights(weights)),
         epilogue_(epilogue, 1, numerics::MaxCode(operands.output_bits)) {}
+  int64_t weight_bytes() const override { return static_cast<int64_t>(weights_.size()); }
 
  private:
   void Begin(const Frame&, const Tile& tile, int32_t* acc) const override { ClearAccumulators(tile, acc); }

@@ -47,6 +47,7 @@ ProgramCounters& ProgramCounters::operator+=(const ProgramCounters& other) {
   lut_busy += other.lut_busy;
   read_beats += other.read_beats;
   write_beats += other.write_beats;
+  running += other.running;
   return *this;
 }
 
@@ -86,6 +87,7 @@ absl::Status Accelerator::WriteStart(const ProgramPlace& place) {
   // Ones toggle: what an earlier program left pending is taken back.
   MSQ_ASSIGN_OR_RETURN(const uint32_t pending, device_->ReadRegister(hw::kIsrRegister));
   MSQ_RETURN_IF_ERROR(device_->WriteRegister(hw::kIsrRegister, pending));
+  started_ = std::chrono::steady_clock::now();
   return device_->WriteRegister(hw::kCtrlRegister, hw::kCtrlApStart.mask());
 }
 
@@ -106,6 +108,7 @@ absl::StatusOr<ProgramCounters> Accelerator::AwaitEnd(absl::Duration expected) {
     return Unavailable("the program ended with ", std::string(hw::ErrorName(error)), " at instruction ", index);
   }
   ProgramCounters counters;
+  counters.running = absl::FromChrono(std::chrono::steady_clock::now() - started_);
   MSQ_ASSIGN_OR_RETURN(counters.cycles, ReadCounter(hw::kCyclesLoRegister));
   MSQ_ASSIGN_OR_RETURN(counters.steps, ReadCounter(hw::kStepsLoRegister));
   MSQ_ASSIGN_OR_RETURN(counters.dsp_busy, ReadCounter(hw::kDspBusyLoRegister));

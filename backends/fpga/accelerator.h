@@ -1,10 +1,12 @@
 // An accelerator behind a device: told apart when it is opened, then made to run programs.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -20,6 +22,7 @@ struct ProgramCounters {
   int64_t steps = 0;
   int64_t dsp_busy = 0, lut_busy = 0;  // steps
   int64_t read_beats = 0, write_beats = 0;
+  absl::Duration running;  // from the start to the look that found it ended, by the host's clock
 
   int64_t dram_bytes() const { return 8 * (read_beats + write_beats); }
   ProgramCounters& operator+=(const ProgramCounters& other);
@@ -49,6 +52,10 @@ class Accelerator {
 
   const std::string& name() const { return device_->name(); }
   absl::StatusOr<std::unique_ptr<DeviceBuffer>> Allocate(int64_t bytes) { return device_->Allocate(bytes); }
+  // What its driver knows.
+  std::optional<double> clock_hz() const { return device_->clock_hz(); }
+  Device::Memory memory() const { return device_->memory(); }
+  std::optional<double> ReadPowerWatts() const { return device_->ReadPowerWatts(); }
 
   // Waits for its turn, then starts the program. After an OK, and only then, Finish must follow, on any thread.
   absl::Status Start(const ProgramPlace& place);
@@ -67,6 +74,7 @@ class Accelerator {
 
   const std::unique_ptr<Device> device_;
   const Options options_;
+  std::chrono::steady_clock::time_point started_;  // whose turn it is has this
   std::mutex mutex_;
   std::condition_variable turn_;
   uint64_t next_ = 0, served_ = 0;  // numbers of those who wait

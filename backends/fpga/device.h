@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -44,6 +45,17 @@ class Device {
   // Returns once the program that was started (ctrl.ap_start) has ended, well or not. It should take about `expected`.
   // DEADLINE_EXCEEDED if it has not by then; it may still run. One thread at a time.
   virtual absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration expected) = 0;
+
+  // What there is of memory, and what buffers take of it.
+  struct Memory {
+    std::optional<int64_t> bytes;
+    std::optional<int64_t> used_bytes;
+  };
+
+  // What the driver knows; nothing where it does not.
+  virtual std::optional<double> clock_hz() const { return std::nullopt; }  // of the accelerator
+  virtual Memory memory() { return {}; }
+  virtual std::optional<double> ReadPowerWatts() { return std::nullopt; }
 };
 
 }  // namespace msq::fpga

@@ -29,6 +29,7 @@ DevicePool::DevicePool(std::vector<Member> members, absl::Duration probe_interva
   for (Member& member : members) {
     Entry& entry = entries_.emplace_back();
     entry.report.name = member.name;
+    entry.report.emulates = member.emulates;
     entry.member = std::move(member);
     Put(&entry, entry.member.open());
   }
@@ -142,13 +143,44 @@ void DevicePool::CountRun(size_t device, const ProgramCounters& counters, absl::
   report.lut_busy_cycles += counters.lut_busy;
   report.dram_bytes += counters.dram_bytes();
   report.busy += busy;
+  report.running += counters.running;
 }
 
-std::vector<DeviceReport> DevicePool::Reports() const {
+std::vector<std::shared_ptr<Accelerator>> DevicePool::Accelerators() const {
   std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Accelerator>> accelerators;
+  for (const Entry& entry : entries_) accelerators.push_back(entry.accelerator);
+  return accelerators;
+}
+
+// Drivers are asked without the lock: they may take their time.
+std::vector<DeviceReport> DevicePool::Reports() const {
+  const std::vector<std::shared_ptr<Accelerator>> accelerators = Accelerators();
   std::vector<DeviceReport> reports;
-  for (const Entry& entry : entries_) reports.push_back(entry.report);
+  {
+    std::lock_guard lock(mutex_);
+    for (const Entry& entry : entries_) reports.push_back(entry.report);
+  }
+  for (size_t i = 0; i < reports.size(); ++i) {
+    if (accelerators[i] == nullptr) continue;
+    const Device::Memory memory = accelerators[i]->memory();
+    reports[i].clock_hz = accelerators[i]->clock_hz();
+    reports[i].memory_bytes = memory.bytes;
+    reports[i].memory_used_bytes = memory.used_bytes;
+  }
   return reports;
+}
+
+std::vector<DevicePower> DevicePool::ReadPower() const {
+  const std::vector<std::shared_ptr<Accelerator>> accelerators = Accelerators();
+  std::vector<DevicePower> powers;
+  for (size_t i = 0; i < accelerators.size(); ++i) {
+    if (accelerators[i] == nullptr) continue;
+    if (const std::optional<double> watts = accelerators[i]->ReadPowerWatts()) {
+      powers.push_back({entries_[i].member.name, *watts});
+    }
+  }
+  return powers;
 }
 
 }  // namespace msq::fpga

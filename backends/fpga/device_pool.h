@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,6 +27,7 @@ class DevicePool {
     std::string name;  // for logs and metrics, before it is opened, too
     // Opens the device and proves that it works: what it returns is put into service.
     std::function<absl::StatusOr<std::shared_ptr<Accelerator>>()> open;
+    std::optional<EmulatedPart> emulates = {};  // for its report
   };
 
   // One run on one accelerator, from the choice of the accelerator to the answer.
@@ -71,6 +73,7 @@ class DevicePool {
 
   void CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy);
   std::vector<DeviceReport> Reports() const;
+  std::vector<DevicePower> ReadPower() const;
 
  private:
   struct Entry {
@@ -86,6 +89,7 @@ class DevicePool {
   void Probe();
   void Reopen(size_t index);
   void Put(Entry* entry, absl::StatusOr<std::shared_ptr<Accelerator>> opened);
+  std::vector<std::shared_ptr<Accelerator>> Accelerators() const;  // null for those in quarantine
 
   const absl::Duration probe_interval_;
   mutable std::mutex mutex_;

@@ -95,6 +95,7 @@ absl::StatusOr<DeviceSpec> EmulatedSpec(const Settings& settings, DeviceSpec spe
   memory.base = kDramBase;
   memory.bytes = static_cast<uint64_t>(settings.memory_mb * (1 << 20));
   memory.clock_hz = options.clock_hz;
+  spec.device.emulated = true;
   spec.device.open = [=, configuration = spec.configuration]() -> absl::StatusOr<std::unique_ptr<Device>> {
     MSQ_ASSIGN_OR_RETURN(std::unique_ptr<hw::Machine> machine, hw::CreateMachine(configuration, fidelity, memory));
     return CreateEmulatedDevice(hw::AddFaults(std::move(machine), faults), options);
@@ -106,6 +107,7 @@ absl::StatusOr<DeviceSpec> XrtSpec(const Settings& settings, DeviceSpec spec) {
   if (settings.xclbin.empty()) return InvalidArgument("xclbin: an xrt device needs the file that describes its design");
   spec.accelerator.hang_timeout = HangTimeout(settings, absl::Seconds(5));
   const XrtDeviceOptions options = {settings.driver, static_cast<int>(settings.index), settings.xclbin};
+  spec.device.emulated = !settings.driver.empty();  // there is no other than the emulation
   spec.device.open = [options] { return OpenXrtDevice(options); };
   return spec;
 }

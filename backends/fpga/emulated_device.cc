@@ -50,6 +50,13 @@ class EmulatedDevice final : public Device {
   absl::Status WriteRegister(uint32_t address, uint32_t value) override;
   absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration expected) override;
 
+  std::optional<double> clock_hz() const override { return options_.clock_hz; }
+  Memory memory() override {
+    std::lock_guard lock(allocator_mutex_);
+    const auto bytes = static_cast<int64_t>(dram_.size());
+    return {bytes, bytes - static_cast<int64_t>(allocator_.free_bytes())};
+  }
+
  private:
   class Buffer;
   enum class State : uint8_t { kIdle, kRunning, kClosing };

@@ -5,6 +5,7 @@
 
 #include "backends/fpga/device_pool.h"
 #include "backends/fpga/fpga_executable.h"
+#include "backends/fpga/lowering/image_layout.h"
 #include "backends/fpga/lowering/partition.h"
 #include "backends/fpga/self_test.h"
 #include "backends/fpga/verifier.h"
@@ -13,6 +14,11 @@
 
 namespace msq::fpga {
 namespace {
+
+// In a step every lane takes a word of channels for each of the P pixels.
+EmulatedPart PartOf(const hw::Configuration& c) {
+  return {std::string(c.part), kWordChannels * c.p * c.f, kWordChannels * c.p * c.s};
+}
 
 // Whoever asked for an accelerator should know what of the network it does not get.
 void TellWhatIsLeft(const std::vector<Stage>& stages) {
@@ -50,6 +56,7 @@ class FpgaBackend final : public Backend {
     if (verifier_ != nullptr) verifier_->Fill(&report);
     return report;
   }
+  std::vector<DevicePower> ReadPower() const override { return pool_->ReadPower(); }
 
   absl::StatusOr<std::unique_ptr<Executable>> Prepare(const ir::Graph& graph,
                                                       const PrepareOptions& options) const override {
@@ -88,6 +95,7 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateFpgaBackend(const FpgaBackendOpti
                          MSQ_RETURN_IF_ERROR(test->Run(accelerator));
                          return accelerator;
                        }});
+    if (device.emulated) members.back().emulates = PartOf(options.configuration);
   }
   MSQ_ASSIGN_OR_RETURN(std::unique_ptr<DevicePool> pool,
                        DevicePool::Create(std::move(members), options.probe_interval));

@@ -17,6 +17,7 @@ namespace msq::fpga {
 struct FpgaDevice {
   std::string name;
   std::function<absl::StatusOr<std::unique_ptr<Device>>()> open;  // again after each quarantine
+  bool emulated = false;
 };
 
 struct FpgaBackendOptions {

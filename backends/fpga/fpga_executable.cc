@@ -62,6 +62,17 @@ FpgaExecutable::~FpgaExecutable() {
   }
 }
 
+int64_t FpgaExecutable::weight_bytes() const {
+  int64_t bytes = parts_.check == nullptr ? 0 : parts_.check->weight_bytes();
+  for (const Stage& stage : parts_.stages) {
+    if (stage.program) bytes += static_cast<int64_t>(stage.program->image.size());
+  }
+  for (const auto& executable : parts_.on_cpu) {
+    if (executable != nullptr) bytes += executable->weight_bytes();
+  }
+  return bytes;
+}
+
 std::vector<std::byte> FpgaExecutable::Intermediates(int64_t batch, Views* views) const {
   int64_t bytes = 0;
   for (const auto& [id, size] : between_) bytes += size * batch;

@@ -29,6 +29,7 @@ class FpgaExecutable final : public Executable {
   // Pool and verifier outlive the executable.
   FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier);
   ~FpgaExecutable() override;
+  int64_t weight_bytes() const override;
 
   bool ready() const override { return pool_.ready() || !needs_device_; }
   int64_t preferred_batch() const override;

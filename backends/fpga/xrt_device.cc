@@ -7,6 +7,7 @@
 #include <xrt/xrt_device.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <new>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "backends/fpga/electrical_report.h"
 #include "backends/fpga/xclbin_file.h"
 #include "base/status.h"
 #include "hw/emulation/emulation_driver.h"
@@ -53,11 +55,16 @@ absl::Status Try(const std::string& what, Function function) {
 // Cached by the host, so it is quick to read and write; XRT's transfers take care of the caches.
 class XrtBuffer final : public DeviceBuffer {
  public:
-  XrtBuffer(const std::string& device, xrt::bo buffer, int64_t bytes)
+  // Counts its pages in `used` for as long as it is there.
+  XrtBuffer(const std::string& device, xrt::bo buffer, int64_t bytes, std::atomic<int64_t>* used)
       : device_(device),
         buffer_(std::move(buffer)),
         address_(buffer_.address()),
-        host_(buffer_.map<std::byte*>(), static_cast<size_t>(bytes)) {}
+        host_(buffer_.map<std::byte*>(), static_cast<size_t>(bytes)),
+        used_(*used) {
+    used_ += static_cast<int64_t>(buffer_.size());
+  }
+  ~XrtBuffer() override { used_ -= static_cast<int64_t>(buffer_.size()); }
 
   uint64_t address() const override { return address_; }
   std::span<std::byte> host_bytes() override { return host_; }
@@ -79,6 +86,7 @@ class XrtBuffer final : public DeviceBuffer {
   xrt::bo buffer_;
   const uint64_t address_;
   const std::span<std::byte> host_;
+  std::atomic<int64_t>& used_;
 };
 
 // A board with a design loaded; all that open it share it.
@@ -86,11 +94,20 @@ struct Board {
   xrt::device device;
   xrt::uuid design;
   xrt::ip ip;
+  std::atomic<int64_t> used_bytes{0};  // by buffers
+
+  Board(xrt::device board, xrt::uuid uuid, const std::string& ip_name)
+      : device(std::move(board)), design(std::move(uuid)), ip(device, design, ip_name) {}
 };
 
 class XrtDevice final : public Device {
  public:
-  XrtDevice(std::string name, std::shared_ptr<Board> board) : name_(std::move(name)), board_(std::move(board)) {}
+  XrtDevice(std::string name, std::shared_ptr<Board> board) : name_(std::move(name)), board_(std::move(board)) {
+    unsigned long mhz = 0;
+    const absl::Status status =
+        Try(name_, [&] { mhz = board_->device.get_info<xrt::info::device::max_clock_frequency_mhz>(); });
+    if (status.ok() && mhz > 0) clock_hz_ = 1e6 * static_cast<double>(mhz);
+  }
 
   const std::string& name() const override { return name_; }
 
@@ -99,8 +116,8 @@ class XrtDevice final : public Device {
     const auto pages = static_cast<size_t>((bytes + kPage - 1) / kPage * kPage);
     std::unique_ptr<DeviceBuffer> buffer;
     MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name_, ": buffer of ", bytes, " bytes"), [&] {
-      buffer =
-          std::make_unique<XrtBuffer>(name_, xrt::bo(board_->device, pages, xrt::bo::flags::cacheable, kBank), bytes);
+      buffer = std::make_unique<XrtBuffer>(name_, xrt::bo(board_->device, pages, xrt::bo::flags::cacheable, kBank),
+                                           bytes, &board_->used_bytes);
     }));
     return buffer;
   }
@@ -136,9 +153,19 @@ class XrtDevice final : public Device {
     }
   }
 
+  std::optional<double> clock_hz() const override { return clock_hz_; }
+  // How much memory there is nobody tells: it is the kernel's.
+  Memory memory() override { return {.bytes = std::nullopt, .used_bytes = board_->used_bytes.load()}; }
+  std::optional<double> ReadPowerWatts() override {
+    std::string report;
+    const absl::Status status = Try(name_, [&] { report = board_->device.get_info<xrt::info::device::electrical>(); });
+    return status.ok() ? ParsePowerWatts(report) : std::nullopt;
+  }
+
  private:
   const std::string name_;
   const std::shared_ptr<Board> board_;
+  std::optional<double> clock_hz_;
 };
 
 // What a process has one of. XRT leaks a thread for each device that it closes, and opens them without a lock.
@@ -228,7 +255,7 @@ absl::StatusOr<std::unique_ptr<Device>> OpenXrtDevice(const XrtDeviceOptions& op
     xrt::device& device = process.devices.at(options.index);
     MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name, ": loading ", options.xclbin), [&] {
       const xrt::uuid uuid = device.load_xclbin(design.xclbin);
-      board = std::make_shared<Board>(Board{device, uuid, xrt::ip(device, uuid, design.ip)});
+      board = std::make_shared<Board>(device, uuid, design.ip);
     }));
     known = board;
   }

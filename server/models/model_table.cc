@@ -233,7 +233,9 @@ void ModelTable::UpdateSeries(const std::string& name, const Model& before, cons
     if (has_series(version) && !stays) metrics_->ForgetModel(name, version.text);
   }
   for (const Version& version : after.versions) {
-    if (has_series(version)) metrics_->SetModelReady(name, version.text, version.model != nullptr);
+    if (!has_series(version)) continue;
+    const bool ready = version.model != nullptr;
+    metrics_->SetModelReady(name, version.text, ready ? std::optional(version.model->load_time()) : std::nullopt);
   }
 }
 

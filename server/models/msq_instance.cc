@@ -44,6 +44,7 @@ MsqInstance::MsqInstance(const MsqModel& model, const Executable& executable)
     : model_(model), executable_(executable), codes_(model.inputs().size()), integers_(model.outputs().size()) {}
 
 absl::Status MsqInstance::Execute(std::span<const RequestPtr> batch) {
+  last_run_ = {};
   int64_t samples = 0;
   for (const RequestPtr& request : batch) samples += request->samples;
   inputs_.clear();
@@ -59,7 +60,9 @@ absl::Status MsqInstance::Execute(std::span<const RequestPtr> batch) {
   context.deadline = absl::InfinitePast();
   for (const RequestPtr& request : batch) context.deadline = std::max(context.deadline, request->deadline);
   if (batch.size() == 1) context.cancelled = &batch.front()->cancelled;
-  MSQ_RETURN_IF_ERROR(executable_.Run(inputs_, outputs_, context));
+  const absl::Status status = executable_.Run(inputs_, outputs_, context);
+  last_run_ = context.statistics;
+  MSQ_RETURN_IF_ERROR(status);
   Stamp(batch, &RequestTimes::computed);
   int64_t first = 0;
   for (const RequestPtr& request : batch) {

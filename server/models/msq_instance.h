@@ -16,6 +16,7 @@ class MsqInstance final : public Instance {
   // Both outlive the instance.
   MsqInstance(const MsqModel& model, const Executable& executable);
   absl::Status Execute(std::span<const RequestPtr> batch) override;
+  RunStatistics LastRun() const override { return last_run_; }
 
  private:
   ConstTensorView Gather(size_t input, std::span<const RequestPtr> batch, int64_t samples);
@@ -32,6 +33,7 @@ class MsqInstance final : public Instance {
   std::vector<ConstTensorView> inputs_;
   std::vector<TensorView> outputs_;
   Dims shape_;
+  RunStatistics last_run_;
 };
 
 }  // namespace msq::server

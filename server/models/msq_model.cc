@@ -119,6 +119,11 @@ absl::StatusOr<std::unique_ptr<Instance>> MsqModel::NewInstance(std::string_view
   return std::make_unique<MsqInstance>(*this, *executable);
 }
 
+int64_t MsqModel::WeightBytes(std::string_view backend) const {
+  const Executable* executable = ExecutableOn(backend);
+  return executable == nullptr ? 0 : executable->weight_bytes();
+}
+
 // The artifact's reader has proven what InputCodec relies on: one description per tensor, layouts, means and deviations.
 absl::Status MsqModel::DescribeTensors(ir::Model model) {
   const ir::Graph& graph = model.graph;

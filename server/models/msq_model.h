@@ -40,6 +40,7 @@ class MsqModel final : public Servable {
   bool ready(std::string_view backend) const override;
   int64_t preferred_batch(std::string_view backend) const override;
   absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const override;
+  int64_t WeightBytes(std::string_view backend) const override;
 
   const std::vector<InputPort>& inputs() const { return inputs_; }
   const std::vector<ir::TensorType>& outputs() const { return outputs_; }

@@ -37,6 +37,8 @@ class Servable {
   virtual int64_t preferred_batch(std::string_view /*backend*/) const { return 1; }
   // The servable outlives its instances. NOT_FOUND for a backend that is not listed.
   virtual absl::StatusOr<std::unique_ptr<Instance>> NewInstance(std::string_view backend) const = 0;
+  // Held for its weights on the backend, whatever the number of instances; 0 where that is not counted.
+  virtual int64_t WeightBytes(std::string_view /*backend*/) const { return 0; }
 };
 
 // Thread-safe.

@@ -49,13 +49,16 @@ class ServedModel::BackendLane final : public LaneListener {
 
   void CountAnswer(const InferenceRequest& request, const absl::Status& status, absl::Time now) {
     metrics_->CountAnswer(status, request.times, now);
-    if (!status.ok()) statistics_->CountFailure(now - request.times.arrival);
+    if (!status.ok()) statistics_->CountFailure(FailureReasonOf(status), now - request.times.arrival);
   }
 
  private:
   void OnStart(const Batch& batch) override {
     metrics_->queued().Decrement(static_cast<double>(batch.requests.size()));
+    metrics_->BeginRun();
   }
+
+  void OnComputed(const RunStatistics& statistics) override { metrics_->EndRun(statistics); }
 
   void OnBatch(Batch batch, const absl::Status& status) override {
     if (absl::IsUnavailable(status) && fallback_ != nullptr) return FallBack(batch, status);
@@ -104,6 +107,7 @@ class ServedModel::BackendLane final : public LaneListener {
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(const ModelSource& source,
                                                                      const ModelRuntime& runtime) {
   std::shared_ptr<ServedModel> model(new ServedModel);
+  const absl::Time begin = Clock::Real().Now();
   static std::atomic<uint64_t> generations{0};
   model->generation_ = ++generations;
   std::string warning;
@@ -112,6 +116,7 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(const Model
   MSQ_ASSIGN_OR_RETURN(model->servable_, platform.Load(source));
   model->statistics_ = std::make_unique<ModelStatistics>();
   MSQ_RETURN_IF_ERROR(model->AddLanes(runtime));
+  model->load_time_ = std::max(Clock::Real().Now() - begin, absl::ZeroDuration());  // the clock may have been set back
   return model;
 }
 
@@ -135,8 +140,9 @@ absl::Status ServedModel::AddLanes(const ModelRuntime& runtime) {
     for (int i = 0; i < group.count; ++i) {
       MSQ_ASSIGN_OR_RETURN(instances.emplace_back(), servable_->NewInstance(group.backend));
     }
-    lanes_.push_back(std::make_unique<BackendLane>(group.backend, statistics_.get(),
-                                                   runtime.metrics->ForModel(name(), version(), group.backend)));
+    auto metrics = runtime.metrics->ForModel(name(), version(), group.backend);
+    metrics->SetWeightBytes(servable_->WeightBytes(group.backend));
+    lanes_.push_back(std::make_unique<BackendLane>(group.backend, statistics_.get(), std::move(metrics)));
     BackendLane& lane = *lanes_.back();
     lane.Open(scheduler->second->AddLane({group.weight, PreservesOrdering(config)}, std::move(former),
                                          std::move(instances), &lane, servable_));
@@ -172,6 +178,12 @@ absl::Status ServedModel::Submit(const RequestPtr& request) const {
                              "'; it has: ", absl::StrJoin(lanes_, ", ", name_of));
   }
   return status;
+}
+
+int64_t ServedModel::waiting() const {
+  int64_t waiting = 0;
+  for (const auto& lane : lanes_) waiting += lane->lane().waiting();
+  return waiting;
 }
 
 void ServedModel::Cancel(const RequestPtr& request) const {

@@ -39,7 +39,9 @@ class ServedModel {
   ModelStatistics& statistics() const { return *statistics_; }
   // Differs between any two models that this process has loaded.
   uint64_t generation() const { return generation_; }
-  std::vector<std::string> backends() const;  // that it runs on, the preferred one first
+  absl::Duration load_time() const { return load_time_; }  // without its warm-up
+  int64_t waiting() const;                                 // requests, on all backends
+  std::vector<std::string> backends() const;               // that it runs on, the preferred one first
   // Whether requests that pin no backend can be answered: false while all devices that could are out of service.
   bool ready() const;
 
@@ -70,6 +72,7 @@ class ServedModel {
   std::vector<std::unique_ptr<BackendLane>> lanes_;  // in order of preference
   bool overflow_ = false, fallback_ = true;
   uint64_t generation_ = 0;
+  absl::Duration load_time_;
 };
 
 }  // namespace msq::server

@@ -1,7 +1,5 @@
 #include "server/observe/metrics.h"
 
-#include "server/protocol/reason.h"
-
 namespace msq::server {
 namespace {
 
@@ -25,24 +23,6 @@ prometheus::Histogram::BucketBoundaries DurationBuckets() {
 
 }  // namespace
 
-FailureReason FailureReasonOf(const absl::Status& status) {
-  const std::string reason = status.ok() ? "" : Reason(status);
-  if (reason == kQueueFull) return FailureReason::kQueueFull;
-  if (reason == kQueueTimeout) return FailureReason::kQueueTimeout;
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-      return FailureReason::kBadRequest;
-    case absl::StatusCode::kDeadlineExceeded:
-      return FailureReason::kDeadline;
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kAborted:  // a step of a sequence that was cancelled or broke off before it
-      return FailureReason::kCancelled;
-    default:
-      return FailureReason::kBackend;
-  }
-}
-
 void ModelMetrics::CountAnswer(const absl::Status& status, const RequestTimes& times, absl::Time now) {
   requests_->Increment();
   if (!status.ok()) failures_[static_cast<size_t>(FailureReasonOf(status))]->Increment();
@@ -64,6 +44,21 @@ void ModelMetrics::CountBatch(int64_t samples, CloseReason reason) {
   images_->Increment(static_cast<double>(samples));
 }
 
+void ModelMetrics::BeginRun() {
+  ledger_->Begin(account_, std::chrono::steady_clock::now());
+}
+
+void ModelMetrics::EndRun(const RunStatistics& statistics) {
+  ledger_->End(account_, std::chrono::steady_clock::now());
+  const auto count = [](prometheus::Counter* counter, std::optional<int64_t> value) {
+    if (counter != nullptr && value) counter->Increment(static_cast<double>(*value));
+  };
+  count(cycles_, statistics.cycles);
+  count(dsp_busy_, statistics.dsp_busy_cycles);
+  count(lut_busy_, statistics.lut_busy_cycles);
+  count(dram_bytes_, statistics.bytes_moved);
+}
+
 Metrics::Metrics()
     : registry_(std::make_shared<prometheus::Registry>()),
       build_info_(
@@ -76,6 +71,14 @@ Metrics::Metrics()
                        .Name("msq_model_ready")
                        .Help("1 when the model version answers requests, 0 when it could not be loaded")
                        .Register(*registry_)),
+      load_times_(BuildGauge()
+                      .Name("msq_model_load_duration_seconds")
+                      .Help("Time that reading the model version and preparing it on its backends took")
+                      .Register(*registry_)),
+      weights_(BuildGauge()
+                   .Name("msq_model_weight_bytes")
+                   .Help("Host memory that holds the model's weights, and programs of accelerators, for the backend")
+                   .Register(*registry_)),
       requests_(BuildCounter()
                     .Name("msq_requests_total")
                     .Help("Inference requests answered, failed ones included")
@@ -105,7 +108,19 @@ Metrics::Metrics()
       durations_(BuildHistogram()
                      .Name("msq_request_duration_seconds")
                      .Help("Time that requests spent in each phase; total is from arrival to answer")
-                     .Register(*registry_)) {
+                     .Register(*registry_)),
+      cycles_(BuildCounter()
+                  .Name("msq_model_cycles_total")
+                  .Help("Clock cycles in which accelerators ran programs of the model")
+                  .Register(*registry_)),
+      engines_(BuildCounter()
+                   .Name("msq_model_engine_busy_cycles_total")
+                   .Help("Of these, cycles that gave the engine something to do")
+                   .Register(*registry_)),
+      dram_bytes_(BuildCounter()
+                      .Name("msq_model_dram_bytes_total")
+                      .Help("Bytes that accelerators moved from and to their memory for the model")
+                      .Register(*registry_)) {
   unresolved_ = &BuildCounter()
                      .Name("msq_unresolved_requests_total")
                      .Help("Inference requests that named no model version that is served")
@@ -117,16 +132,27 @@ void Metrics::SetBuildInfo(const std::string& version) {
   build_info_.Add({{"version", version}}).Set(1);
 }
 
-void Metrics::AddBackend(const std::string& backend, const std::string& device) {
-  backend_info_.Add({{"backend", backend}, {"device", device}}).Set(1);
+void Metrics::AddBackend(const std::string& backend, const Capabilities& capabilities) {
+  backend_info_.Add({{"backend", backend}, {"device", capabilities.device}}).Set(1);
+  if (capabilities.reports_cycles) count_cycles_.insert(backend);
 }
 
-void Metrics::SetModelReady(const std::string& model, const std::string& version, bool ready) {
-  model_ready_.Add({{"model", model}, {"version", version}}).Set(ready ? 1 : 0);
+void Metrics::SetModelReady(const std::string& model, const std::string& version,
+                            std::optional<absl::Duration> load_time) {
+  const prometheus::Labels labels = {{"model", model}, {"version", version}};
+  model_ready_.Add(labels).Set(load_time ? 1 : 0);
+  prometheus::Gauge& took = load_times_.Add(labels);
+  if (load_time) {
+    took.Set(absl::ToDoubleSeconds(*load_time));
+  } else {
+    load_times_.Remove(&took);
+  }
 }
 
 void Metrics::ForgetModel(const std::string& model, const std::string& version) {
-  model_ready_.Remove(&model_ready_.Add({{"model", model}, {"version", version}}));
+  const prometheus::Labels labels = {{"model", model}, {"version", version}};
+  model_ready_.Remove(&model_ready_.Add(labels));
+  load_times_.Remove(&load_times_.Add(labels));
 }
 
 std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, const std::string& version,
@@ -166,6 +192,15 @@ void Metrics::AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics)
   for (size_t i = 0; i < kPhaseCount; ++i) {
     metrics->durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets());
   }
+  metrics->weights_family_ = &weights_;
+  metrics->labels_ = &models_.find(labels)->first;
+  metrics->ledger_ = &ledger_;
+  metrics->account_ = ledger_.Open(labels.at("model"), labels.at("version"), labels.at("backend"));
+  if (!count_cycles_.contains(labels.at("backend"))) return;
+  metrics->cycles_ = &cycles_.Add(labels);
+  metrics->dsp_busy_ = &engines_.Add(with("engine", "dsp"));
+  metrics->lut_busy_ = &engines_.Add(with("engine", "lut"));
+  metrics->dram_bytes_ = &dram_bytes_.Add(labels);
 }
 
 void Metrics::RemoveSeries(const ModelMetrics& metrics) {
@@ -177,6 +212,13 @@ void Metrics::RemoveSeries(const ModelMetrics& metrics) {
   for (prometheus::Counter* series : metrics.batches_) batches_.Remove(series);
   for (prometheus::Counter* series : metrics.failures_) failures_.Remove(series);
   for (prometheus::Histogram* series : metrics.durations_) durations_.Remove(series);
+  weights_.Remove(&weights_.Add(*metrics.labels_));
+  ledger_.Close(metrics.account_);
+  if (metrics.cycles_ == nullptr) return;
+  cycles_.Remove(metrics.cycles_);
+  engines_.Remove(metrics.dsp_busy_);
+  engines_.Remove(metrics.lut_busy_);
+  dram_bytes_.Remove(metrics.dram_bytes_);
 }
 
 }  // namespace msq::server

@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 
 #include <prometheus/counter.h>
@@ -16,6 +18,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "backends/backend.h"
+#include "server/observe/compute_ledger.h"
+#include "server/observe/failure_reason.h"
 #include "server/scheduling/batch_former.h"
 
 namespace msq::server {
@@ -23,11 +28,6 @@ namespace msq::server {
 // The parts of a request's life that are timed apart.
 enum class Phase : uint8_t { kDecode, kQueue, kGather, kCompute, kEncode, kTotal };
 inline constexpr int kPhaseCount = 6;
-
-// Why a request failed, as the label `reason` says it.
-enum class FailureReason : uint8_t { kBadRequest, kQueueFull, kQueueTimeout, kDeadline, kCancelled, kBackend };
-inline constexpr int kFailureReasonCount = 6;
-FailureReason FailureReasonOf(const absl::Status& status);
 
 // The series of one model version on one backend. Thread-safe.
 class ModelMetrics {
@@ -37,17 +37,33 @@ class ModelMetrics {
   void CountBatch(int64_t samples, CloseReason reason);
   void CountFailover(int64_t requests) { failovers_->Increment(static_cast<double>(requests)); }
   prometheus::Gauge& queued() { return *queued_; }
+  // 0: that is not known, and there is no series.
+  void SetWeightBytes(int64_t bytes) const {
+    if (bytes > 0) weights_family_->Add(*labels_).Set(static_cast<double>(bytes));
+  }
+  // Around each run of an instance, warm-ups too. `statistics` is what the device told of it.
+  void BeginRun();
+  void EndRun(const RunStatistics& statistics);
 
  private:
   friend class Metrics;
+  ComputeLedger* ledger_ = nullptr;
+  ComputeLedger::Account* account_ = nullptr;
   prometheus::Counter* requests_ = nullptr;
   prometheus::Counter* images_ = nullptr;
   prometheus::Counter* failovers_ = nullptr;
   prometheus::Gauge* queued_ = nullptr;
+  prometheus::Family<prometheus::Gauge>* weights_family_ = nullptr;
+  const prometheus::Labels* labels_ = nullptr;
   prometheus::Histogram* batch_size_ = nullptr;
   std::array<prometheus::Counter*, kCloseReasonCount> batches_{};
   std::array<prometheus::Counter*, kFailureReasonCount> failures_{};
   std::array<prometheus::Histogram*, kPhaseCount> durations_{};
+  // Null on backends that count no cycles.
+  prometheus::Counter* cycles_ = nullptr;
+  prometheus::Counter* dsp_busy_ = nullptr;
+  prometheus::Counter* lut_busy_ = nullptr;
+  prometheus::Counter* dram_bytes_ = nullptr;
 };
 
 // Thread-safe. Series exist only for models of the repository, never for names that a request made up.
@@ -56,8 +72,10 @@ class Metrics {
   Metrics();
 
   void SetBuildInfo(const std::string& version);
-  void AddBackend(const std::string& backend, const std::string& device);
-  void SetModelReady(const std::string& model, const std::string& version, bool ready);
+  // Before models are on it.
+  void AddBackend(const std::string& backend, const Capabilities& capabilities);
+  // `load_time` of one that is ready; nothing: it is not.
+  void SetModelReady(const std::string& model, const std::string& version, std::optional<absl::Duration> load_time);
   // The version is not in the repository any more.
   void ForgetModel(const std::string& model, const std::string& version);
   // The series are there for as long as somebody holds them; who asks while somebody does shares them. The metrics
@@ -65,6 +83,9 @@ class Metrics {
   std::shared_ptr<ModelMetrics> ForModel(const std::string& model, const std::string& version,
                                          const std::string& backend);
   void CountUnresolved() { unresolved_->Increment(); }
+
+  // What instances were busy with.
+  const ComputeLedger& ledger() const { return ledger_; }
 
   // What the endpoint serves.
   std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
@@ -74,6 +95,8 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& build_info_;
   prometheus::Family<prometheus::Gauge>& backend_info_;
   prometheus::Family<prometheus::Gauge>& model_ready_;
+  prometheus::Family<prometheus::Gauge>& load_times_;
+  prometheus::Family<prometheus::Gauge>& weights_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& failures_;
   prometheus::Family<prometheus::Counter>& images_;
@@ -82,7 +105,12 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& batch_sizes_;
   prometheus::Family<prometheus::Gauge>& queued_;
   prometheus::Family<prometheus::Histogram>& durations_;
+  prometheus::Family<prometheus::Counter>& cycles_;
+  prometheus::Family<prometheus::Counter>& engines_;
+  prometheus::Family<prometheus::Counter>& dram_bytes_;
   prometheus::Counter* unresolved_;
+  std::set<std::string> count_cycles_;  // backends
+  ComputeLedger ledger_;
 
   struct Shared {
     ModelMetrics metrics;

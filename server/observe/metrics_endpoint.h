@@ -3,21 +3,22 @@
 
 #include <memory>
 #include <string>
+#include <vector>
+
+#include <prometheus/collectable.h>
 
 #include "absl/status/statusor.h"
 #include "server/http/web_server.h"
-#include "server/observe/device_metrics.h"
-#include "server/observe/metrics.h"
 
 namespace msq::server {
 
 // Serves from construction to destruction.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT; port 0 picks a free one. UNAVAILABLE when it cannot listen there. `devices` outlives the
-  // endpoint.
-  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address, const Metrics& metrics,
-                                                                const DeviceMetrics& devices);
+  // Tells what the parts, which outlive the endpoint, collect. `address` is HOST:PORT; port 0 picks a free one.
+  // UNAVAILABLE when it cannot listen there.
+  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
+                                                                std::vector<const prometheus::Collectable*> parts);
 
   int port() const { return server_->port(); }
 

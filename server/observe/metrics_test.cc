@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "server/observe/device_metrics.h"
 #include "server/observe/metrics_endpoint.h"
+#include "server/observe/process_metrics.h"
 #include "server/protocol/reason.h"
 #include "server/testing/raw_http_client.h"
 
@@ -15,6 +16,7 @@ namespace msq::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::string Text(const Metrics& metrics) {
@@ -62,11 +64,48 @@ TEST(MetricsTest, CountsPerModelVersionAndBackend) {
   EXPECT_NE(text.find("msq_unresolved_requests_total 1\n"), text.npos);
 }
 
+TEST(MetricsTest, WhatDevicesTellOfRuns) {
+  Metrics metrics;
+  Capabilities counts;
+  counts.reports_cycles = true;
+  metrics.AddBackend("fpga", counts);
+  metrics.AddBackend("cpu", {});
+  const auto on_fpga = metrics.ForModel("m", "1", "fpga"), on_cpu = metrics.ForModel("m", "1", "cpu");
+  on_fpga->BeginRun();
+  on_fpga->EndRun({.cycles = 100, .dsp_busy_cycles = 90, .lut_busy_cycles = 80, .bytes_moved = 64, .joules = {}});
+  on_cpu->BeginRun();
+  on_cpu->EndRun({});
+  const std::string text = Text(metrics);
+  for (const char* line :
+       {"msq_model_cycles_total{backend=\"fpga\",model=\"m\",version=\"1\"} 100\n",
+        "msq_model_engine_busy_cycles_total{backend=\"fpga\",engine=\"dsp\",model=\"m\",version=\"1\"} 90\n",
+        "msq_model_engine_busy_cycles_total{backend=\"fpga\",engine=\"lut\",model=\"m\",version=\"1\"} 80\n",
+        "msq_model_dram_bytes_total{backend=\"fpga\",model=\"m\",version=\"1\"} 64\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("msq_model_cycles_total{backend=\"cpu\"")));
+}
+
+TEST(MetricsTest, LoadTimeIsThatOfWhatIsReady) {
+  Metrics metrics;
+  metrics.SetModelReady("m", "1", std::nullopt);
+  EXPECT_THAT(Text(metrics), HasSubstr("msq_model_ready{model=\"m\",version=\"1\"} 0\n"));
+  EXPECT_THAT(Text(metrics), Not(HasSubstr("msq_model_load_duration_seconds{")));
+  metrics.SetModelReady("m", "1", absl::Milliseconds(1500));
+  EXPECT_THAT(Text(metrics), HasSubstr("msq_model_ready{model=\"m\",version=\"1\"} 1\n"));
+  EXPECT_THAT(Text(metrics), HasSubstr("msq_model_load_duration_seconds{model=\"m\",version=\"1\"} 1.5\n"));
+  metrics.ForgetModel("m", "1");
+  EXPECT_THAT(Text(metrics), Not(HasSubstr("model=\"m\"")));
+}
+
 TEST(MetricsTest, SeriesGoWithTheirLastHolder) {
   Metrics metrics;
   auto one = metrics.ForModel("m", "1", "cpu");
   auto same = metrics.ForModel("m", "1", "cpu");
   one->CountBatch(1, CloseReason::kFull);
+  one->SetWeightBytes(4096);
+  EXPECT_NE(Text(metrics).find("msq_model_weight_bytes{backend=\"cpu\",model=\"m\",version=\"1\"} 4096\n"),
+            std::string::npos);
   one.reset();
   EXPECT_NE(Text(metrics).find("msq_images_total{backend=\"cpu\",model=\"m\",version=\"1\"} 1\n"), std::string::npos);
   same.reset();
@@ -78,9 +117,8 @@ TEST(MetricsTest, SeriesGoWithTheirLastHolder) {
 TEST(MetricsEndpointTest, ServesTheMetricsAndNothingElse) {
   Metrics metrics;
   metrics.SetBuildInfo("1.2");
-  const BackendRegistry backends;
-  const DeviceMetrics devices(backends);
-  const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics, devices);
+  const ProcessMetrics process;
+  const auto endpoint = MetricsEndpoint::Start("localhost:0", {metrics.registry().get(), &process});
   ASSERT_TRUE(endpoint.ok()) << endpoint.status();
   const auto ask = [&endpoint](const std::string& line) {
     return testing::Exchange((*endpoint)->port(), line + " HTTP/1.1\r\nConnection: close\r\n\r\n");
@@ -89,6 +127,10 @@ TEST(MetricsEndpointTest, ServesTheMetricsAndNothingElse) {
   EXPECT_THAT(page, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(page, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
   EXPECT_THAT(page, HasSubstr("msq_build_info{version=\"1.2\"} 1\n"));
+  for (const char* name : {"process_resident_memory_bytes", "process_virtual_memory_bytes", "process_cpu_seconds_total",
+                           "process_open_fds", "process_max_fds", "process_start_time_seconds"}) {
+    EXPECT_THAT(page, HasSubstr(std::string("\n") + name + " "));
+  }
   EXPECT_THAT(ask("HEAD /metrics"), StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 404 Not Found\r\n"));
   EXPECT_THAT(ask("GET /"), HasSubstr("the metrics are at /metrics"));
@@ -108,6 +150,10 @@ class ReportingBackend final : public Backend {
     works.dsp_busy_cycles = 900;
     works.lut_busy_cycles = 800;
     works.dram_bytes = 64;
+    works.running = absl::Milliseconds(2);
+    works.clock_hz = 100e6;
+    works.memory_bytes = 4096;
+    works.memory_used_bytes = 1024;
     works.busy = absl::Milliseconds(5);
     hangs.name = "board 1";
     hangs.ready = false;
@@ -132,21 +178,25 @@ TEST(DeviceMetricsTest, WhatDevicesReport) {
         "msq_device_engine_busy_cycles_total{backend=\"fpga\",device=\"board 0\",engine=\"dsp\"} 900\n",
         "msq_device_engine_busy_cycles_total{backend=\"fpga\",device=\"board 0\",engine=\"lut\"} 800\n",
         "msq_device_dram_bytes_total{backend=\"fpga\",device=\"board 0\"} 64\n",
+        "msq_device_running_seconds_total{backend=\"fpga\",device=\"board 0\"} 0.002\n",
+        "msq_device_clock_hertz{backend=\"fpga\",device=\"board 0\"} 100000000\n",
+        "msq_device_memory_bytes{backend=\"fpga\",device=\"board 0\"} 4096\n",
+        "msq_device_memory_used_bytes{backend=\"fpga\",device=\"board 0\"} 1024\n",
         "msq_device_busy_seconds_total{backend=\"fpga\",device=\"board 0\"} 0.005\n",
         "msq_verified_answers_total{backend=\"fpga\"} 7\n", "msq_verification_mismatches_total{backend=\"fpga\"} 1\n",
         "msq_unverified_answers_total{backend=\"fpga\"} 2\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
+  // Its driver tells nothing.
+  EXPECT_THAT(text, Not(HasSubstr("msq_device_clock_hertz{backend=\"fpga\",device=\"board 1\"}")));
+  EXPECT_THAT(text, Not(HasSubstr("memory_bytes{backend=\"fpga\",device=\"board 1\"}")));
 }
 
 TEST(MetricsEndpointTest, RefusesATakenPort) {
-  Metrics metrics;
-  const BackendRegistry backends;
-  const DeviceMetrics devices(backends);
-  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics, devices);
+  const auto first = MetricsEndpoint::Start("127.0.0.1:0", {});
   ASSERT_TRUE(first.ok()) << first.status();
   const std::string taken = "127.0.0.1:" + std::to_string((*first)->port());
-  const auto second = MetricsEndpoint::Start(taken, metrics, devices);
+  const auto second = MetricsEndpoint::Start(taken, {});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Message(second.status()), "metrics: cannot listen on " + taken + ": the port is in use");
 }

@@ -27,9 +27,15 @@ void ModelStatistics::CountSuccess(int64_t samples, const RequestTimes& times, a
   output_.Add(times.encoded - times.computed);
 }
 
-void ModelStatistics::CountFailure(absl::Duration took) {
+void ModelStatistics::CountFailure(FailureReason reason, absl::Duration took) {
   std::lock_guard lock(mutex_);
   fail_.Add(took);
+  ++failures_[static_cast<size_t>(reason)];
+}
+
+uint64_t ModelStatistics::failures(FailureReason reason) const {
+  std::lock_guard lock(mutex_);
+  return failures_[static_cast<size_t>(reason)];
 }
 
 void ModelStatistics::CountCacheHit(absl::Duration lookup, absl::Time arrival, absl::Time now) {

@@ -65,7 +65,7 @@ TEST(ModelStatisticsTest, TimesOfRequestsAndBatches) {
 
 TEST(ModelStatisticsTest, FailuresCountApart) {
   ModelStatistics statistics;
-  statistics.CountFailure(absl::Milliseconds(7));
+  statistics.CountFailure(FailureReason::kQueueFull, absl::Milliseconds(7));
   const auto told = Told(statistics);
   ExpectDuration(told.inference_stats().fail(), 1, 7);
   ExpectDuration(told.inference_stats().success(), 0, 0);

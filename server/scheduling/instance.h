@@ -4,6 +4,7 @@
 #include <span>
 
 #include "absl/status/status.h"
+#include "backends/backend.h"
 #include "server/protocol/request.h"
 
 namespace msq::server {
@@ -17,6 +18,8 @@ class Instance {
   // is a function of the request (and of its sequence's state) alone. An error is the error of every request of the
   // batch: UNAVAILABLE says that the backend is gone, and that another one may compute them.
   virtual absl::Status Execute(std::span<const RequestPtr> batch) = 0;
+  // What the device told of the last Execute.
+  virtual RunStatistics LastRun() const { return {}; }
 };
 
 }  // namespace msq::server

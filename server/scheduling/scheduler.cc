@@ -291,7 +291,9 @@ void Scheduler::Run(Work work, Take take) {
     for (const RequestPtr& request : work.batch.requests) request->times.started = start;
     LaneState& lane = *work.lane;
     lane.listener->OnStart(work.batch);
-    const absl::Status status = ExecuteWithinMemory(*lane.instances[static_cast<size_t>(work.instance)], work.batch);
+    Instance& instance = *lane.instances[static_cast<size_t>(work.instance)];
+    const absl::Status status = ExecuteWithinMemory(instance, work.batch);
+    lane.listener->OnComputed(instance.LastRun());
     std::vector<Outcome> outcomes;
     std::optional<Work> next;
     {

@@ -30,6 +30,8 @@ class LaneListener {
   virtual ~LaneListener() = default;
   // The batch is about to be computed: its requests wait no more.
   virtual void OnStart(const Batch& batch) = 0;
+  // It has been, well or not: the instance is free again. Comes after OnStart and before OnBatch.
+  virtual void OnComputed(const RunStatistics& /*statistics*/) {}
   // The batch was computed, or failed as `status` says. Answers its requests.
   virtual void OnBatch(Batch batch, const absl::Status& status) = 0;
   virtual void OnDrop(DroppedRequest dropped) = 0;

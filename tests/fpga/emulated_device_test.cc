@@ -38,6 +38,16 @@ TEST(EmulatedDeviceTest, BuffersHaveTwoSides) {
   EXPECT_EQ(host[100], std::byte{7});
 }
 
+TEST(EmulatedDeviceTest, TellsClockAndMemory) {
+  const auto device = Open("emulated,configuration=tiny,memory-mb=1,clock-mhz=150");
+  EXPECT_EQ(device->clock_hz(), 150e6);
+  EXPECT_EQ(device->memory().bytes, 1 << 20);
+  EXPECT_EQ(device->memory().used_bytes, 0);
+  const auto buffer = device->Allocate(5000);
+  EXPECT_EQ(device->memory().used_bytes, 8192);
+  EXPECT_EQ(device->ReadPowerWatts(), std::nullopt);  // it is no board
+}
+
 TEST(EmulatedDeviceTest, MemoryIsGivenBack) {
   const auto device = Open("emulated,configuration=tiny,memory-mb=1");
   for (int i = 0; i < 3; ++i) {
@@ -130,6 +140,12 @@ TEST(DeviceSpecTest, Defaults) {
   EXPECT_EQ(spec->backend, "fpga");
   EXPECT_EQ(spec->configuration.name, "z020");
   EXPECT_EQ(spec->device.name, "emulated-z020-3");
+  EXPECT_TRUE(spec->device.emulated);
+}
+
+TEST(DeviceSpecTest, BoardsAndTheirEmulationAreToldApart) {
+  EXPECT_FALSE(ParseDeviceSpec("xrt,xclbin=a", 0)->device.emulated);
+  EXPECT_TRUE(ParseDeviceSpec("xrt,xclbin=a,driver=emu:", 0)->device.emulated);
 }
 
 }  // namespace

@@ -150,6 +150,37 @@ TEST_F(FpgaBackendTest, DenseLayersTakeManySamplesAtATime) {
   EXPECT_EQ(on_cpu_->preferred_batch(), 1);
 }
 
+TEST_F(FpgaBackendTest, TellsWhatItsDriversTell) {
+  options_.devices[0].emulated = true;
+  boards_[1].watts = 2.5;
+  ASSERT_TRUE(Open(2).ok());
+  Load(SmallNetwork());
+  ExpectRight(4);
+  EXPECT_GT(Board(0).running + Board(1).running, absl::ZeroDuration());
+  EXPECT_LE(Board(0).running, Board(0).busy);
+  ASSERT_TRUE(Board(0).emulates);
+  EXPECT_EQ(Board(0).emulates->name, "xc7z020");
+  EXPECT_EQ(Board(0).emulates->dsp_products_per_cycle, 2 * 6 * 16);  // of "tiny"
+  EXPECT_EQ(Board(0).emulates->lut_products_per_cycle, 2 * 10 * 16);
+  EXPECT_FALSE(Board(1).emulates);
+  EXPECT_GT(executable_->weight_bytes(), 32 * 16 * 9 / 2);
+  const std::vector<DevicePower> power = backend_->ReadPower();
+  ASSERT_EQ(power.size(), 1u);
+  EXPECT_EQ(power[0].device, "board 1");
+  EXPECT_EQ(power[0].watts, 2.5);
+}
+
+TEST_F(FpgaBackendTest, ABoardInQuarantineTellsNoPower) {
+  boards_[0].watts = 2.5;
+  options_.probe_interval = absl::Hours(1);
+  ASSERT_TRUE(Open().ok());
+  Load(SmallNetwork());
+  boards_[0].dead = true;
+  EXPECT_FALSE(Ask(*executable_, 1).status.ok());
+  EXPECT_TRUE(backend_->ReadPower().empty());
+  EXPECT_FALSE(Board().ready);
+}
+
 TEST_F(FpgaBackendTest, RunsOfManyThreads) {
   ASSERT_TRUE(Open(2).ok());
   Load(SmallNetwork());

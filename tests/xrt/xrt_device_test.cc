@@ -101,6 +101,20 @@ TEST_P(XrtDeviceTest, HasBuffersWithTwoViews) {
   EXPECT_EQ((*first)->Upload(8000, 1000).code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_P(XrtDeviceTest, TellsWhatXrtTells) {
+  Make("");
+  EXPECT_EQ(device->clock_hz(), 100e6);               // of the design
+  EXPECT_EQ(device->ReadPowerWatts(), std::nullopt);  // Zynq's driver has no answer to that
+  EXPECT_EQ(device->memory().bytes, std::nullopt);
+  const auto used = [this] { return device->memory().used_bytes.value_or(-1); };
+  const int64_t before = used();
+  auto buffer = device->Allocate(5000);
+  ASSERT_TRUE(buffer.ok());
+  EXPECT_EQ(used() - before, 8192);  // whole pages
+  buffer->reset();
+  EXPECT_EQ(used(), before);
+}
+
 TEST_P(XrtDeviceTest, RunsOutOfMemory) {
   Make("");
   std::vector<std::unique_ptr<DeviceBuffer>> buffers;

@@ -47,6 +47,13 @@ class FaultyDevice final : public Device {
     return device_->WaitUntilEnded(deadline, expected);
   }
 
+  std::optional<double> clock_hz() const override { return device_->clock_hz(); }
+  Memory memory() override { return device_->memory(); }
+  std::optional<double> ReadPowerWatts() override {
+    const double watts = faults_.watts;
+    return watts > 0 ? std::optional(watts) : device_->ReadPowerWatts();
+  }
+
  private:
   class Buffer;
 

@@ -18,6 +18,7 @@ struct BoardFaults {
   std::atomic<bool> wrong_build{false};  // the bitstream of another design
   std::atomic<bool> wrong_bits{false};   // what comes from the device is wrong
   std::atomic<int64_t> memory{1 << 30};  // bytes that can be allocated at a time
+  std::atomic<double> watts{0};          // that its driver tells; 0: what the device tells
   std::atomic<int> opened{0}, programs{0};
 };
 

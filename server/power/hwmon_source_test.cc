@@ -1,0 +1,155 @@
+#include "server/power/hwmon_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/status.h"
+#include "server/testing/fake_sysfs.h"
+
+namespace msq::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+PowerRailRule Rule(const std::string& text) {
+  return *ParsePowerRailRule(text);
+}
+
+class HwmonSourceTest : public ::testing::Test {
+ protected:
+  // The readings as "backend device rail watts".
+  std::vector<std::string> Sample(HwmonSource* source) {
+    std::vector<std::string> lines;
+    for (const PowerReading& reading : source->Sample({})) {
+      EXPECT_FALSE(reading.joules);
+      lines.push_back(absl::StrCat(reading.backend, " ", reading.device, " ", reading.rail, " ", *reading.watts));
+    }
+    return lines;
+  }
+  std::vector<std::string> Sample() { return Sample(&source_); }
+
+  // As the kernel's ucd9200 driver shows a UCD9248 with two rails.
+  void WriteUcd9248() {
+    sysfs_.WriteFolder("class/hwmon/hwmon0", {{"name", "ucd9248"},
+                                              {"in1_input", "12000"},
+                                              {"in1_label", "vin"},
+                                              {"in2_input", "1000"},
+                                              {"in2_label", "vout1"},
+                                              {"in3_input", "1800"},
+                                              {"in3_label", "vout2"},
+                                              {"curr1_input", "250"},
+                                              {"curr1_label", "iin"},
+                                              {"curr2_input", "1500"},
+                                              {"curr2_label", "iout1"},
+                                              {"curr3_input", "500"},
+                                              {"curr3_label", "iout2"},
+                                              {"power1_input", "3000000"},
+                                              {"power1_label", "pin"},
+                                              {"power2_input", "1490000"},
+                                              {"power2_label", "pout1"},
+                                              {"temp1_input", "40000"}});
+    sysfs_.Link("class/hwmon/hwmon0/device", "../../../4-0034");
+  }
+
+  testing::FakeSysfs sysfs_;
+  HwmonSource source_{&sysfs_, "fpga", {}};
+};
+
+TEST_F(HwmonSourceTest, NothingWithoutHwmon) {
+  EXPECT_THAT(Sample(), IsEmpty());
+  EXPECT_EQ(source_.name(), "hwmon");
+}
+
+TEST_F(HwmonSourceTest, Ina226TellsMicrowatts) {
+  sysfs_.WriteFolder("class/hwmon/hwmon3", {{"name", "ina226"},
+                                            {"in0_input", "2"},
+                                            {"in1_input", "850"},
+                                            {"curr1_input", "2000"},
+                                            {"power1_input", "1725000"}});
+  sysfs_.Link("class/hwmon/hwmon3/device", "/devices/i2c-2/2-0040");
+  EXPECT_THAT(Sample(), ElementsAre("fpga ina226@2-0040 power1 1.725"));
+}
+
+TEST_F(HwmonSourceTest, Ucd9248RailsOfPowerAndOfVoltageTimesCurrentButNotOfInputs) {
+  WriteUcd9248();
+  EXPECT_THAT(Sample(), ElementsAre("fpga ucd9248@4-0034 vout1 1.49", "fpga ucd9248@4-0034 vout2 0.9"));
+}
+
+TEST_F(HwmonSourceTest, ARailWithoutCurrentHasNoPower) {
+  sysfs_.WriteFolder("class/hwmon/hwmon0", {{"name", "ucd90120"},
+                                            {"in1_input", "1000"},
+                                            {"in1_label", "vout1"},
+                                            {"in2_input", "3300"},
+                                            {"in2_label", "vout2"},
+                                            {"curr1_input", "100"},
+                                            {"curr1_label", "iout2"}});
+  EXPECT_THAT(Sample(), ElementsAre("fpga ucd90120 vout2 0.33"));
+}
+
+TEST_F(HwmonSourceTest, ChannelsOfVoltageAndCurrentByNumberOrLabel) {
+  sysfs_.WriteFolder("class/hwmon/hwmon0", {{"name", "ina3221"},
+                                            {"in1_input", "5000"},
+                                            {"in1_label", "VDD_IN"},
+                                            {"curr1_input", "1000"},
+                                            {"in2_input", "2000"},
+                                            {"curr2_input", "-3"}});  // an offset
+  EXPECT_THAT(Sample(), ElementsAre("fpga ina3221 VDD_IN 5", "fpga ina3221 channel2 0"));
+}
+
+TEST_F(HwmonSourceTest, OtherChipsAreNotOursUnlessARuleSaysSo) {
+  sysfs_.WriteFolder("class/hwmon/hwmon0", {{"name", "amdgpu"}, {"power1_input", "30000000"}});
+  EXPECT_THAT(Sample(), IsEmpty());
+  HwmonSource named(&sysfs_, "fpga", {Rule("amdgpu/power1=cpu/GPU")});
+  EXPECT_THAT(Sample(&named), ElementsAre("cpu amdgpu GPU 30"));
+}
+
+TEST_F(HwmonSourceTest, RulesSayWhoseARailIs) {
+  WriteUcd9248();
+  HwmonSource source(&sysfs_, "fpga", {Rule("ucd9248@4-0034/vout1=fpga/VCCINT"), Rule("ucd9248/vout2=none")});
+  EXPECT_THAT(Sample(&source), ElementsAre("fpga ucd9248@4-0034 VCCINT 1.49"));
+  HwmonSource split(&sysfs_, "fpga", {Rule("*/vout2=cpu")});
+  EXPECT_THAT(Sample(&split), ElementsAre("fpga ucd9248@4-0034 vout1 1.49", "cpu ucd9248@4-0034 vout2 0.9"));
+  HwmonSource sum(&sysfs_, "fpga", {Rule("ucd9248/*=fpga/board")});
+  EXPECT_THAT(Sample(&sum), ElementsAre("fpga ucd9248@4-0034 board 2.39"));
+}
+
+TEST_F(HwmonSourceTest, ChipsComeAndGo) {
+  WriteUcd9248();
+  EXPECT_EQ(Sample().size(), 2u);
+  sysfs_.Remove("class/hwmon/hwmon0/power2_input");
+  sysfs_.Remove("class/hwmon/hwmon0/curr2_input");
+  EXPECT_THAT(Sample(), ElementsAre("fpga ucd9248@4-0034 vout2 0.9"));
+  sysfs_.Remove("class/hwmon/hwmon0");
+  EXPECT_THAT(Sample(), IsEmpty());
+  WriteUcd9248();
+  EXPECT_EQ(Sample().size(), 2u);
+}
+
+TEST_F(HwmonSourceTest, ASensorThatDoesNotAnswerIsMissingAndToldOnce) {
+  WriteUcd9248();
+  sysfs_.Fail("class/hwmon/hwmon0/power2_input", Unavailable("power2_input: Input/output error"));
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(Sample(), ElementsAre("fpga ucd9248@4-0034 vout2 0.9"));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("Input/output error"));
+  EXPECT_EQ(log.find("Input/output"), log.rfind("Input/output"));
+}
+
+TEST(PowerRailRuleTest, ReadsAndRefuses) {
+  const auto rule = ParsePowerRailRule("ina226@2-0040/power1=fpga/VCC/INT");
+  ASSERT_TRUE(rule.ok()) << rule.status();
+  EXPECT_EQ(rule->chip, "ina226@2-0040");
+  EXPECT_EQ(rule->rail, "power1");
+  EXPECT_EQ(rule->backend, "fpga");
+  EXPECT_EQ(rule->name, "VCC/INT");
+  for (const char* text : {"", "a", "a/b", "a=b", "/b=c", "a/=c", "a/b=", "a/b=/c"}) {
+    const auto refused = ParsePowerRailRule(text);
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(Message(refused.status())), HasSubstr(absl::StrCat("power rail '", text, "': ")));
+  }
+}
+
+}  // namespace
+}  // namespace msq::server
