@@ -1,6 +1,7 @@
 """msqd's metrics: complete, as documented, and clean for promtool under both sets of names; power out of a tree of files."""
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 import unittest
@@ -67,13 +68,14 @@ class MetricsTest(unittest.TestCase):
     def setUp(self):
         self.sysfs = Sysfs(self.enterContext(harness.temporary_folder()) / "sys")
 
-    def daemon(self, *arguments):
+    def daemon(self, *arguments, repository=None):
         return self.enterContext(
-            harness.Daemon(self.fixture.repository, "--sysfs-root", self.sysfs.root, *arguments))
+            harness.Daemon(repository or self.fixture.repository, "--sysfs-root", self.sysfs.root, *arguments))
 
-    def busy_daemon(self, *arguments):
+    def busy_daemon(self, *arguments, repository=None):
         """One that has done a little of everything."""
-        daemon = self.daemon("--fpga-device", DEVICE, "--verify-fraction", "1", "--power-interval-ms", "100", *arguments)
+        daemon = self.daemon("--fpga-device", DEVICE, "--verify-fraction", "1", "--power-interval-ms", "100", *arguments,
+                             repository=repository)
         time.sleep(1.5)  # so that it knows what idling takes
         for backend in ("fpga", "cpu"):
             daemon.stub.ModelInfer(pinned(request(self.fixture.pixels), backend))
@@ -96,9 +98,11 @@ class MetricsTest(unittest.TestCase):
 
     def test_tritons_names_are_documented_and_the_only_ones_that_promtool_minds(self):
         # The response cache has its series where a model has one.
-        (self.fixture.repository / "nhwc" / "config.pbtxt").write_text("response_cache { enable: true }\n")
-        self.addCleanup((self.fixture.repository / "nhwc" / "config.pbtxt").unlink)
-        text = self.busy_daemon("--triton-metrics").metrics()
+        repository = self.enterContext(harness.temporary_folder()) / "repository"
+        shutil.copytree(self.fixture.repository, repository)
+        with open(repository / "nhwc" / "config.pbtxt", "a") as config:
+            config.write("response_cache { enable: true }\n")
+        text = self.busy_daemon("--triton-metrics", repository=repository).metrics()
         self.assertEqual(set(families(text)), documented())
         check = promtool(text)
         self.assertEqual(check.returncode, 3, check.stderr)  # that it was read, and names are complained of
@@ -168,7 +172,8 @@ class MetricsTest(unittest.TestCase):
         self.assertEqual(daemon.metric("msq_power_watts", **hwmon), 2.5)
 
     def test_no_source_no_series(self):
-        daemon = self.daemon("--sysfs-root", self.sysfs.root / "nothing")
+        shutil.rmtree(self.sysfs.root)
+        daemon = self.daemon()
         daemon.stub.ModelInfer(request(self.fixture.pixels))
         self.assertFalse([name for name in families(daemon.metrics()) if "energy" in name or "power" in name])
         daemon = self.daemon("--power-interval-ms", "0", "--fpga-device", DEVICE)
