@@ -140,7 +140,8 @@ class Executable {
 };
 
 struct PrepareOptions {
-  int threads = 1;  // that one Run may use, the caller's included
+  int threads = 1;         // that one Run may use, the caller's included
+  std::string label = {};  // whose it is, for logs: "resnet18 version 2"; empty: the graph's name
 };
 
 // Thread-safe. Lives as long as any executable it made.

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -115,6 +116,7 @@ void AddFpgaOptions(CLI::App* app, FpgaOptions* options) {
 absl::StatusOr<BackendRegistry> OpenBackends(const FpgaOptions& options) {
   MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Backend> cpu, cpu::CreateCpuBackend());
   std::vector<fpga::FpgaBackendOptions> backends;
+  std::set<std::string> boards;
   for (size_t i = 0; i < options.devices.size(); ++i) {
     MSQ_ASSIGN_OR_RETURN(fpga::DeviceSpec spec, fpga::ParseDeviceSpec(options.devices[i], static_cast<int>(i)));
     auto backend = std::find_if(backends.begin(), backends.end(),
@@ -122,13 +124,16 @@ absl::StatusOr<BackendRegistry> OpenBackends(const FpgaOptions& options) {
     if (backend == backends.end()) {
       backend = backends.insert(backend, {.name = spec.backend,
                                           .configuration = spec.configuration,
-                                          .accelerator = spec.accelerator,
                                           .probe_interval = absl::Seconds(options.probe_seconds),
                                           .verify_fraction = options.verify_fraction});
     }
     if (backend->configuration.name != spec.configuration.name) {
       return InvalidArgument("device '", options.devices[i], "': backend '", spec.backend, "' has configuration '",
                              std::string(backend->configuration.name), "'; name another with backend=NAME");
+    }
+    if (!spec.board.empty() && !boards.insert(spec.board).second) {
+      return InvalidArgument("device '", options.devices[i], "': ", spec.board,
+                             " is another device already; tell boards apart by index=N");
     }
     backend->devices.push_back(std::move(spec.device));
   }

@@ -1,11 +1,11 @@
 #include "backends/fpga/accelerator.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "base/clock.h"
 #include "base/status.h"
 #include "hw/regs/isa.h"
 #include "hw/regs/registers.h"
@@ -51,11 +51,17 @@ ProgramCounters& ProgramCounters::operator+=(const ProgramCounters& other) {
   return *this;
 }
 
+Accelerator::Accelerator(std::unique_ptr<Device> device, const Options& options)
+    : device_(std::move(device)), options_(options), id_([] {
+        static std::atomic<uint64_t> opened{0};
+        return ++opened;
+      }()) {}
+
 absl::StatusOr<std::unique_ptr<Accelerator>> Accelerator::Open(std::unique_ptr<Device> device,
                                                                const hw::Configuration& configuration,
                                                                const Options& options) {
   std::unique_ptr<Accelerator> accelerator(new Accelerator(std::move(device), options));
-  MSQ_RETURN_IF_ERROR(WithContext(accelerator->Identify(configuration), accelerator->name()));
+  MSQ_RETURN_IF_ERROR(accelerator->Identify(configuration));
   return accelerator;
 }
 
@@ -70,14 +76,20 @@ absl::Status Accelerator::Identify(const hw::Configuration& configuration) const
   return absl::OkStatus();
 }
 
-absl::Status Accelerator::Start(const ProgramPlace& place) {
-  TakeTurn();
-  absl::Status status = WriteStart(place);
-  if (!status.ok()) EndTurn();
-  return status;
+absl::StatusOr<Accelerator::Running> Accelerator::Start(const ProgramPlace& place, absl::Duration expected,
+                                                        const Check& check) {
+  MSQ_RETURN_IF_ERROR(TakeTurn(check));
+  const absl::Status status = WriteStart(place);
+  if (status.ok()) return Running(this, expected);
+  may_run_on_ = true;  // the last write may have arrived
+  const absl::Status failure = Unavailable(std::string(Message(status)));
+  EndTurn(failure);
+  return failure;
 }
 
 absl::Status Accelerator::WriteStart(const ProgramPlace& place) {
+  MSQ_ASSIGN_OR_RETURN(const bool is_idle, IsIdle());
+  if (!is_idle) return Unavailable("it runs a program that was not started here");
   MSQ_RETURN_IF_ERROR(Write64(hw::kProgAddrLoRegister, place.program));
   MSQ_RETURN_IF_ERROR(Write64(hw::kDramBaseLoRegister, place.window));
   MSQ_RETURN_IF_ERROR(Write64(hw::kDramSizeLoRegister, place.window_bytes));
@@ -91,17 +103,49 @@ absl::Status Accelerator::WriteStart(const ProgramPlace& place) {
   return device_->WriteRegister(hw::kCtrlRegister, hw::kCtrlApStart.mask());
 }
 
+absl::StatusOr<bool> Accelerator::IsIdle() {
+  MSQ_ASSIGN_OR_RETURN(const uint32_t ctrl, device_->ReadRegister(hw::kCtrlRegister));
+  return hw::kCtrlApIdle.Of(ctrl) != 0;
+}
+
+Accelerator::Running::~Running() {
+  if (accelerator_ != nullptr) static_cast<void>(Finish());
+}
+
+absl::StatusOr<ProgramCounters> Accelerator::Running::Finish() {
+  return std::exchange(accelerator_, nullptr)->Finish(expected_);
+}
+
 absl::StatusOr<ProgramCounters> Accelerator::Finish(absl::Duration expected) {
   absl::StatusOr<ProgramCounters> counters = AwaitEnd(expected);
-  EndTurn();
-  if (counters.ok()) return counters;
-  return Unavailable(name(), ": ", std::string(Message(counters.status())));
+  if (!counters.ok()) counters = Unavailable(std::string(Message(counters.status())));
+  EndTurn(counters.status());
+  return counters;
+}
+
+// In short waits, so that one who is stopping need not wait for a program that has hung.
+absl::Status Accelerator::AwaitDevice(absl::Duration expected) {
+  constexpr absl::Duration kLookInterval = absl::Milliseconds(200);
+  const auto give_up = started_ + absl::ToChronoNanoseconds(options_.hang_timeout);
+  for (;;) {
+    const absl::Duration left = absl::FromChrono(give_up - std::chrono::steady_clock::now());
+    const absl::Duration patience = std::min(std::max(left, absl::ZeroDuration()), kLookInterval);
+    const absl::Status status = device_->WaitUntilEnded(patience, std::min(expected, patience));
+    if (!absl::IsDeadlineExceeded(status)) return status;
+    if (left <= kLookInterval) {
+      return Unavailable("the program has not ended in ", absl::FormatDuration(options_.hang_timeout));
+    }
+    if (options_.stopping != nullptr && *options_.stopping) return Unavailable("the program was given up");
+    expected = absl::ZeroDuration();
+  }
 }
 
 absl::StatusOr<ProgramCounters> Accelerator::AwaitEnd(absl::Duration expected) {
-  MSQ_RETURN_IF_ERROR(device_->WaitUntilEnded(Clock::Real().Now() + options_.hang_timeout, expected));
-  MSQ_ASSIGN_OR_RETURN(const uint32_t ctrl, device_->ReadRegister(hw::kCtrlRegister));  // clears ap_done
-  if (hw::kCtrlApIdle.Of(ctrl) == 0) return Unavailable("it runs on after the program's end");
+  may_run_on_ = true;
+  MSQ_RETURN_IF_ERROR(AwaitDevice(expected));
+  MSQ_ASSIGN_OR_RETURN(const bool is_idle, IsIdle());  // which clears ap_done
+  if (!is_idle) return Unavailable("it runs on after the program's end");
+  may_run_on_ = false;
   MSQ_ASSIGN_OR_RETURN(const uint32_t status, device_->ReadRegister(hw::kStatusRegister));
   if (const uint32_t error = hw::kStatusError.Of(status); error != 0) {
     MSQ_ASSIGN_OR_RETURN(const uint32_t index, device_->ReadRegister(hw::kErrorIndexRegister));
@@ -129,18 +173,38 @@ absl::StatusOr<int64_t> Accelerator::ReadCounter(uint32_t lower) {
   return static_cast<int64_t>(uint64_t{high} << 32 | low);
 }
 
-void Accelerator::TakeTurn() {
+absl::Status Accelerator::TakeTurn(const Check& check) {
+  constexpr std::chrono::milliseconds kCheckInterval(10);
   std::unique_lock lock(mutex_);
   const uint64_t mine = next_++;
-  turn_.wait(lock, [&] { return served_ == mine; });
+  waiting_.push_back(mine);
+  const auto is_my_turn = [&] { return !failure_.ok() || waiting_.front() == mine; };
+  absl::Status status;
+  while (status.ok() && !turn_.wait_for(lock, kCheckInterval, is_my_turn)) {
+    lock.unlock();
+    status = check();
+    lock.lock();
+  }
+  if (status.ok()) status = failure_;
+  if (!status.ok()) std::erase(waiting_, mine);
+  lock.unlock();
+  if (!status.ok()) turn_.notify_all();  // whoever is behind may be first now
+  return status;
 }
 
-void Accelerator::EndTurn() {
+// Failed once, an accelerator has no more turns.
+void Accelerator::EndTurn(const absl::Status& how) {
   {
     std::lock_guard lock(mutex_);
-    ++served_;
+    waiting_.pop_front();
+    failure_.Update(how);
   }
   turn_.notify_all();
+}
+
+void Accelerator::Keep(std::unique_ptr<DeviceBuffer> buffer) {
+  std::lock_guard lock(mutex_);
+  kept_.push_back(std::move(buffer));
 }
 
 }  // namespace msq::fpga

@@ -43,8 +43,8 @@ class Device {
   virtual absl::Status WriteRegister(uint32_t address, uint32_t value) = 0;
 
   // Returns once the program that was started (ctrl.ap_start) has ended, well or not. It should take about `expected`.
-  // DEADLINE_EXCEEDED if it has not by then; it may still run. One thread at a time.
-  virtual absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration expected) = 0;
+  // DEADLINE_EXCEEDED if it has not in `patience`, by a clock that nobody sets; it may still run. One thread at a time.
+  virtual absl::Status WaitUntilEnded(absl::Duration patience, absl::Duration expected) = 0;
 
   // What there is of memory, and what buffers take of it.
   struct Memory {

@@ -1,6 +1,7 @@
 #include "backends/fpga/device_pool.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -8,9 +9,15 @@
 #include "base/status.h"
 
 namespace msq::fpga {
+namespace {
+
+constexpr int kLooksAtMost = 3;  // at an accelerator whose program may still run
+
+}  // namespace
 
 DevicePool::Use::~Use() {
   if (pool_ == nullptr) return;
+  accelerator_.reset();  // before a probe may open its device again
   std::lock_guard lock(pool_->mutex_);
   --pool_->entries_[index_].under_way;
 }
@@ -20,7 +27,11 @@ absl::StatusOr<std::unique_ptr<DevicePool>> DevicePool::Create(std::vector<Membe
   if (members.empty()) return InvalidArgument("there is no device");
   std::unique_ptr<DevicePool> pool(new DevicePool(std::move(members), probe_interval));
   const auto works = [](const Entry& entry) { return entry.accelerator != nullptr; };
-  if (std::none_of(pool->entries_.begin(), pool->entries_.end(), works)) return pool->entries_.front().why;
+  if (std::none_of(pool->entries_.begin(), pool->entries_.end(), works)) return pool->WhyNone();
+  for (const Entry& entry : pool->entries_) {
+    if (!works(entry))
+      LogError("accelerator ", entry.member.name, " is quarantined from the start: ", entry.report.why);
+  }
   pool->prober_ = std::thread([raw = pool.get()] { raw->Probe(); });
   return pool;
 }
@@ -31,7 +42,7 @@ DevicePool::DevicePool(std::vector<Member> members, absl::Duration probe_interva
     entry.report.name = member.name;
     entry.report.emulates = member.emulates;
     entry.member = std::move(member);
-    Put(&entry, entry.member.open());
+    Put(&entry, Open(entry));
   }
 }
 
@@ -62,10 +73,23 @@ absl::StatusOr<DevicePool::Use> DevicePool::Take() {
     ++best->under_way;
     return Use(this, static_cast<size_t>(best - entries_.data()), best->accelerator);
   }
+  return Unavailable("every accelerator is quarantined (", std::string(WhyNone().message()), ")");
+}
+
+// The cause of each, with the first one's code.
+absl::Status DevicePool::WhyNone() const {
   const auto why = [](std::string* out, const Entry& entry) {
     absl::StrAppend(out, entry.member.name, ": ", entry.why.message());
   };
-  return Unavailable("every accelerator is quarantined (", absl::StrJoin(entries_, "; ", why), ")");
+  return absl::Status(entries_.front().why.code(), absl::StrJoin(entries_, "; ", why));
+}
+
+absl::StatusOr<std::shared_ptr<Accelerator>> DevicePool::Open(const Entry& entry) {
+  try {
+    return entry.member.open(stopping_);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory to open it");
+  }
 }
 
 bool DevicePool::ready() const {
@@ -73,20 +97,20 @@ bool DevicePool::ready() const {
   return std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.accelerator != nullptr; });
 }
 
-void DevicePool::Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why) {
+void DevicePool::Quarantine(size_t device, uint64_t accelerator, const absl::Status& why) {
   std::shared_ptr<Accelerator> gone;  // after the lock
   std::map<const Program*, std::shared_ptr<DeviceProgram>> programs;
   {
     std::lock_guard lock(mutex_);
     Entry& entry = entries_[device];
-    if (entry.accelerator.get() != accelerator || accelerator == nullptr) return;
-    gone = std::move(entry.accelerator);
+    if (entry.accelerator == nullptr || entry.accelerator->id() != accelerator) return;
+    gone = std::exchange(entry.accelerator, nullptr);
+    if (gone->may_run_on()) entry.retired = gone, entry.looks = 0;
     programs = std::exchange(entry.programs, {});
-    entry.accelerator = nullptr;
     Put(&entry, why);
     ++entry.report.quarantines;
   }
-  LogError("accelerator ", gone->name(), " is quarantined: ", why.message());
+  LogError("accelerator ", entries_[device].member.name, " is quarantined: ", why.message());
 }
 
 std::shared_ptr<DeviceProgram> DevicePool::ProgramOn(const Use& use, const Program& program) {
@@ -110,9 +134,22 @@ void DevicePool::Forget(const Program& program) {
   }
 }
 
+bool DevicePool::MakeRoom(const Use& use, const Program& program) {
+  std::vector<std::shared_ptr<DeviceProgram>> others;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [each, there] : entries_[use.index_].programs) {
+      if (each != &program) others.push_back(there);
+    }
+  }
+  bool has_made = false;
+  for (const auto& other : others) has_made |= other->DropFreeLanes();
+  return has_made;
+}
+
 void DevicePool::Probe() {
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, absl::ToChronoNanoseconds(probe_interval_), [this] { return stopping_; })) {
+  while (!wake_.wait_for(lock, absl::ToChronoNanoseconds(probe_interval_), [this] { return stopping_.load(); })) {
     for (size_t i = 0; i < entries_.size() && !stopping_; ++i) {
       if (entries_[i].accelerator != nullptr || entries_[i].under_way > 0) continue;
       lock.unlock();
@@ -122,9 +159,28 @@ void DevicePool::Probe() {
   }
 }
 
+// A program that was given up may write to memory that somebody else would get. Most end after all; what does not is
+// ended by loading the design anew, if by anything.
+bool DevicePool::MayReopen(Entry* entry) {
+  std::shared_ptr<Accelerator> retired;
+  {
+    std::lock_guard lock(mutex_);
+    retired = entry->retired;
+  }
+  if (retired == nullptr) return true;
+  const absl::StatusOr<bool> is_idle = retired->IsIdle();
+  const bool has_ended = is_idle.ok() && *is_idle;
+  if (!has_ended && ++entry->looks < kLooksAtMost) return false;
+  if (!has_ended) LogWarning("accelerator ", entry->member.name, ": a program has not ended; its memory is given back");
+  std::lock_guard lock(mutex_);
+  entry->retired = nullptr;
+  return true;
+}
+
 // Only the probe's thread puts accelerators back, so nobody else opens this one meanwhile.
 void DevicePool::Reopen(size_t index) {
-  absl::StatusOr<std::shared_ptr<Accelerator>> opened = entries_[index].member.open();
+  if (!MayReopen(&entries_[index])) return;
+  absl::StatusOr<std::shared_ptr<Accelerator>> opened = Open(entries_[index]);
   const bool works = opened.ok();
   if (!works) LogVerbose(1, entries_[index].member.name, " stays quarantined: ", opened.status().message());
   {

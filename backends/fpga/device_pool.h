@@ -1,6 +1,7 @@
 // The accelerators of one backend and their health: which serve, which are quarantined and looked at again.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -26,7 +27,8 @@ class DevicePool {
   struct Member {
     std::string name;  // for logs and metrics, before it is opened, too
     // Opens the device and proves that it works: what it returns is put into service.
-    std::function<absl::StatusOr<std::shared_ptr<Accelerator>>()> open;
+    // It is to give up waiting once `stopping` is true.
+    std::function<absl::StatusOr<std::shared_ptr<Accelerator>>(const std::atomic<bool>& stopping)> open;
     std::optional<EmulatedPart> emulates = {};  // for its report
   };
 
@@ -63,13 +65,15 @@ class DevicePool {
 
   // Takes the accelerator of this use out of service until a probe, every probe_interval, has opened it again. Does
   // nothing if that has happened since.
-  void Quarantine(const Use& use, const absl::Status& why) { Quarantine(use.index_, use.accelerator_.get(), why); }
-  void Quarantine(size_t device, const Accelerator* accelerator, const absl::Status& why);
+  void Quarantine(const Use& use, const absl::Status& why) { Quarantine(use.index_, use.accelerator_->id(), why); }
+  void Quarantine(size_t device, uint64_t accelerator, const absl::Status& why);
 
   // The program on the accelerator of this use; put there when it is first asked for. Accelerators keep their programs
   // until they are quarantined, or until the program is forgotten, which it must be before it goes.
   std::shared_ptr<DeviceProgram> ProgramOn(const Use& use, const Program& program);
   void Forget(const Program& program);
+  // Gives back the device's memory that other programs hold without need. False if there was none.
+  bool MakeRoom(const Use& use, const Program& program);
 
   void CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy);
   std::vector<DeviceReport> Reports() const;
@@ -81,6 +85,9 @@ class DevicePool {
     std::shared_ptr<Accelerator> accelerator;  // null: quarantined
     std::map<const Program*, std::shared_ptr<DeviceProgram>> programs;
     absl::Status why;  // it is
+    // The one before, while a program of it may still write to its memory.
+    std::shared_ptr<Accelerator> retired;
+    int looks = 0;  // at that
     int under_way = 0;
     DeviceReport report;
   };
@@ -88,13 +95,16 @@ class DevicePool {
   DevicePool(std::vector<Member> members, absl::Duration probe_interval);
   void Probe();
   void Reopen(size_t index);
+  bool MayReopen(Entry* entry);
+  absl::Status WhyNone() const;
+  absl::StatusOr<std::shared_ptr<Accelerator>> Open(const Entry& entry);
   void Put(Entry* entry, absl::StatusOr<std::shared_ptr<Accelerator>> opened);
   std::vector<std::shared_ptr<Accelerator>> Accelerators() const;  // null for those in quarantine
 
   const absl::Duration probe_interval_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
   std::vector<Entry> entries_;  // their number never changes
   std::thread prober_;
 };

@@ -1,12 +1,16 @@
 #include "backends/fpga/device_program.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/status.h"
 
 namespace msq::fpga {
 namespace {
+
+constexpr int kMaxLanes = 2;
+constexpr std::chrono::milliseconds kCheckInterval(10);
 
 // What the program's steps take if nothing stalls: enough for a guess of when to look.
 absl::Duration ExpectedTime(const Program& program) {
@@ -30,28 +34,89 @@ absl::StatusOr<DeviceProgram::Slot> DeviceProgram::MakeSlot() {
   return slot;
 }
 
-absl::StatusOr<std::unique_ptr<DeviceProgram::Lane>> DeviceProgram::TakeLane(size_t slots) {
-  std::unique_ptr<Lane> lane;
-  {
-    std::lock_guard lock(mutex_);
-    if (!lanes_.empty()) {
-      lane = std::move(lanes_.back());
-      lanes_.pop_back();
-    }
+class DeviceProgram::Lease {
+ public:
+  Lease(DeviceProgram* program, std::unique_ptr<Lane> lane) : program_(program), lane_(std::move(lane)) {}
+  Lease(Lease&&) = default;
+  Lease& operator=(Lease&&) = delete;
+  ~Lease() {
+    if (lane_ != nullptr) program_->EndLane(std::move(lane_), well_);
   }
-  if (lane == nullptr) lane = std::make_unique<Lane>();
+  Lane* lane() const { return lane_.get(); }
+  void EndWell() { well_ = true; }
+
+ private:
+  DeviceProgram* program_;
+  std::unique_ptr<Lane> lane_;
+  bool well_ = false;
+};
+
+// A free lane or, if it may be, a new one without slots. Null: all lanes could not be had and there is none to wait for.
+absl::StatusOr<std::unique_ptr<DeviceProgram::Lane>> DeviceProgram::WaitForLane(bool may_make, const Check& check) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!free_.empty()) {
+      std::unique_ptr<Lane> lane = std::move(free_.back());
+      free_.pop_back();
+      return lane;
+    }
+    if (may_make && lanes_ < kMaxLanes) {
+      auto lane = std::make_unique<Lane>();
+      ++lanes_;
+      return lane;
+    }
+    if (lanes_ == 0) return nullptr;
+    freed_.wait_for(lock, kCheckInterval);
+    lock.unlock();
+    MSQ_RETURN_IF_ERROR(check());
+    lock.lock();
+  }
+}
+
+absl::Status DeviceProgram::Grow(Lane* lane, size_t slots) {
   while (lane->slots.size() < slots) {
     absl::StatusOr<Slot> slot = MakeSlot();
     if (!slot.ok() && absl::IsResourceExhausted(slot.status()) && !lane->slots.empty()) break;  // one will do
     if (!slot.ok()) return slot.status();
     lane->slots.push_back(*std::move(slot));
   }
-  return lane;
+  return absl::OkStatus();
 }
 
-void DeviceProgram::GiveLane(std::unique_ptr<Lane> lane) {
+absl::StatusOr<DeviceProgram::Lease> DeviceProgram::TakeLane(size_t slots, const Check& check) {
+  absl::Status no_room;
+  for (;;) {
+    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Lane> lane, WaitForLane(no_room.ok(), check));
+    if (lane == nullptr) return no_room;
+    Lease lease(this, std::move(lane));
+    const absl::Status grown = Grow(lease.lane(), slots);
+    if (grown.ok()) return lease;
+    if (!absl::IsResourceExhausted(grown)) return grown;
+    no_room = grown;  // beside the lanes that there are
+  }
+}
+
+void DeviceProgram::EndLane(std::unique_ptr<Lane> lane, bool well) {
+  if (!well && accelerator_->may_run_on()) {
+    for (Slot& slot : lane->slots) accelerator_->Keep(std::move(slot.buffer));
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (well) {
+      free_.push_back(std::move(lane));
+    } else {
+      --lanes_;
+    }
+  }
+  freed_.notify_all();
+}
+
+bool DeviceProgram::DropFreeLanes() {
+  std::vector<std::unique_ptr<Lane>> gone;  // after the lock
   std::lock_guard lock(mutex_);
-  lanes_.push_back(std::move(lane));
+  gone.swap(free_);
+  lanes_ -= static_cast<int>(gone.size());
+  return !gone.empty();
 }
 
 absl::Status DeviceProgram::Fill(Slot* slot, const SampleInputs& inputs) {
@@ -76,30 +141,27 @@ absl::Status DeviceProgram::Empty(Slot* slot, const SampleOutputs& outputs) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProgramCounters> DeviceProgram::Run(const Job& job, const std::function<absl::Status()>& check) {
-  MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Lane> lane, TakeLane(job.samples > 1 ? 2 : 1));
-  absl::StatusOr<ProgramCounters> counters = RunThrough(lane.get(), job, check);
-  // After an error the accelerator may still write to the lane's memory; nobody else is to have it.
-  if (counters.ok()) GiveLane(std::move(lane));
+absl::StatusOr<ProgramCounters> DeviceProgram::Run(const Job& job, const Check& check) {
+  MSQ_ASSIGN_OR_RETURN(Lease lease, TakeLane(job.samples > 1 ? 2 : 1, check));
+  absl::StatusOr<ProgramCounters> counters = RunThrough(lease.lane(), job, check);
+  if (counters.ok()) lease.EndWell();
   return counters;
 }
 
-absl::StatusOr<ProgramCounters> DeviceProgram::RunThrough(Lane* lane, const Job& job,
-                                                          const std::function<absl::Status()>& check) {
+absl::StatusOr<ProgramCounters> DeviceProgram::RunThrough(Lane* lane, const Job& job, const Check& check) {
   const absl::Duration expected = ExpectedTime(program_);
   const size_t slots = lane->slots.size();
   const auto slot = [&](int64_t sample) { return &lane->slots[static_cast<size_t>(sample) % slots]; };
   ProgramCounters total;
   MSQ_RETURN_IF_ERROR(Fill(slot(0), job.inputs(0)));
   for (int64_t i = 0; i < job.samples; ++i) {
-    MSQ_RETURN_IF_ERROR(accelerator_->Start(slot(i)->place));
+    MSQ_ASSIGN_OR_RETURN(Accelerator::Running running, accelerator_->Start(slot(i)->place, expected, check));
     absl::Status beside;  // what the host does meanwhile
     if (slots > 1 && i > 0) beside = Empty(slot(i - 1), job.outputs(i - 1));
     if (slots > 1 && beside.ok() && i + 1 < job.samples) beside = Fill(slot(i + 1), job.inputs(i + 1));
-    absl::StatusOr<ProgramCounters> counters = accelerator_->Finish(expected);
-    if (!counters.ok()) return counters;
+    MSQ_ASSIGN_OR_RETURN(const ProgramCounters counters, running.Finish());
     MSQ_RETURN_IF_ERROR(beside);
-    total += *counters;
+    total += counters;
     if (slots == 1) {
       MSQ_RETURN_IF_ERROR(Empty(slot(i), job.outputs(i)));
       if (i + 1 < job.samples) MSQ_RETURN_IF_ERROR(Fill(slot(i + 1), job.inputs(i + 1)));

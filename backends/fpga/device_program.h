@@ -1,6 +1,7 @@
 // A program on one accelerator: its constants in the accelerator's memory, and lanes that batches run through.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,7 +20,8 @@ namespace msq::fpga {
 using SampleInputs = std::vector<std::span<const std::byte>>;
 using SampleOutputs = std::vector<std::span<std::byte>>;
 
-// Thread-safe: batches under way at once each take a lane, and the accelerator in turn.
+// Thread-safe: batches under way at once each take a lane, and the accelerator in turn. Two lanes keep it busy; who finds
+// both taken waits.
 class DeviceProgram {
  public:
   // The program must outlive this.
@@ -33,10 +35,13 @@ class DeviceProgram {
     std::function<SampleInputs(int64_t)> inputs;
     std::function<SampleOutputs(int64_t)> outputs;
   };
-  // What the samples took together. While one is computed, the next is packed and the one before is unpacked.
-  // UNAVAILABLE when the accelerator failed; RESOURCE_EXHAUSTED when its memory has no room.
-  // `check` says between samples whether to go on.
-  absl::StatusOr<ProgramCounters> Run(const Job& job, const std::function<absl::Status()>& check);
+  // What the samples took together. While one is computed, the next is packed and the one before is unpacked. `check`
+  // says while something is waited for whether to go on. UNAVAILABLE when the accelerator failed; RESOURCE_EXHAUSTED when
+  // its memory has no room.
+  absl::StatusOr<ProgramCounters> Run(const Job& job, const Check& check);
+
+  // Gives back the memory of lanes that nobody uses. False if there was none.
+  bool DropFreeLanes();
 
  private:
   // A copy of all that the program needs in DRAM. Instructions hold addresses, so every slot has some of its own.
@@ -48,18 +53,25 @@ class DeviceProgram {
   struct Lane {
     std::vector<Slot> slots;
   };
+  // A lane in use. It is free again when the lease goes, if the run went well; else its memory goes, too, or stays with
+  // the accelerator as long as that may write to it.
+  class Lease;
 
-  absl::StatusOr<std::unique_ptr<Lane>> TakeLane(size_t slots);
-  void GiveLane(std::unique_ptr<Lane> lane);
+  absl::StatusOr<Lease> TakeLane(size_t slots, const Check& check);
+  absl::StatusOr<std::unique_ptr<Lane>> WaitForLane(bool may_make, const Check& check);
+  absl::Status Grow(Lane* lane, size_t slots);
+  void EndLane(std::unique_ptr<Lane> lane, bool well);
   absl::StatusOr<Slot> MakeSlot();
   absl::Status Fill(Slot* slot, const SampleInputs& inputs);
   absl::Status Empty(Slot* slot, const SampleOutputs& outputs);
-  absl::StatusOr<ProgramCounters> RunThrough(Lane* lane, const Job& job, const std::function<absl::Status()>& check);
+  absl::StatusOr<ProgramCounters> RunThrough(Lane* lane, const Job& job, const Check& check);
 
   const std::shared_ptr<Accelerator> accelerator_;
   const Program& program_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Lane>> lanes_;  // free
+  std::condition_variable freed_;
+  std::vector<std::unique_ptr<Lane>> free_;
+  int lanes_ = 0;  // free and in use
 };
 
 }  // namespace msq::fpga

@@ -85,7 +85,7 @@ absl::Duration HangTimeout(const Settings& settings, absl::Duration usual) {
 absl::StatusOr<DeviceSpec> EmulatedSpec(const Settings& settings, DeviceSpec spec) {
   MSQ_ASSIGN_OR_RETURN(const hw::Fidelity fidelity, hw::ParseFidelity(settings.fidelity));
   MSQ_ASSIGN_OR_RETURN(const std::vector<hw::Fault> faults, hw::ParseFaults(settings.faults));
-  spec.accelerator.hang_timeout =
+  spec.device.accelerator.hang_timeout =
       HangTimeout(settings, fidelity == hw::Fidelity::kModel ? absl::Seconds(5) : absl::Minutes(10));
   EmulatedDeviceOptions options;
   options.name = spec.device.name;
@@ -105,8 +105,9 @@ absl::StatusOr<DeviceSpec> EmulatedSpec(const Settings& settings, DeviceSpec spe
 
 absl::StatusOr<DeviceSpec> XrtSpec(const Settings& settings, DeviceSpec spec) {
   if (settings.xclbin.empty()) return InvalidArgument("xclbin: an xrt device needs the file that describes its design");
-  spec.accelerator.hang_timeout = HangTimeout(settings, absl::Seconds(5));
+  spec.device.accelerator.hang_timeout = HangTimeout(settings, absl::Seconds(5));
   const XrtDeviceOptions options = {settings.driver, static_cast<int>(settings.index), settings.xclbin};
+  spec.board = absl::StrCat("XRT's board ", settings.index);
   spec.device.emulated = !settings.driver.empty();  // there is no other than the emulation
   spec.device.open = [options] { return OpenXrtDevice(options); };
   return spec;

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
-#include "base/clock.h"
 #include "hw/regs/registers.h"
 #include "hw/sim/dram_allocator.h"
 
@@ -48,7 +47,7 @@ class EmulatedDevice final : public Device {
     return machine_->ReadRegister(address);
   }
   absl::Status WriteRegister(uint32_t address, uint32_t value) override;
-  absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration expected) override;
+  absl::Status WaitUntilEnded(absl::Duration patience, absl::Duration expected) override;
 
   std::optional<double> clock_hz() const override { return options_.clock_hz; }
   Memory memory() override {
@@ -160,17 +159,15 @@ void EmulatedDevice::RunProgram() {
   do {
     std::lock_guard lock(machine_mutex_);
     cycles += machine_->Advance(kCyclesAtOnce);
-    has_ended = machine_->interrupt();
+    has_ended = hw::kStatusBusy.Of(machine_->ReadRegister(hw::kStatusRegister)) == 0;
   } while (Pace(started, cycles) && !has_ended);
 }
 
-absl::Status EmulatedDevice::WaitUntilEnded(absl::Time deadline, absl::Duration /*expected*/) {
+absl::Status EmulatedDevice::WaitUntilEnded(absl::Duration patience, absl::Duration /*expected*/) {
   std::unique_lock lock(state_mutex_);
-  if (changed_.wait_for(lock, absl::ToChronoNanoseconds(deadline - Clock::Real().Now()),
-                        [this] { return state_ != State::kRunning; })) {
-    return absl::OkStatus();
-  }
-  return absl::DeadlineExceededError(absl::StrCat(options_.name, ": the program has not ended"));
+  const bool has_ended =
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(patience), [this] { return state_ != State::kRunning; });
+  return has_ended ? absl::OkStatus() : absl::DeadlineExceededError("the program has not ended");
 }
 
 bool EmulatedDevice::Pace(SteadyClock::time_point started, uint64_t cycles) {

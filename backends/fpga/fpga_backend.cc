@@ -71,6 +71,7 @@ class FpgaBackend final : public Backend {
     if (verifier_ != nullptr) {
       MSQ_ASSIGN_OR_RETURN(parts.check, cpu_.Prepare(graph, {}));
     }
+    parts.label = options.label.empty() ? graph.name : options.label;
     return std::make_unique<FpgaExecutable>(graph, std::move(parts), pool_.get(), verifier_.get());
   }
 
@@ -87,14 +88,16 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateFpgaBackend(const FpgaBackendOpti
   MSQ_ASSIGN_OR_RETURN(std::shared_ptr<const SelfTest> test, SelfTest::Create(options.configuration, *cpu));
   std::vector<DevicePool::Member> members;
   for (const FpgaDevice& device : options.devices) {
-    members.push_back({device.name, [=]() -> absl::StatusOr<std::shared_ptr<Accelerator>> {
-                         MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Device> opened, device.open());
-                         MSQ_ASSIGN_OR_RETURN(
-                             std::shared_ptr<Accelerator> accelerator,
-                             Accelerator::Open(std::move(opened), options.configuration, options.accelerator));
-                         MSQ_RETURN_IF_ERROR(test->Run(accelerator));
-                         return accelerator;
-                       }});
+    members.push_back(
+        {device.name, [=](const std::atomic<bool>& stopping) -> absl::StatusOr<std::shared_ptr<Accelerator>> {
+           Accelerator::Options how = device.accelerator;
+           how.stopping = &stopping;
+           MSQ_ASSIGN_OR_RETURN(std::unique_ptr<Device> opened, device.open());
+           MSQ_ASSIGN_OR_RETURN(std::shared_ptr<Accelerator> accelerator,
+                                Accelerator::Open(std::move(opened), options.configuration, how));
+           MSQ_RETURN_IF_ERROR(test->Run(accelerator));
+           return accelerator;
+         }});
     if (device.emulated) members.back().emulates = PartOf(options.configuration);
   }
   MSQ_ASSIGN_OR_RETURN(std::unique_ptr<DevicePool> pool,

@@ -1,6 +1,7 @@
 #include "backends/fpga/fpga_executable.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "backends/fpga/folded_batch.h"
@@ -38,7 +39,6 @@ void Count(const ProgramCounters& counters, RunStatistics* statistics) {
 
 FpgaExecutable::FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier)
     : Executable(graph),
-      name_(graph.name),
       parts_(std::move(parts)),
       needs_device_(std::any_of(parts_.stages.begin(), parts_.stages.end(),
                                 [](const Stage& stage) { return stage.program.has_value(); })),
@@ -88,6 +88,15 @@ std::vector<std::byte> FpgaExecutable::Intermediates(int64_t batch, Views* views
 
 absl::Status FpgaExecutable::DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
                                    RunContext& context) const {
+  try {
+    return RunStages(inputs, outputs, context);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory for a run");
+  }
+}
+
+absl::Status FpgaExecutable::RunStages(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                                       RunContext& context) const {
   const int64_t batch = inputs[0].batch;
   Views views;
   const std::vector<std::byte> memory = Intermediates(batch, &views);
@@ -101,7 +110,7 @@ absl::Status FpgaExecutable::DoRun(std::span<const ConstTensorView> inputs, std:
   for (size_t i = 0; i < parts_.stages.size(); ++i) {
     DeviceUse used;
     MSQ_RETURN_IF_ERROR(RunStage(i, views, batch, context, &used));
-    if (used.accelerator != nullptr) devices.push_back(used);
+    if (used.accelerator != 0) devices.push_back(used);
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const std::span<std::byte> made = views.at(graph_outputs_[i]);
@@ -117,7 +126,7 @@ void FpgaExecutable::Verify(std::span<const ConstTensorView> inputs, std::span<c
   const int64_t batch = inputs[0].batch;
   for (int64_t sample = 0; sample < batch; ++sample) {
     if (!verifier_->Wants()) continue;
-    Verifier::Answer answer{name_, parts_.check, {}, {}, devices};
+    Verifier::Answer answer{parts_.label, parts_.check, {}, {}, devices};
     const auto copy = [&](std::span<const std::byte> all, std::vector<std::vector<std::byte>>* to) {
       const size_t bytes = all.size() / static_cast<size_t>(batch);
       const auto part = all.subspan(static_cast<size_t>(sample) * bytes, bytes);
@@ -210,12 +219,18 @@ absl::Status FpgaExecutable::RunProgram(const Program& program, const DeviceProg
   for (;;) {
     MSQ_ASSIGN_OR_RETURN(const DevicePool::Use use, pool_.Take());
     const absl::Time begin = Clock::Real().Now();
-    const absl::StatusOr<ProgramCounters> counters = pool_.ProgramOn(use, program)->Run(job, check);
+    absl::StatusOr<ProgramCounters> counters = pool_.ProgramOn(use, program)->Run(job, check);
+    if (absl::IsResourceExhausted(counters.status()) && pool_.MakeRoom(use, program)) {
+      counters = pool_.ProgramOn(use, program)->Run(job, check);
+    }
     if (counters.ok()) {
       pool_.CountRun(use.device(), *counters, Clock::Real().Now() - begin);
       Count(*counters, &context.statistics);
-      *used = {use.device(), use.accelerator().get()};
+      *used = {use.device(), use.accelerator()->id()};
       return absl::OkStatus();
+    }
+    if (absl::IsResourceExhausted(counters.status())) {  // another backend may have some
+      return Unavailable("'", parts_.label, "': ", std::string(Message(counters.status())));
     }
     if (!absl::IsUnavailable(counters.status())) return counters.status();
     pool_.Quarantine(use, counters.status());

@@ -25,6 +25,7 @@ class FpgaExecutable final : public Executable {
     std::vector<Stage> stages;
     std::vector<std::unique_ptr<Executable>> on_cpu;
     std::shared_ptr<const Executable> check;
+    std::string label;  // for logs
   };
   // Pool and verifier outlive the executable.
   FpgaExecutable(const ir::Graph& graph, Parts parts, DevicePool* pool, Verifier* verifier);
@@ -40,6 +41,8 @@ class FpgaExecutable final : public Executable {
 
   absl::Status DoRun(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
                      RunContext& context) const override;
+  absl::Status RunStages(std::span<const ConstTensorView> inputs, std::span<const TensorView> outputs,
+                         RunContext& context) const;
   absl::Status RunStage(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
   absl::Status RunOnCpu(size_t stage, const Views& views, int64_t batch, RunContext& context) const;
   absl::Status RunOnDevice(size_t stage, const Views& views, int64_t batch, RunContext& context, DeviceUse* used) const;
@@ -51,7 +54,6 @@ class FpgaExecutable final : public Executable {
               const std::vector<DeviceUse>& devices) const;
   std::vector<std::byte> Intermediates(int64_t batch, Views* views) const;
 
-  const std::string name_;
   const Parts parts_;
   const bool needs_device_;
   const std::vector<ir::TensorId> graph_inputs_, graph_outputs_;

@@ -1,5 +1,6 @@
 #include "backends/fpga/verifier.h"
 
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -64,7 +65,7 @@ void Verifier::Run() {
     const Answer answer = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();
-    const absl::StatusOr<bool> right = Check(answer);
+    const absl::StatusOr<bool> right = CheckWithMemory(answer);
     lock.lock();
     right.ok() ? ++verified_ : ++unverified_;
     if (right.ok() && !*right) ++mismatches_;
@@ -77,6 +78,14 @@ void Verifier::Run() {
       on_mismatch_(answer);
     }
     lock.lock();
+  }
+}
+
+absl::StatusOr<bool> Verifier::CheckWithMemory(const Answer& answer) {
+  try {
+    return Check(answer);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory");
   }
 }
 

@@ -13,14 +13,13 @@
 #include <vector>
 
 #include "backends/backend.h"
-#include "backends/fpga/accelerator.h"
 
 namespace msq::fpga {
 
 // The accelerator that gave an answer: number in the pool, and which of those that were opened there.
 struct DeviceUse {
   size_t device = 0;
-  const Accelerator* accelerator = nullptr;
+  uint64_t accelerator = 0;  // its id
 };
 
 // Thread-safe.
@@ -28,7 +27,7 @@ class Verifier {
  public:
   // One sample of an answer.
   struct Answer {
-    std::string network;
+    std::string network;  // whose answer it is: model and version, where they are known
     std::shared_ptr<const Executable> check;
     std::vector<std::vector<std::byte>> inputs, outputs;
     std::vector<DeviceUse> devices;  // that had part in it
@@ -51,6 +50,7 @@ class Verifier {
   void Run();
   // Whether the answer is right; an error when that cannot be told.
   static absl::StatusOr<bool> Check(const Answer& answer);
+  static absl::StatusOr<bool> CheckWithMemory(const Answer& answer);
 
   const double fraction_;
   const OnMismatch on_mismatch_;

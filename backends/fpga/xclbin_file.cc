@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 
 #include "base/status.h"
 
@@ -68,6 +70,8 @@ absl::Status Check(const std::vector<char>& file) {
 }  // namespace
 
 absl::StatusOr<std::vector<char>> ReadXclbin(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return NotFound(path, " is no file");
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return NotFound(path, " cannot be read");
   std::vector<char> file{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <new>
@@ -133,22 +134,19 @@ class XrtDevice final : public Device {
   }
 
   // XRT cannot wait for an interrupt with a deadline on these boards, so this polls.
-  absl::Status WaitUntilEnded(absl::Time deadline, absl::Duration expected) override {
-    const absl::Time start = absl::Now();
-    const absl::Duration patience = deadline - start;
+  absl::Status WaitUntilEnded(absl::Duration patience, absl::Duration expected) override {
+    const auto now = [] { return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch()); };
+    const absl::Duration give_up = now() + patience;
     if (expected > kSpin) absl::SleepFor(std::min(expected - kSpin, patience));
-    const absl::Time spin_until = absl::Now() + 2 * kSpin;
+    const absl::Duration spin_until = now() + 2 * kSpin;
     absl::Duration pause = kShortestPause;
     while (true) {
       MSQ_ASSIGN_OR_RETURN(const uint32_t ctrl, ReadRegister(hw::kCtrlRegister));
       if (hw::kCtrlApStart.Of(ctrl) == 0) return absl::OkStatus();
-      const absl::Time now = absl::Now();
-      if (now >= deadline) {
-        return absl::DeadlineExceededError(
-            absl::StrCat(name_, ": the program has not ended in ", absl::FormatDuration(patience)));
-      }
-      if (now < spin_until) continue;
-      absl::SleepFor(std::min(pause, deadline - now));
+      const absl::Duration time = now();
+      if (time >= give_up) return absl::DeadlineExceededError("the program has not ended");
+      if (time < spin_until) continue;
+      absl::SleepFor(std::min(pause, give_up - time));
       pause = std::min(2 * pause, kLongestPause);
     }
   }

@@ -14,6 +14,7 @@
 #include "hw/regs/registers.h"
 #include "hw/sim/functional_model.h"
 #include "hw/sim/machine.h"
+#include "hw/sim/tile_engines.h"
 #include "hw/sim/timing_model.h"
 #include "hw/sim/timing_ports.h"
 
@@ -343,29 +344,13 @@ ProgramTime ModelMachine::TimeOf(const TimedProgram& program) {
   return times_.emplace(std::move(key), TimeProgram(configuration_, memory_, program)).first->second;
 }
 
-// A tile's steps count for an engine if one of its lanes has a multiplier in the tile's parameters.
+// A tile's steps count for an engine that has something to do with it.
 void ModelMachine::CountBusy(const std::vector<AnyFields>& instructions, const ProgramTime& time) {
-  const int64_t lanes = configuration_.lanes(), port_lanes = lanes / configuration_.ports;
-  size_t tile = 0;
-  for (const AnyFields& fields : instructions) {
-    const auto* f = std::get_if<WeightsFields>(&fields);
-    if (f == nullptr) continue;
-    const int64_t row_beats = f->diagonal ? port_lanes / 16 : port_lanes;
-    const int64_t tile_beats = f->param_rows * port_lanes + f->weight_rows * row_beats;
-    for (int64_t t = 0; t < f->tiles && tile < time.tile_steps.size(); ++t, ++tile) {
-      bool dsp = false, lut = false;
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        const int64_t address = f->dram + lane / port_lanes * f->port_stride + 8 * (t * tile_beats + lane % port_lanes);
-        const uint64_t at = static_cast<uint64_t>(address) - memory_.base;
-        if (at + sizeof(uint32_t) > dram_.size()) continue;
-        uint32_t multiplier;
-        std::memcpy(&multiplier, dram_.data() + at, sizeof(multiplier));
-        ((configuration_.is_dsp(lane) ? dsp : lut)) |= (multiplier & 0x1ffff) != 0;
-      }
-      const auto steps = static_cast<uint64_t>(time.tile_steps[tile]);
-      if (dsp) CounterOf(Counter::kDspBusy) += steps;
-      if (lut) CounterOf(Counter::kLutBusy) += steps;
-    }
+  const std::vector<TileEngines> engines = EnginesOfTiles(configuration_, instructions, dram_, memory_.base);
+  for (size_t tile = 0; tile < std::min(engines.size(), time.tile_steps.size()); ++tile) {
+    const auto steps = static_cast<uint64_t>(time.tile_steps[tile]);
+    if (engines[tile].dsp) CounterOf(Counter::kDspBusy) += steps;
+    if (engines[tile].lut) CounterOf(Counter::kLutBusy) += steps;
   }
 }
 

@@ -88,7 +88,9 @@ absl::StatusOr<std::unique_ptr<MsqModel>> MsqModel::Load(const ModelSource& sour
   MSQ_ASSIGN_OR_RETURN(ir::Model artifact, ReadArtifact(source));
   for (const InstanceGroup& group : groups) {
     MSQ_ASSIGN_OR_RETURN(const Backend* backend, registry.Find(group.backend));
-    auto executable = backend->Prepare(artifact.graph, options);
+    PrepareOptions labelled = options;
+    labelled.label = absl::StrCat(source.config.name(), " version ", source.version);
+    auto executable = backend->Prepare(artifact.graph, labelled);
     if (!executable.ok()) return WithContext(executable.status(), source.folder, ": backend ", group.backend);
     model->backends_.push_back(group.backend);
     model->executables_.push_back(*std::move(executable));

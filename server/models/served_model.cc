@@ -82,6 +82,7 @@ class ServedModel::BackendLane final : public LaneListener {
       }
       metrics_->CountFailover(1);
       request->times = {.arrival = request->times.arrival};
+      request->was_accepted = true;
       const absl::Status refused = fallback_->Submit(request);
       if (!refused.ok()) Answer(*request, refused);
     }

@@ -44,6 +44,8 @@ class ServedModel {
   std::vector<std::string> backends() const;               // that it runs on, the preferred one first
   // Whether requests that pin no backend can be answered: false while all devices that could are out of service.
   bool ready() const;
+  // Whether what that backend is given can be answered there.
+  bool ready(std::string_view backend) const { return servable_->ready(backend); }
 
   // Queues a decoded request: on the backend that it pins, else on the first one, else, where the configuration's
   // parameter `overflow` is true and the queue is full, on the next one. It will be answered: `done` is called, once. A

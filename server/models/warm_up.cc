@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "server/protocol/request_decoder.h"
 
@@ -156,6 +157,10 @@ absl::Status WarmUp(const ServedModel& model, const std::string& folder, const s
     const auto message = MakeMessage(model, folder, entries[i]);
     if (!message.ok()) return WithContext(message.status(), entry);
     for (const std::string& backend : model.backends()) {
+      if (!model.ready(backend) && model.ready()) {
+        LogWarning("model '", model.name(), "': ", entry, " is not sent to ", backend, ", which is out of service");
+        continue;
+      }
       for (uint32_t count = std::max(1u, entries[i].count()); count > 0; --count) {
         if (stop) return Unavailable(entry, ": the server is shutting down");
         MSQ_RETURN_IF_ERROR(WithContext(Run(model, *message, backend), entry, " on ", backend));

@@ -90,6 +90,7 @@ struct InferenceRequest {
   bool sequence_end = false;
   bool fits = true;  // else a step that there is no memory for: it is refused, which ends its sequence
   std::shared_ptr<SequenceState> state;  // set while it runs, where it is a step of a sequence
+  bool was_accepted = false;             // by a backend that could not compute it: no limit refuses it now
   bool warm_up = false;                  // of a model that is being loaded: no client's, so it is not counted
   absl::Status failure;                  // set by an instance that failed at this request of its batch alone
 

@@ -39,7 +39,7 @@ absl::Status DynamicBatcher::Add(RequestPtr request, absl::Time now) {
   const QueuePolicy& policy = options_.priorities[priority - 1];
   const size_t line = 2 * (priority - 1);
   const int64_t limit = policy.max_queue_size > 0 ? policy.max_queue_size : options_.max_queue_size;
-  if (static_cast<int64_t>(lines_[line].size() + lines_[line + 1].size()) >= limit) {
+  if (!request->was_accepted && static_cast<int64_t>(lines_[line].size() + lines_[line + 1].size()) >= limit) {
     return WithReason(Unavailable("Exceeds maximum queue size"), kQueueFull);
   }
 
@@ -54,7 +54,7 @@ absl::Status DynamicBatcher::Add(RequestPtr request, absl::Time now) {
   index_.emplace(&added, waiting);
   samples_ += added.samples;
 
-  const absl::Time timeout = now + QueueTimeout(policy, added);
+  const absl::Time timeout = (added.was_accepted ? added.times.arrival : now) + QueueTimeout(policy, added);
   SetTimer(waiting, std::min(timeout, added.deadline));
   const bool rejects = policy.timeout_action == QueuePolicy::TimeoutAction::kReject;
   const absl::Time dropped = rejects ? waiting->timer : added.deadline;

@@ -39,9 +39,7 @@ ir::Graph ResNet20() {
 std::unique_ptr<Backend> Emulated(const Backend* cpu) {
   auto spec = ParseDeviceSpec("emulated,memory-mb=128,hang-ms=60000", 0);
   MSQ_CHECK(spec.ok());
-  auto backend = CreateFpgaBackend(
-      {.configuration = spec->configuration, .devices = {std::move(spec->device)}, .accelerator = spec->accelerator},
-      cpu);
+  auto backend = CreateFpgaBackend({.configuration = spec->configuration, .devices = {std::move(spec->device)}}, cpu);
   MSQ_CHECK(backend.ok());
   return *std::move(backend);
 }

@@ -58,7 +58,7 @@ absl::Status DeviceProgram::Start(const std::vector<reference::Values>& inputs, 
 }
 
 absl::StatusOr<std::vector<reference::Values>> DeviceProgram::Finish(absl::Duration patience) {
-  MSQ_RETURN_IF_ERROR(device_->WaitUntilEnded(absl::Now() + patience, absl::Milliseconds(1)));
+  MSQ_RETURN_IF_ERROR(device_->WaitUntilEnded(patience, absl::Milliseconds(1)));
   MSQ_ASSIGN_OR_RETURN(const uint32_t status, device_->ReadRegister(hw::kStatusRegister));
   const uint32_t error = hw::kStatusError.Of(status);
   if (error != 0) return absl::InternalError(std::string(hw::ErrorName(error)));

@@ -167,11 +167,11 @@ TEST_P(XrtDeviceTest, ReturnsAtTheDeadlineOfAHang) {
   const absl::Status status = loaded->Finish(absl::Milliseconds(50)).status();
   const absl::Duration took = absl::Now() - start;
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_THAT(Message(status), HasSubstr("xrt 0: the program has not ended in"));
+  EXPECT_THAT(Message(status), HasSubstr("the program has not ended"));
   EXPECT_GE(took, absl::Milliseconds(50));
   EXPECT_LT(took, absl::Seconds(1));
   // A deadline that has passed is one, too, and so is one within the time that is expected.
-  EXPECT_EQ(device->WaitUntilEnded(start, absl::Hours(1)).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(device->WaitUntilEnded(absl::ZeroDuration(), absl::Hours(1)).code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(*loaded->Run(inputs), expected);
 }
 

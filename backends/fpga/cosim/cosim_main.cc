@@ -19,31 +19,42 @@ namespace msq::fpga {
 namespace {
 
 struct Options {
-  std::string artifact, config = "z020", fidelity = "model", input, html;
+  std::string artifact, config = "z020", fidelity = "model", html;
+  std::vector<std::string> inputs;
   double clock_mhz = 100;
   uint64_t seed = 1;
   bool json = false, ideal_memory = false;
 };
 
-absl::StatusOr<std::vector<reference::Values>> ReadInputs(const ir::Graph& graph, const Options& options) {
-  if (options.input.empty()) return RandomInputs(graph, options.seed);
-  if (graph.inputs.size() != 1)
-    return InvalidArgument("--input is for networks with one input; this has ", graph.inputs.size());
-  MSQ_ASSIGN_OR_RETURN(const media::Array array, media::ReadNpy(options.input));
-  const ir::TensorType& type = graph.tensors[static_cast<size_t>(graph.inputs[0])].type;
+absl::StatusOr<reference::Values> ReadInput(const ir::TensorType& type, const std::string& path) {
+  MSQ_ASSIGN_OR_RETURN(const media::Array array, media::ReadNpy(path));
   if (array.ElementCount() != ir::ElementCount(type.shape)) {
-    return InvalidArgument(options.input, ": has ", array.ElementCount(), " elements, the network's input is ",
+    return InvalidArgument(path, ": has ", array.ElementCount(), " elements, the network's input is ",
                            ir::ToString(type.shape));
   }
   reference::Values values(static_cast<size_t>(array.ElementCount()));
   for (size_t i = 0; i < values.size(); ++i) {
     const int64_t value = array.IntAt(static_cast<int64_t>(i));
     if (value < 0 || value >= int64_t{1} << type.bits) {
-      return InvalidArgument(options.input, ": element ", i, " is ", value, ", no code of ", type.bits, " bits");
+      return InvalidArgument(path, ": element ", i, " is ", value, ", no code of ", type.bits, " bits");
     }
     values[i] = static_cast<int32_t>(value);
   }
-  return std::vector<reference::Values>{std::move(values)};
+  return values;
+}
+
+absl::StatusOr<std::vector<reference::Values>> ReadInputs(const ir::Graph& graph, const Options& options) {
+  if (options.inputs.empty()) return RandomInputs(graph, options.seed);
+  if (graph.inputs.size() != options.inputs.size()) {
+    return InvalidArgument("the network has ", graph.inputs.size(), " inputs, --input is given ", options.inputs.size(),
+                           " times");
+  }
+  std::vector<reference::Values> inputs;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const ir::TensorType& type = graph.tensors[static_cast<size_t>(graph.inputs[i])].type;
+    MSQ_ASSIGN_OR_RETURN(inputs.emplace_back(), ReadInput(type, options.inputs[i]));
+  }
+  return inputs;
 }
 
 absl::StatusOr<CosimSettings> ReadSettings(const Options& options) {
@@ -152,7 +163,8 @@ int main(int argc, char** argv) {
   app.add_option("artifact", options.artifact, ".msq file")->required();
   app.add_option("--config", options.config, "configuration: docs/hw/registers.md lists them");
   app.add_option("--fidelity", options.fidelity, "model: transactions, cycles within 3 %; rtl: the verilated design");
-  app.add_option("--input", options.input, ".npy of the input's codes, in the network's order; random without");
+  app.add_option("--input", options.inputs,
+                 ".npy of an input's codes, in the network's order; one for each input; random without");
   app.add_option("--seed", options.seed, "of the random input");
   app.add_option("--clock-mhz", options.clock_mhz, "assumed")->check(CLI::PositiveNumber);
   app.add_flag("--ideal-memory", options.ideal_memory, "DRAM without limits but a beat a cycle and port");

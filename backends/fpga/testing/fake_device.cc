@@ -51,7 +51,7 @@ class FakeDevice final : public Device {
     return absl::OkStatus();
   }
 
-  absl::Status WaitUntilEnded(absl::Time, absl::Duration) override { return absl::OkStatus(); }
+  absl::Status WaitUntilEnded(absl::Duration, absl::Duration) override { return absl::OkStatus(); }
 
  private:
   class Buffer;

@@ -14,12 +14,14 @@ namespace msq::fpga::testing {
 struct BoardFaults {
   std::atomic<bool> dead{false};         // its driver answers nothing
   std::atomic<bool> hangs{false};        // programs do not end
+  std::atomic<int> delay_ms{0};          // before a program begins
   std::atomic<bool> bus_error{false};    // programs end with axi_error at instruction 0
   std::atomic<bool> wrong_build{false};  // the bitstream of another design
   std::atomic<bool> wrong_bits{false};   // what comes from the device is wrong
-  std::atomic<int64_t> memory{1 << 30};  // bytes that can be allocated at a time
+  std::atomic<int64_t> memory{1 << 30};  // bytes
   std::atomic<double> watts{0};          // that its driver tells; 0: what the device tells
   std::atomic<int> opened{0}, programs{0};
+  std::atomic<int> transfers_beside{0};  // of buffers while a program ran
 };
 
 // The device behind the faults, which must outlive it, by another name.
