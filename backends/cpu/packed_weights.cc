@@ -1,5 +1,6 @@
 #include "backends/cpu/packed_weights.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "backends/cpu/kernels/kernel_table.h"
@@ -39,7 +40,9 @@ PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t ta
     const int8_t* values = weights.values.data() + row * weights.row_length;
     for (int64_t depth = 0; depth < weights.row_length; ++depth) {
       const int64_t tap = depth / channels, channel = depth % channels;
-      out[depth / kDepthGroup * kDepthGroup * kColumnBlock + depth % kDepthGroup] = values[channel * taps + tap];
+      const int8_t weight = values[channel * taps + tap];
+      out[depth / kDepthGroup * kDepthGroup * kColumnBlock + depth % kDepthGroup] = weight;
+      packed.max_weight = std::max<int64_t>(packed.max_weight, std::abs(int{weight}));
     }
   }
   packed.wide = HasWidePair(data, size, max_code);
