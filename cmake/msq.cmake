@@ -35,11 +35,31 @@ function(msq_library name)
   endif()
 endfunction()
 
+# Where test scripts find programs: in a cross build each is a script that starts the real one under the emulator.
+set(MSQ_BIN_DIR ${CMAKE_BINARY_DIR}/bin)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  set(MSQ_BIN_DIR ${CMAKE_BINARY_DIR}/emulated)
+endif()
+
 # msq_binary(NAME SRCS ... DEPS ...): a program in build/<preset>/bin.
 function(msq_binary name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE msq_options ${ARG_DEPS})
+  if(CMAKE_CROSSCOMPILING_EMULATOR)
+    list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+    file(GENERATE OUTPUT ${MSQ_BIN_DIR}/${name}
+      CONTENT "#!/bin/sh\nexec ${emulator} $<TARGET_FILE:${name}> \"$@\"\n"
+      FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+  endif()
+endfunction()
+
+# msq_program(VARIABLE NAME): the path by which a test script starts that msq_binary, which may be in another folder than bin.
+function(msq_program variable name)
+  set(${variable} $<TARGET_FILE:${name}> PARENT_SCOPE)
+  if(CMAKE_CROSSCOMPILING_EMULATOR)
+    set(${variable} ${MSQ_BIN_DIR}/${name} PARENT_SCOPE)
+  endif()
 endfunction()
 
 # msq_test(NAME SRCS ... DEPS ... [LABEL fast|slow] [TIMEOUT s] [ENV K=V ...]): a GoogleTest program, one ctest entry.
