@@ -31,7 +31,7 @@ PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t ta
   packed.blocks_per_group = (packed.rows_per_group + kColumnBlock - 1) / kColumnBlock;
   packed.depth_groups = (weights.row_length + kDepthGroup - 1) / kDepthGroup;
   const int64_t size = groups * packed.blocks_per_group * packed.block_bytes();
-  packed.data = AlignedBuffer(static_cast<size_t>(size));
+  packed.data = AlignedBuffer(AllocationSize(size));
   int8_t* data = packed.data.as<int8_t>();
   for (int64_t row = 0; row < weights.rows; ++row) {
     const int64_t group = row / packed.rows_per_group, column = row % packed.rows_per_group;
@@ -51,7 +51,7 @@ PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t ta
 
 AlignedBuffer PackDepthwiseWeights(const ir::Weights& weights) {
   const int64_t padded = RoundUp(weights.rows, kColumnBlock);
-  AlignedBuffer packed(static_cast<size_t>(weights.row_length * padded));
+  AlignedBuffer packed(AllocationSize(weights.row_length * padded));
   for (int64_t row = 0; row < weights.rows; ++row) {
     for (int64_t tap = 0; tap < weights.row_length; ++tap) {
       packed.as<int8_t>()[tap * padded + row] = weights.values[static_cast<size_t>(row * weights.row_length + tap)];

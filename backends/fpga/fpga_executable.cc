@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/aligned_buffer.h"
 #include "base/clock.h"
 #include "base/status.h"
 
@@ -61,7 +62,7 @@ FpgaExecutable::~FpgaExecutable() {
 std::vector<std::byte> FpgaExecutable::Intermediates(int64_t batch, Views* views) const {
   int64_t bytes = 0;
   for (const auto& [id, size] : between_) bytes += size * batch;
-  std::vector<std::byte> memory(static_cast<size_t>(bytes));
+  std::vector<std::byte> memory(AllocationSize(bytes));
   size_t place = 0;
   for (const auto& [id, size] : between_) {
     const auto all = static_cast<size_t>(size * batch);
