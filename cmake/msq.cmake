@@ -62,6 +62,9 @@ function(msq_program variable name)
   endif()
 endfunction()
 
+# Tests that mean nothing under an emulator: it does not start a program anew for itself, and takes its time.
+set(MSQ_NOT_EMULATED "*DeathTest.*:EmulatedDeviceTest.UnpacedItIsNotHeldUp")
+
 # msq_test(NAME SRCS ... DEPS ... [LABEL fast|slow] [TIMEOUT s] [ENV K=V ...]): a GoogleTest program, one ctest entry.
 function(msq_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SRCS;DEPS;ENV" ${ARGN})
@@ -77,6 +80,7 @@ function(msq_test name)
   endif()
   if(CMAKE_CROSSCOMPILING_EMULATOR)
     math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 10")
+    list(APPEND ARG_ENV "GTEST_FILTER=-${MSQ_NOT_EMULATED}")
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "${ARG_ENV};${MSQ_SANITIZER_ENV}")
