@@ -6,6 +6,7 @@
 #include <xrt/xrt_bo.h>
 #include <xrt/xrt_device.h>
 
+#include <any>
 #include <stdexcept>
 
 namespace xrt {
@@ -24,6 +25,9 @@ uuid device::load_xclbin(const xclbin&) {
   Refuse();
 }
 device::operator xclDeviceHandle() const {
+  Refuse();
+}
+std::any device::get_info_std(info::device, const detail::abi&) const {
   Refuse();
 }
 
@@ -54,6 +58,9 @@ bo::bo(xclDeviceHandle, size_t, flags, memory_group) {
   Refuse();
 }
 uint64_t bo::address() const {
+  Refuse();
+}
+size_t bo::size() const {
   Refuse();
 }
 void* bo::map() {
