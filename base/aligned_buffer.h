@@ -2,13 +2,22 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <utility>
 
 namespace msq {
+
+// A count of bytes, not negative, as what is allocated: std::bad_alloc where the address space cannot hold it, instead of the
+// few bytes that 32 bits would leave of it.
+inline size_t AllocationSize(int64_t bytes) {
+  if (bytes > std::numeric_limits<std::ptrdiff_t>::max()) throw std::bad_alloc();
+  return static_cast<size_t>(bytes);
+}
 
 // Move-only. Contents start as zeros.
 class AlignedBuffer {

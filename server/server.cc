@@ -220,7 +220,8 @@ class Server::Impl {
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
     // Bounds what gRPC itself holds of messages in transit; below a few whole ones nobody would be served.
     grpc::ResourceQuota quota("msqd");
-    quota.Resize(static_cast<size_t>(16 * options_.max_message_bytes));
+    quota.Resize(static_cast<size_t>(
+        std::min<int64_t>(16 * options_.max_message_bytes, std::numeric_limits<std::ptrdiff_t>::max())));
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);

@@ -57,14 +57,14 @@ absl::StatusOr<std::unique_ptr<CpuExecutable::Workspace>> CpuExecutable::Borrow(
       free_.pop_back();
     }
   }
-  const auto arena_bytes = static_cast<size_t>(plan_.memory.bytes * batch);
-  const auto scratch_bytes = static_cast<size_t>(plan_.scratch_bytes * pool_->threads());
+  const int64_t arena = plan_.memory.bytes * batch, scratch = plan_.scratch_bytes * pool_->threads();
   try {
+    const size_t arena_bytes = AllocationSize(arena), scratch_bytes = AllocationSize(scratch);
     if (workspace == nullptr) workspace = std::make_unique<Workspace>();
     if (workspace->arena.size() < arena_bytes) workspace->arena = AlignedBuffer(arena_bytes);
     if (workspace->scratch.size() < scratch_bytes) workspace->scratch = AlignedBuffer(scratch_bytes);
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(absl::StrCat("no memory for a run: ", arena_bytes + scratch_bytes, " bytes"));
+    return absl::ResourceExhaustedError(absl::StrCat("no memory for a run: ", arena + scratch, " bytes"));
   }
   return workspace;
 }

@@ -31,8 +31,8 @@ class GemmStep final : public Step {
            const ir::Epilogue& epilogue)
       : kernels_(kernels),
         operands_(operands),
-        weights_(
-            PackWeights(weights, operands.groups, operands.geometry.taps(), numerics::MaxCode(operands.input_bits))),
+        max_code_(numerics::MaxCode(operands.input_bits)),
+        weights_(PackWeights(weights, operands.groups, operands.geometry.taps(), max_code_)),
         epilogue_(epilogue, operands.groups, numerics::MaxCode(operands.output_bits)),
         gemm_(weights_.wide ? kernels.gemm_wide : kernels.gemm),
         group_channels_(operands.geometry.in.channels / operands.groups),
@@ -109,7 +109,9 @@ class GemmStep final : public Step {
                .weights = weights_.block(tile.group, block),
                .block_count = blocks,
                .depth_groups = weights_.depth_groups,
-               .acc = acc});
+               .acc = acc,
+               .max_code = max_code_,
+               .max_weight = weights_.max_weight});
         Store(frame, tile.group, block, blocks, tile.row + row, count, acc);
       }
     }
@@ -199,6 +201,7 @@ class GemmStep final : public Step {
 
   const KernelTable& kernels_;
   const WeightedOperands operands_;
+  const int64_t max_code_;
   const PackedWeights weights_;
   const PackedEpilogue epilogue_;
   void (*const gemm_)(const GemmParams&) noexcept;

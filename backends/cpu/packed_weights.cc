@@ -1,5 +1,6 @@
 #include "backends/cpu/packed_weights.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "backends/cpu/kernels/kernel_table.h"
@@ -30,7 +31,7 @@ PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t ta
   packed.blocks_per_group = (packed.rows_per_group + kColumnBlock - 1) / kColumnBlock;
   packed.depth_groups = (weights.row_length + kDepthGroup - 1) / kDepthGroup;
   const int64_t size = groups * packed.blocks_per_group * packed.block_bytes();
-  packed.data = AlignedBuffer(static_cast<size_t>(size));
+  packed.data = AlignedBuffer(AllocationSize(size));
   int8_t* data = packed.data.as<int8_t>();
   for (int64_t row = 0; row < weights.rows; ++row) {
     const int64_t group = row / packed.rows_per_group, column = row % packed.rows_per_group;
@@ -39,7 +40,9 @@ PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t ta
     const int8_t* values = weights.values.data() + row * weights.row_length;
     for (int64_t depth = 0; depth < weights.row_length; ++depth) {
       const int64_t tap = depth / channels, channel = depth % channels;
-      out[depth / kDepthGroup * kDepthGroup * kColumnBlock + depth % kDepthGroup] = values[channel * taps + tap];
+      const int8_t weight = values[channel * taps + tap];
+      out[depth / kDepthGroup * kDepthGroup * kColumnBlock + depth % kDepthGroup] = weight;
+      packed.max_weight = std::max<int64_t>(packed.max_weight, std::abs(int{weight}));
     }
   }
   packed.wide = HasWidePair(data, size, max_code);
@@ -48,7 +51,7 @@ PackedWeights PackWeights(const ir::Weights& weights, int64_t groups, int64_t ta
 
 AlignedBuffer PackDepthwiseWeights(const ir::Weights& weights) {
   const int64_t padded = RoundUp(weights.rows, kColumnBlock);
-  AlignedBuffer packed(static_cast<size_t>(weights.row_length * padded));
+  AlignedBuffer packed(AllocationSize(weights.row_length * padded));
   for (int64_t row = 0; row < weights.rows; ++row) {
     for (int64_t tap = 0; tap < weights.row_length; ++tap) {
       packed.as<int8_t>()[tap * padded + row] = weights.values[static_cast<size_t>(row * weights.row_length + tap)];

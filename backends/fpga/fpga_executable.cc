@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backends/fpga/folded_batch.h"
+#include "base/aligned_buffer.h"
 #include "base/clock.h"
 #include "base/status.h"
 
@@ -76,7 +77,7 @@ int64_t FpgaExecutable::weight_bytes() const {
 std::vector<std::byte> FpgaExecutable::Intermediates(int64_t batch, Views* views) const {
   int64_t bytes = 0;
   for (const auto& [id, size] : between_) bytes += size * batch;
-  std::vector<std::byte> memory(static_cast<size_t>(bytes));
+  std::vector<std::byte> memory(AllocationSize(bytes));
   size_t place = 0;
   for (const auto& [id, size] : between_) {
     const auto all = static_cast<size_t>(size * batch);

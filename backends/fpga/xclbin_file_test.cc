@@ -77,5 +77,11 @@ TEST(XclbinFileTest, SaysWhatIsWrong) {
   expect(file, "section IP_LAYOUT has 2 bytes");
 }
 
+TEST(XclbinFileTest, AFolderIsNoFile) {
+  const auto read = ReadXclbin(::testing::TempDir());
+  EXPECT_EQ(read.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(std::string(read.status().message()), ::testing::TempDir() + " is no file");
+}
+
 }  // namespace
 }  // namespace msq::fpga

@@ -20,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "backends/fpga/electrical_report.h"
 #include "backends/fpga/xclbin_file.h"
+#include "base/aligned_buffer.h"
 #include "base/status.h"
 #include "hw/emulation/emulation_driver.h"
 #include "hw/regs/registers.h"
@@ -114,9 +115,9 @@ class XrtDevice final : public Device {
 
   absl::StatusOr<std::unique_ptr<DeviceBuffer>> Allocate(int64_t bytes) override {
     // Whole pages: XRT aligns to them, and no two buffers share a line of the cache.
-    const auto pages = static_cast<size_t>((bytes + kPage - 1) / kPage * kPage);
     std::unique_ptr<DeviceBuffer> buffer;
     MSQ_RETURN_IF_ERROR(Try(absl::StrCat(name_, ": buffer of ", bytes, " bytes"), [&] {
+      const size_t pages = AllocationSize((bytes + kPage - 1) / kPage * kPage);
       buffer = std::make_unique<XrtBuffer>(name_, xrt::bo(board_->device, pages, xrt::bo::flags::cacheable, kBank),
                                            bytes, &board_->used_bytes);
     }));

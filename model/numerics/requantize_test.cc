@@ -9,13 +9,21 @@
 namespace msq::numerics {
 namespace {
 
-// The rule in 128-bit arithmetic with floor division instead of a shift.
-int Oracle(__int128 sum, int shift, int bits) {
-  const __int128 divisor = static_cast<__int128>(1) << shift;
-  __int128 quotient = sum / divisor;
+// a * b + c, where the test fails if 64 bits do not hold it.
+int64_t ExactSum(int64_t a, int64_t b, int64_t c) {
+  int64_t product = 0, sum = 0;
+  EXPECT_FALSE(__builtin_mul_overflow(a, b, &product)) << a << " * " << b;
+  EXPECT_FALSE(__builtin_add_overflow(product, c, &sum)) << product << " + " << c;
+  return sum;
+}
+
+// The rule with floor division instead of a shift.
+int Oracle(int64_t sum, int shift, int bits) {
+  const int64_t divisor = int64_t{1} << shift;
+  int64_t quotient = sum / divisor;
   if (sum % divisor < 0) --quotient;
-  const __int128 high = (1 << bits) - 1;
-  return static_cast<int>(std::clamp<__int128>(quotient, 0, high));
+  const int64_t high = (1 << bits) - 1;
+  return static_cast<int>(std::clamp<int64_t>(quotient, 0, high));
 }
 
 const std::vector<int32_t> kAccumulators = {-(1 << 23) + 1, -12345, -2, -1, 0, 1, 2, 12345, (1 << 23) - 1};
@@ -33,13 +41,13 @@ std::vector<int64_t> Addends() {
   return addends;
 }
 
-TEST(Requantize, AgreesWithWideArithmeticOnBoundaries) {  // N10
+TEST(Requantize, AgreesWithFloorDivisionOnBoundaries) {  // N10
   for (int bits : {4, 8}) {
     for (int32_t acc : kAccumulators) {
       for (uint32_t multiplier : kMultipliers) {
         for (int64_t addend : Addends()) {
           for (int shift = 0; shift <= kMaxShift; ++shift) {
-            const __int128 sum = static_cast<__int128>(acc) * multiplier + addend;
+            const int64_t sum = ExactSum(acc, multiplier, addend);
             ASSERT_EQ(Requantize(acc, multiplier, addend, shift, bits), Oracle(sum, shift, bits))
                 << acc << " * " << multiplier << " + " << addend << " >> " << shift;
           }
@@ -49,7 +57,7 @@ TEST(Requantize, AgreesWithWideArithmeticOnBoundaries) {  // N10
   }
 }
 
-TEST(Requantize, AgreesWithWideArithmeticOnRandomOperands) {  // N10 to N12
+TEST(Requantize, AgreesWithFloorDivisionOnRandomOperands) {  // N10 to N12
   std::mt19937_64 random(20260101);
   const auto pick = [&](int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
@@ -63,11 +71,10 @@ TEST(Requantize, AgreesWithWideArithmeticOnRandomOperands) {  // N10 to N12
     const int64_t limit = std::min(kAddendLimit - 1, int64_t{1} << pick(1, 45));
     const int64_t addend = pick(-limit, limit), other_addend = pick(-limit, limit);
     const auto threshold = static_cast<int32_t>(pick(-kAccumulatorLimit, kAccumulatorLimit));
-    const __int128 sum = static_cast<__int128>(acc) * m + addend;
+    const int64_t sum = ExactSum(acc, m, addend);
     ASSERT_EQ(Requantize(acc, m, addend, shift, bits), Oracle(sum, shift, bits));
-    ASSERT_EQ(RequantizeWithSkip(acc, m, skip, n, addend, shift, bits),
-              Oracle(sum + static_cast<__int128>(skip) * n, shift, bits));
-    const __int128 leaky = acc >= threshold ? sum : static_cast<__int128>(acc) * n + other_addend;
+    ASSERT_EQ(RequantizeWithSkip(acc, m, skip, n, addend, shift, bits), Oracle(ExactSum(skip, n, sum), shift, bits));
+    const int64_t leaky = acc >= threshold ? sum : ExactSum(acc, n, other_addend);
     ASSERT_EQ(RequantizeLeaky(acc, threshold, m, addend, n, other_addend, shift, bits), Oracle(leaky, shift, bits));
   }
 }

@@ -20,7 +20,7 @@ void Stamp(std::span<const RequestPtr> batch, absl::Time RequestTimes::*station)
 
 // The first samples * type.ByteSize() bytes of a buffer that only grows.
 std::span<std::byte> Room(AlignedBuffer* buffer, const ir::TensorType& type, int64_t samples) {
-  const auto bytes = static_cast<size_t>(samples * type.ByteSize());
+  const size_t bytes = AllocationSize(samples * type.ByteSize());
   if (buffer->size() < bytes) *buffer = AlignedBuffer(bytes);
   return {buffer->as<std::byte>(), bytes};
 }

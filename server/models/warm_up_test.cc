@@ -44,6 +44,20 @@ TEST_F(WarmUpTest, RunsEveryEntryAsOftenAsItSays) {
   EXPECT_EQ(stack_.control().runs(), 5);
 }
 
+TEST(WarmUpDevicesTest, PassesOverABackendThatIsOutOfService) {
+  testing::ServingStack stack({"fpga", "cpu"});
+  stack.folder().AddModel("m", 1, SampleModel());
+  stack.folder().AddFile("m/config.pbtxt",
+                         "model_warmup { name: 'w' inputs { key: 'pixels' value { data_type: TYPE_UINT8 "
+                         "dims: [ 3, 8, 8 ] zero_data: true } } }");
+  stack.control(0).SetReady(false);
+  stack.control(0).FailWith(Unavailable("gone"));
+  stack.Open();
+  EXPECT_EQ(stack.IndexText(), "m 1 READY\n");
+  EXPECT_EQ(stack.control(0).runs(), 0);
+  EXPECT_EQ(stack.control(1).runs(), 1);
+}
+
 TEST_F(WarmUpTest, IsNoClientsRequest) {
   ASSERT_EQ(IndexWith(Entry(kZeros, "count: 3")), "m 1 READY\n");
   inference::ModelStatistics statistics;

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "base/status.h"
@@ -85,17 +86,21 @@ absl::StatusOr<Pages> Map(const SharedMemoryRegion& region, uint64_t max_mapped_
                   region.key, "', which has ", object_size, " bytes");
   }
   const uint64_t lead = region.offset % static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  const size_t size = lead + region.byte_size;
+  const uint64_t size = lead + region.byte_size;
   const uint64_t mapped = *mapped_bytes;
   if (mapped > max_mapped_bytes || size > max_mapped_bytes - mapped) {
     return absl::ResourceExhaustedError(absl::StrCat("failed to register shared memory region '", region.name, "' of ",
                                                      region.byte_size, " bytes: ", mapped, " of at most ",
                                                      max_mapped_bytes, " bytes are mapped already"));
   }
-  void* begin = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor(),
+  if (size > std::numeric_limits<std::ptrdiff_t>::max()) {
+    return Refuse(region, "cannot map it: ", size, " bytes are more than the address space has");
+  }
+  const auto map_size = static_cast<size_t>(size);
+  void* begin = mmap(nullptr, map_size, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor(),
                      static_cast<off_t>(region.offset - lead));
   if (begin == MAP_FAILED) return Refuse(region, "cannot map it: ", strerror(errno));
-  return Pages(begin, size, mapped_bytes);
+  return Pages(begin, map_size, mapped_bytes);
 }
 
 }  // namespace
@@ -109,7 +114,8 @@ class SharedMemoryMapping {
   const SharedMemoryRegion& region() const { return region_; }
   bool broken() const { return guard_.broken(); }
   std::span<std::byte> bytes() const {
-    return {static_cast<std::byte*>(pages_.begin()) + (pages_.size() - region_.byte_size), region_.byte_size};
+    const auto size = static_cast<size_t>(region_.byte_size);
+    return {static_cast<std::byte*>(pages_.begin()) + (pages_.size() - size), size};
   }
   absl::Status Check() const {
     if (!broken()) return absl::OkStatus();
@@ -196,7 +202,8 @@ absl::StatusOr<SharedMemorySpan> SharedMemoryRegistry::Find(std::string_view own
   if (offset > bytes.size() || byte_size > bytes.size() - offset) {
     return InvalidArgument("Invalid offset + byte size for shared memory region: '", std::string(name), "'");
   }
-  return SharedMemorySpan{bytes.subspan(offset, byte_size), std::move(mapping)};
+  return SharedMemorySpan{bytes.subspan(static_cast<size_t>(offset), static_cast<size_t>(byte_size)),
+                          std::move(mapping)};
 }
 
 }  // namespace msq::server

@@ -299,6 +299,20 @@ TEST(DynamicBatcherTest, TheQueueIsBounded) {
   EXPECT_TRUE(bench.Add(0).ok());
 }
 
+// One that another backend had accepted, and could not compute.
+TEST(DynamicBatcherTest, WhatWasAcceptedIsNotRefusedAndHasWaitedSinceItsArrival) {
+  Bench bench({.max_batch_size = 4, .priorities = {{.default_timeout = absl::Milliseconds(50)}}, .max_queue_size = 1});
+  bench.AddMany(100, 1);
+  const RequestPtr request = MakeRequest();
+  request->was_accepted = true;
+  request->times.arrival = AtMs(70);
+  bench.names[request.get()] = 7;
+  ASSERT_TRUE(bench.batcher.Add(request, AtMs(100)).ok());
+  EXPECT_EQ(bench.batcher.waiting(), 2);
+  EXPECT_NE(bench.Expire(121).find("dropped 7: "), std::string::npos);
+  EXPECT_EQ(bench.batcher.waiting(), 1);
+}
+
 TEST(DynamicBatcherTest, RemoveTakesOnlyWhatWaits) {
   Bench bench({.max_batch_size = 4, .max_queue_delay = kDelay});
   bench.AddMany(0, 2, {.deadline = AtMs(50)});

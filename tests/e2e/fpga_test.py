@@ -144,6 +144,8 @@ class FpgaTest(unittest.TestCase):
                             ("emulated,faults=fire", "is not one of hang@N")]:
             with self.assertRaisesRegex(AssertionError, cause):
                 self.daemon("--fpga-device", text)
+        with self.assertRaisesRegex(AssertionError, "XRT's board 0 is another device already"):
+            self.daemon("--fpga-device", "xrt,xclbin=a.xclbin", "--fpga-device", "xrt,xclbin=b.xclbin,backend=other")
         with self.assertRaisesRegex(AssertionError, "name another with backend=NAME"):
             self.daemon("--fpga-device", "emulated,configuration=tiny", "--fpga-device", "emulated,configuration=z020")
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import unittest
 import urllib.request
 
 import grpc
@@ -17,6 +18,12 @@ from proto import inference_pb2, inference_pb2_grpc
 BIN = pathlib.Path(os.environ["MSQ_BIN"])
 FIXTURE = os.environ["MSQ_E2E_FIXTURE"]
 START_SECONDS = 60
+EMULATED = bool(os.environ.get("MSQ_EMULATED"))
+
+
+def not_emulated(reason):
+    """Leaves a test out when the daemon runs under qemu-user."""
+    return unittest.skipIf(EMULATED, f"under an emulator: {reason}")
 
 
 def make_fixture(folder):

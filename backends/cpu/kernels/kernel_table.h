@@ -29,6 +29,8 @@ struct GemmParams {
   int64_t block_count;    // 1..KernelTable::gemm_blocks
   int64_t depth_groups;   // >= 1
   int32_t* acc;           // [row_count][block_count * kColumnBlock], 64-byte aligned
+  int64_t max_code;       // no code that meets a weight other than 0 is larger; and
+  int64_t max_weight;     // no weight's magnitude: how many products a kernel may add up in fewer bits
 };
 
 // A sliding window whose channels stay apart. taps[p * tap_count + t] points at the `channels` codes under tap t of pixel p.

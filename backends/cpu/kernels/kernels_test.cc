@@ -71,7 +71,7 @@ void ExpectSameGemm(void (*gemm)(const GemmParams&) noexcept, GemmParams params,
 TEST_P(KernelsTest, GemmIsExactForEveryTileSize) {
   for (int64_t rows = 1; rows <= kernels().gemm_rows; ++rows) {
     for (int64_t blocks = 1; blocks <= kernels().gemm_blocks; ++blocks) {
-      for (int64_t groups : {1, 2, 3, 7, 16, 37, 145}) {
+      for (int64_t groups : {1, 2, 3, 7, 16, 37, 145, 600}) {
         for (int mode : {0, 1, 2}) {
           const int64_t depth = groups * kDepthGroup, stride = depth + 5;
           AlignedBuffer codes(static_cast<size_t>(rows * stride + kReadSlack));
@@ -80,14 +80,22 @@ TEST_P(KernelsTest, GemmIsExactForEveryTileSize) {
                                    std::to_string(groups) + " mode " + std::to_string(mode);
           Fill(codes.as<uint8_t>(), rows * stride, 0, 255, mode);
           Fill(weights.as<int8_t>(), blocks * depth * kColumnBlock, -128, 127, mode);
-          const GemmParams params = {codes.as<uint8_t>(), stride, rows, weights.as<int8_t>(), blocks, groups, nullptr};
+          GemmParams params = {
+              codes.as<uint8_t>(), stride, rows, weights.as<int8_t>(), blocks, groups, nullptr, 255, 128};
           ASSERT_NO_FATAL_FAILURE(ExpectSameGemm(kernels().gemm_wide, params, what + " wide"));
           // |w0| + |w1| <= 128: 255 * 128 is the most that fits.
           Fill(weights.as<int8_t>(), blocks * depth * kColumnBlock, -64, 64, mode);
+          params.max_weight = 64;
           ASSERT_NO_FATAL_FAILURE(ExpectSameGemm(kernels().gemm, params, what));
           Fill(codes.as<uint8_t>(), rows * stride, 0, 15, mode);
-          Fill(weights.as<int8_t>(), blocks * depth * kColumnBlock, -128, 127, mode);
-          ASSERT_NO_FATAL_FAILURE(ExpectSameGemm(kernels().gemm, params, what + " 4-bit"));
+          params.max_code = 15;
+          for (int64_t max_weight : {0, 1, 8, 128}) {
+            params.max_weight = max_weight;
+            Fill(weights.as<int8_t>(), blocks * depth * kColumnBlock, -max_weight, std::min<int64_t>(max_weight, 127),
+                 mode);
+            ASSERT_NO_FATAL_FAILURE(
+                ExpectSameGemm(kernels().gemm, params, what + " 4-bit, weights to " + std::to_string(max_weight)));
+          }
         }
       }
     }
