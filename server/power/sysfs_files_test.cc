@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/check.h"
 #include "base/status.h"
 #include "server/testing/fake_sysfs.h"
 
@@ -20,10 +21,10 @@ using ::testing::IsEmpty;
 class Nobody {
  public:
   Nobody() {
-    if (root_) EXPECT_EQ(seteuid(65534), 0);
+    if (root_) MSQ_CHECK(seteuid(65534) == 0);
   }
   ~Nobody() {
-    if (root_) EXPECT_EQ(seteuid(0), 0);
+    if (root_) MSQ_CHECK(seteuid(0) == 0);
   }
 
  private:
