@@ -69,21 +69,26 @@ class Texts(html.parser.HTMLParser):
 
 class SlowRelay:
     """Stands between browser and daemon: remembers what was asked for, and lets time pass before each look at the
-    figures, for the browser's own clock runs as fast as it can. After `looks` of them it is gone."""
+    figures, for the browser's own clock runs as fast as it can. `daemon_at` tells who answers a look, counted from 1;
+    None: nobody, the connection is closed."""
 
-    def __init__(self, daemon, looks=1000):
-        self.paths, self._looks = [], looks
+    def __init__(self, daemon, daemon_at=None):
+        self.paths = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
 
             def do_GET(self):
                 outer.paths.append(self.path)
+                answers = daemon
                 if self.path == "/status.json":
-                    if outer.paths.count(self.path) > outer._looks:
-                        return self.connection.close()
+                    if daemon_at is not None:
+                        answers = daemon_at(outer.paths.count(self.path))
+                    if answers is None:
+                        self.connection.close()
+                        return
                     time.sleep(0.3)
-                with urllib.request.urlopen(f"http://{daemon.metrics_url}{self.path}", timeout=10) as answer:
+                with urllib.request.urlopen(f"http://{answers.metrics_url}{self.path}", timeout=10) as answer:
                     body = answer.read()
                     self.send_response(answer.status)
                     for name, value in answer.headers.items():
@@ -130,6 +135,11 @@ class StatusTest(unittest.TestCase):
     def daemon(self, *arguments, power_interval_ms=100):
         return self.enterContext(harness.Daemon(self.fixture.repository, "--sysfs-root", self.sysfs, "--power-interval-ms",
                                                 power_interval_ms, *arguments))
+
+    def tokens(self):
+        path = self.folder / "tokens.json"
+        path.write_text(json.dumps({"tokens": [{"name": "a", "sha256": hashlib.sha256(b"secret").hexdigest()}]}))
+        return path
 
     def ask(self, daemon, path, method="GET"):
         return urllib.request.urlopen(urllib.request.Request(f"http://{daemon.metrics_url}{path}", method=method), timeout=10)
@@ -210,8 +220,7 @@ class StatusTest(unittest.TestCase):
         self.assertEqual(status["power"], [])
 
     def test_messages_are_not_for_everybody_where_tokens_are_asked_for(self):
-        tokens = self.folder / "tokens.json"
-        tokens.write_text(json.dumps({"tokens": [{"name": "a", "sha256": hashlib.sha256(b"secret").hexdigest()}]}))
+        tokens = self.tokens()
         for arguments, shown in [([], False), (["--status-details", "true"], True)]:
             status = self.status(self.daemon("--tokens", tokens, *arguments))
             self.assertEqual(status["server"]["details"], shown)
@@ -267,11 +276,26 @@ class StatusTest(unittest.TestCase):
 
     def test_a_browser_says_that_the_daemon_is_gone(self):
         daemon = self.daemon()
-        with SlowRelay(daemon, looks=3) as relay:
+        with SlowRelay(daemon, lambda look: daemon if look <= 3 else None) as relay:
             page, _ = self.browse(relay.url, 8000)
         self.assertRegex(page, r"The daemon does not answer \(it cannot be reached\)\. What is shown is as of \d\d:\d\d:\d\d\.")
         self.assertIn('<main id="main" class="stale">', page)
         self.assertIn("sample", Texts(page).fields["name"])  # the last picture stays
+
+    def test_a_browser_follows_a_daemon_that_starts_again(self):
+        first = self.daemon()
+        first.stub.ModelInfer(request(self.fixture.pixels))
+        second = self.daemon("--server-name", "second", "--tokens", self.tokens())
+        with SlowRelay(first, lambda look: first if look <= 3 else None if look <= 5 else second) as relay:
+            page, _ = self.browse(relay.url, 10000)
+        self.assertGreater(relay.paths.count("/status.json"), 6)
+        self.assertRegex(page, r">second [\d.]+, up ")
+        self.assertNotIn('class="stale"', page)
+        self.assertIn('id="outage" role="alert" hidden=""', page)
+        self.assertIn('<p class="notice" id="withheld">', page)  # this one asks for tokens
+        texts = Texts(page)
+        self.assertNotIn("message", texts.fields)
+        self.assertEqual(set(texts.fields["counts"]), {"0 images\n0 requests"})
 
 
 if __name__ == "__main__":
