@@ -1,5 +1,6 @@
 #include "server/status/status_page.h"
 
+#include <optional>
 #include <regex>
 
 #include <gmock/gmock.h>

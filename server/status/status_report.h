@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"

@@ -1,5 +1,7 @@
 #include "server/status/status_report.h"
 
+#include <optional>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
