@@ -75,7 +75,7 @@ class ModelRepository::Impl {
     auto names = ListFolders(options_.path);
     if (!names.ok()) return WithContext(names.status(), "model repository");
     if (options_.mode == Mode::kExplicit) {
-      MSQ_ASSIGN_OR_RETURN(*names, StartupModels(*std::move(names)));
+      MSQ_ASSIGN_OR_RETURN(*names, StartupModels(*names));
     }
     std::vector<std::future<void>> loads;
     for (const std::string& name : *names) {
