@@ -13,6 +13,8 @@ namespace {
 std::atomic<LogSettings> current_settings{LogSettings()};
 static_assert(std::atomic<LogSettings>::is_always_lock_free);
 
+std::atomic<LogSink> current_sink{nullptr};
+
 bool IsOn(const LogSettings& settings, LogLevel level) {
   switch (level) {
     case LogLevel::kInfo:
@@ -23,18 +25,6 @@ bool IsOn(const LogSettings& settings, LogLevel level) {
       return settings.error;
   }
   return true;
-}
-
-const char* LevelName(LogLevel level) {
-  switch (level) {
-    case LogLevel::kInfo:
-      return "INFO";
-    case LogLevel::kWarning:
-      return "WARNING";
-    case LogLevel::kError:
-      return "ERROR";
-  }
-  return "?";
 }
 
 // Bytes of the control character that begins there, if one does: ASCII's, or one of U+0080..U+009F, which terminals
@@ -74,13 +64,32 @@ void SetLogSettings(const LogSettings& settings) {
   current_settings.store(settings, std::memory_order_relaxed);
 }
 
+const char* LogLevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return "INFO";
+    case LogLevel::kWarning:
+      return "WARNING";
+    case LogLevel::kError:
+      return "ERROR";
+  }
+  return "?";
+}
+
+void SetLogSink(LogSink sink) {
+  current_sink.store(sink);
+}
+
 void LogLine(LogLevel level, std::string_view message) {
   const LogSettings settings = GetLogSettings();
   if (!IsOn(settings, level)) return;
   const char* time_format = settings.format == LogFormat::kIso8601 ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%dT%H:%M:%E3SZ";
-  const std::string line = absl::StrCat(absl::FormatTime(time_format, absl::Now(), absl::UTCTimeZone()), " ",
-                                        LevelName(level), " ", Escape(message), "\n");
+  const absl::Time now = absl::Now();
+  const std::string escaped = Escape(message);
+  const std::string line = absl::StrCat(absl::FormatTime(time_format, now, absl::UTCTimeZone()), " ",
+                                        LogLevelName(level), " ", escaped, "\n");
   std::fwrite(line.data(), 1, line.size(), stderr);  // one call: stdio's lock keeps the line whole
+  if (const LogSink sink = current_sink.load()) sink(now, level, escaped);
 }
 
 }  // namespace msq

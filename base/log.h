@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 
 namespace msq {
 
@@ -24,6 +25,13 @@ struct LogSettings {
 
 LogSettings GetLogSettings();
 void SetLogSettings(const LogSettings& settings);
+
+// Told of each line after it is written: its time, level and message, which is one line too. Called on whichever thread
+// logs, several at once; does not log itself. Null: nobody is told. For the whole process.
+using LogSink = void (*)(absl::Time time, LogLevel level, std::string_view message);
+void SetLogSink(LogSink sink);
+
+const char* LogLevelName(LogLevel level);  // "INFO", as in the line
 
 // Drops the line when its level is off. Control characters are written as \n and \xNN: a message is always one line.
 void LogLine(LogLevel level, std::string_view message);

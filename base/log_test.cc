@@ -1,13 +1,17 @@
 #include "base/log.h"
 
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/time/clock.h"
+
 namespace msq {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::MatchesRegex;
 
@@ -49,6 +53,21 @@ TEST_F(LogTest, VerboseLinesUpToTheLevel) {
   const LogSettings settings{.warning = false, .error = false, .verbose_level = 1};
   EXPECT_THAT(Write(settings), MatchesRegex("[^\n]* INFO i1\n[^\n]* INFO v\n"));
   EXPECT_EQ(GetLogSettings().verbose_level, 1u);
+}
+
+std::vector<std::string> told;
+void Tell(absl::Time time, LogLevel level, std::string_view message) {
+  EXPECT_LT(absl::AbsDuration(absl::Now() - time), absl::Minutes(1));
+  told.push_back(absl::StrCat(LogLevelName(level), "|", absl::string_view(message.data(), message.size())));
+}
+
+TEST_F(LogTest, ASinkIsToldOfWhatIsWritten) {
+  SetLogSink(Tell);
+  Write({.info = false});
+  LogError("two\nlines");
+  SetLogSink(nullptr);
+  LogError("to nobody");
+  EXPECT_THAT(told, ElementsAre("WARNING|w", "ERROR|e", "ERROR|two\\nlines"));
 }
 
 TEST_F(LogTest, AMessageIsOneLineWhateverIsInIt) {

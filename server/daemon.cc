@@ -22,6 +22,7 @@
 #include "server/network/descriptors.h"
 #include "server/server.h"
 #include "server/signals.h"
+#include "server/status/log_history.h"
 
 namespace msq::server {
 namespace {
@@ -75,8 +76,12 @@ struct PowerOptions {
 };
 
 void AddMetricsOptions(CLI::App* app, ServerOptions* options, PowerOptions* power) {
-  app->add_option("--metrics-address", options->metrics_address, "HOST:PORT of /metrics");
+  app->add_option("--metrics-address", options->metrics_address, "HOST:PORT of /metrics and the status page");
   app->add_flag("--triton-metrics", options->triton_metrics, "serves the metrics under Triton's names (nv_...), too");
+  app->add_option("--status-details", options->status_details,
+                  "whether the status page has log lines and reasons; by default where neither --tokens nor "
+                  "--tls-client-ca is given")
+      ->default_str("");
   app->add_option("--power-interval-ms", power->interval_ms,
                   "between two samples of power and energy; 0: none is taken and there are no such series")
       ->check(CLI::Range(0, 60'000));
@@ -192,6 +197,7 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   Signals signals;
   RaiseDescriptorLimit();
+  LogHistory::OfProcess();  // from the first line on
 
   if (const absl::Status status = SetPowerOptions(power, &options); !status.ok()) return Fail(status);
   auto backends = OpenBackends(fpga);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -31,6 +32,7 @@
 #include "server/rpc/grpc_service.h"
 #include "server/rpc/health_reporter.h"
 #include "server/rpc/reflection_service.h"
+#include "server/status/status_page.h"
 
 namespace msq::server {
 namespace {
@@ -80,6 +82,12 @@ std::string WithPort(const std::string& address, int port) {
 bool IsLoopback(std::string_view address) {
   const std::string_view host = address.substr(0, address.rfind(':'));
   return host == "localhost" || host == "::1" || host == "[::1]" || host.substr(0, 4) == "127.";
+}
+
+// The status page is for everybody who reaches it, as the metrics are; what these do not tell is for those alone who may
+// ask for it elsewhere.
+bool ShowsDetails(const ServerOptions& options) {
+  return options.status_details.value_or(options.tokens_file.empty() && options.tls.client_ca.empty());
 }
 
 // Both may be meant, behind a proxy say.
@@ -139,7 +147,9 @@ class Server::Impl {
         core_.get(), watch_.get());
     http_service_ = std::make_unique<HttpService>(core_.get(), static_cast<uint64_t>(options_.max_message_bytes));
     MSQ_RETURN_IF_ERROR(StartGrpc());
-    return StartHttp();
+    MSQ_RETURN_IF_ERROR(StartHttp());
+    status_->SetService(core_.get());
+    return absl::OkStatus();
   }
 
   std::string grpc_address() const { return WithPort(options_.grpc_address, grpc_listener_->port()); }
@@ -207,7 +217,12 @@ class Server::Impl {
     if (options_.triton_metrics) {
       parts.push_back(&triton_metrics_.emplace(TritonMetrics::Parts{repository_.get(), &backends_, meter_.get()}));
     }
-    MSQ_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(options_.metrics_address, std::move(parts)));
+    status_.emplace(
+        StatusReporter::Parts{repository_.get(), &backends_, &metrics_, meter_.get(), &history_},
+        StatusReporter::Options{options_.server_name, MSQ_VERSION, ShowsDetails(options_), started_, started_at_});
+    MSQ_ASSIGN_OR_RETURN(WebPages pages, MakeStatusPages(&*status_));
+    MSQ_ASSIGN_OR_RETURN(endpoint_,
+                         MetricsEndpoint::Start(options_.metrics_address, std::move(parts), std::move(pages)));
     return absl::OkStatus();
   }
 
@@ -265,6 +280,9 @@ class Server::Impl {
   }
 
   // Each uses those above it.
+  const absl::Time started_ = absl::Now();
+  const std::chrono::steady_clock::time_point started_at_ = std::chrono::steady_clock::now();
+  LogHistory& history_ = LogHistory::OfProcess();
   const ServerOptions options_;
   const BackendRegistry backends_;
   std::vector<std::unique_ptr<Platform>> platforms_;
@@ -282,6 +300,7 @@ class Server::Impl {
   std::unique_ptr<PowerMeter> meter_;
   std::optional<PowerMetrics> power_metrics_;
   std::optional<TritonMetrics> triton_metrics_;
+  std::optional<StatusReporter> status_;
   std::unique_ptr<MetricsEndpoint> endpoint_;
   std::unique_ptr<InferenceEngine> engine_;
   std::unique_ptr<ProtocolService> core_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ struct ServerOptions {
   std::string sysfs_root = "/sys";
 
   bool triton_metrics = false;  // the metrics under Triton's names, too
+  // Log lines and reasons on the status page. Nothing: only where neither tokens nor client certificates are asked for.
+  std::optional<bool> status_details;
 
   // Tracing.
   std::string trace_file;

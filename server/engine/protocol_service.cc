@@ -17,20 +17,6 @@ absl::Status NoCuda() {
   return Unimplemented("CUDA shared memory is not supported: this server computes on CPUs and FPGAs");
 }
 
-const char* StateName(ModelRepository::State state) {
-  switch (state) {
-    case ModelRepository::State::kReady:
-      return "READY";
-    case ModelRepository::State::kUnavailable:
-      return "UNAVAILABLE";
-    case ModelRepository::State::kLoading:
-      return "LOADING";
-    case ModelRepository::State::kUnloading:
-      return "UNLOADING";
-  }
-  return "UNKNOWN";
-}
-
 template <typename ConfigTensor>
 void DescribeTensor(const ConfigTensor& tensor, bool batching,
                     inference::ModelMetadataResponse::TensorMetadata* metadata) {

@@ -44,6 +44,7 @@ class ProtocolService {
   // The two steps of a shutdown: from now on the server says that it is not ready; it refuses new inferences.
   void StartDraining() { draining_ = true; }
   void StartRefusing() { refusing_ = true; }
+  bool draining() const { return draining_; }
   bool Ready() const;
 
   // Every call asks this by itself; a transport may ask before it goes to the trouble of reading a request. UNAUTHENTICATED

@@ -75,7 +75,7 @@ class ModelRepository::Impl {
     auto names = ListFolders(options_.path);
     if (!names.ok()) return WithContext(names.status(), "model repository");
     if (options_.mode == Mode::kExplicit) {
-      MSQ_ASSIGN_OR_RETURN(*names, StartupModels(*std::move(names)));
+      MSQ_ASSIGN_OR_RETURN(*names, StartupModels(*names));
     }
     std::vector<std::future<void>> loads;
     for (const std::string& name : *names) {
@@ -332,6 +332,10 @@ std::vector<ModelRepository::Entry> ModelRepository::Index() const {
   return impl_->Index();
 }
 
+std::vector<ModelRepository::Entry> ModelRepository::Loaded() const {
+  return impl_->table().Index();
+}
+
 void ModelRepository::StopLoading() {
   impl_->StopLoading();
 }
@@ -345,6 +349,20 @@ void ModelRepository::Unload(const std::string& name, Done done) {
 
 void ModelRepository::Poll() {
   impl_->Poll();
+}
+
+const char* StateName(ModelRepository::State state) {
+  switch (state) {
+    case ModelRepository::State::kReady:
+      return "READY";
+    case ModelRepository::State::kUnavailable:
+      return "UNAVAILABLE";
+    case ModelRepository::State::kLoading:
+      return "LOADING";
+    case ModelRepository::State::kUnloading:
+      return "UNLOADING";
+  }
+  return "UNKNOWN";
 }
 
 }  // namespace msq::server

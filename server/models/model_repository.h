@@ -43,7 +43,8 @@ class ModelRepository {
     std::string name;
     std::string version;  // empty when no version was got at
     State state = State::kUnavailable;
-    std::string reason;  // why it is not ready, or why the last load left it as it was
+    std::string reason;    // why it is not ready, or why the last load left it as it was
+    bool awaited = false;  // AllReady is false for it
   };
   using Done = std::function<void(const absl::Status&)>;
 
@@ -68,6 +69,8 @@ class ModelRepository {
 
   // By name, then version. Of kExplicit also the models in the folder that nobody loaded.
   std::vector<Entry> Index() const;
+  // The same without those that nobody loaded; looks at no file.
+  std::vector<Entry> Loaded() const;
 
   // Loads the model, or loads it anew though nothing changed: new versions are made ready beside the old ones and take
   // their place in one step. If one of them cannot be and there are old ones, these stay; without old ones those that
@@ -92,5 +95,7 @@ class ModelRepository {
   explicit ModelRepository(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+const char* StateName(ModelRepository::State state);  // as the protocol has it: "READY"
 
 }  // namespace msq::server

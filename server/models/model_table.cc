@@ -86,9 +86,7 @@ bool ModelTable::AllReady() const {
   std::shared_lock lock(mutex_);
   return std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
     const auto& versions = entry.second.versions;
-    return std::none_of(versions.begin(), versions.end(), [](const Version& version) {
-      return version.expected || (version.model != nullptr && !version.model->ready());
-    });
+    return std::none_of(versions.begin(), versions.end(), [](const Version& version) { return version.awaited(); });
   });
 }
 
@@ -107,7 +105,7 @@ std::vector<ModelRepository::Entry> ModelTable::Index() const {
         state = Told::kUnavailable;
         reason = "every device of its backends is out of service";
       }
-      entries.push_back({name, version.text, state, std::move(reason)});
+      entries.push_back({name, version.text, state, std::move(reason), version.awaited()});
     }
   }
   return entries;

@@ -59,6 +59,8 @@ class ModelTable {
     bool expected = false;                               // and not ready: then not all is
     std::shared_ptr<const ServedModel> model = nullptr;  // where it is ready
     std::weak_ptr<const ServedModel> retired = {};       // where it is unloaded: as long as requests hold it
+
+    bool awaited() const { return expected || (model != nullptr && !model->ready()); }  // then not all is ready
   };
   struct Model {
     std::vector<Version> versions;                        // ascending

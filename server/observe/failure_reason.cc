@@ -6,6 +6,12 @@
 
 namespace msq::server {
 
+const char* FailureReasonName(FailureReason reason) {
+  constexpr const char* kNames[kFailureReasonCount] = {"bad_request", "queue_full", "queue_timeout",
+                                                       "deadline",    "cancelled",  "backend"};
+  return kNames[static_cast<size_t>(reason)];
+}
+
 FailureReason FailureReasonOf(const absl::Status& status) {
   const std::string reason = status.ok() ? "" : Reason(status);
   if (reason == kQueueFull) return FailureReason::kQueueFull;

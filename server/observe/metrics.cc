@@ -8,9 +8,6 @@ using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
 
 constexpr const char* kPhaseNames[kPhaseCount] = {"decode", "queue", "gather", "compute", "encode", "total"};
-constexpr const char* kReasonNames[kFailureReasonCount] = {"bad_request", "queue_full", "queue_timeout",
-                                                           "deadline",    "cancelled",  "backend"};
-
 constexpr const char* kCloseReasonNames[kCloseReasonCount] = {"full", "preferred", "delay", "immediate", "drain"};
 
 prometheus::Histogram::BucketBoundaries BatchSizeBuckets() {
@@ -19,6 +16,14 @@ prometheus::Histogram::BucketBoundaries BatchSizeBuckets() {
 
 prometheus::Histogram::BucketBoundaries DurationBuckets() {
   return {50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+}
+
+Metrics::Figures FiguresOf(const prometheus::Labels& labels) {
+  Metrics::Figures figures;
+  figures.model = labels.at("model");
+  figures.version = labels.at("version");
+  figures.backend = labels.at("backend");
+  return figures;
 }
 
 }  // namespace
@@ -164,6 +169,28 @@ std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, const 
   return {&shared.metrics, [this, labels](ModelMetrics*) { Release(labels); }};
 }
 
+std::vector<Metrics::Figures> Metrics::Read() const {
+  std::vector<Figures> all;
+  std::lock_guard lock(mutex_);
+  for (const auto& [labels, shared] : models_) {
+    const ModelMetrics& metrics = shared.metrics;
+    Figures& figures = all.emplace_back(FiguresOf(labels));
+    figures.requests = metrics.requests_->Value();
+    figures.images = metrics.images_->Value();
+    figures.failovers = metrics.failovers_->Value();
+    figures.queued = metrics.queued_->Value();
+    for (size_t i = 0; i < kFailureReasonCount; ++i) figures.failures[i] = metrics.failures_[i]->Value();
+    const auto total = metrics.durations_[static_cast<size_t>(Phase::kTotal)]->Collect().histogram;
+    for (const auto& bucket : total.bucket) figures.durations.push_back(static_cast<double>(bucket.cumulative_count));
+    figures.seconds = total.sample_sum;
+  }
+  return all;
+}
+
+std::vector<double> Metrics::DurationBounds() {
+  return DurationBuckets();
+}
+
 void Metrics::Release(const prometheus::Labels& labels) {
   std::lock_guard lock(mutex_);
   const auto it = models_.find(labels);
@@ -187,7 +214,7 @@ void Metrics::AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics)
     metrics->batches_[i] = &batches_.Add(with("reason", kCloseReasonNames[i]));
   }
   for (size_t i = 0; i < kFailureReasonCount; ++i) {
-    metrics->failures_[i] = &failures_.Add(with("reason", kReasonNames[i]));
+    metrics->failures_[i] = &failures_.Add(with("reason", FailureReasonName(static_cast<FailureReason>(i))));
   }
   for (size_t i = 0; i < kPhaseCount; ++i) {
     metrics->durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets());

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -84,6 +85,18 @@ class Metrics {
                                          const std::string& backend);
   void CountUnresolved() { unresolved_->Increment(); }
 
+  // The main figures of a model version on a backend, for those who want no series; since the series began.
+  struct Figures {
+    std::string model, version, backend;
+    double requests = 0, images = 0, failovers = 0, queued = 0;
+    std::array<double, kFailureReasonCount> failures{};
+    // Of requests from arrival to answer: how many took no longer than each of DurationBounds, and than any at all.
+    std::vector<double> durations;
+    double seconds = 0;  // sum
+  };
+  std::vector<Figures> Read() const;
+  static std::vector<double> DurationBounds();  // seconds, ascending
+
   // What instances were busy with.
   const ComputeLedger& ledger() const { return ledger_; }
 
@@ -120,7 +133,7 @@ class Metrics {
   void AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics);
   void RemoveSeries(const ModelMetrics& metrics);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<prometheus::Labels, Shared> models_;
 };
 

@@ -1,6 +1,8 @@
-// The HTTP endpoint that Prometheus scrapes: GET /metrics.
+// The HTTP endpoint that Prometheus scrapes, GET /metrics, and other pages on the same port.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,13 +14,21 @@
 
 namespace msq::server {
 
+// What GET and HEAD of a path answer.
+struct WebPage {
+  WebHeaders headers;                 // Content-Type among them
+  std::function<std::string()> body;  // called for each request, one at a time
+};
+using WebPages = std::map<std::string, WebPage, std::less<>>;  // by path
+
 // Serves from construction to destruction.
 class MetricsEndpoint {
  public:
-  // Tells what the parts, which outlive the endpoint, collect. `address` is HOST:PORT; port 0 picks a free one.
+  // Tells what the parts, which outlive the endpoint, collect, and serves the pages. `address` is HOST:PORT; port 0 picks a free one.
   // UNAVAILABLE when it cannot listen there.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
-                                                                std::vector<const prometheus::Collectable*> parts);
+                                                                std::vector<const prometheus::Collectable*> parts,
+                                                                WebPages pages = {});
 
   int port() const { return server_->port(); }
 

@@ -133,7 +133,7 @@ TEST(MetricsEndpointTest, ServesTheMetricsAndNothingElse) {
   }
   EXPECT_THAT(ask("HEAD /metrics"), StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(ask("GET /"), StartsWith("HTTP/1.1 404 Not Found\r\n"));
-  EXPECT_THAT(ask("GET /"), HasSubstr("the metrics are at /metrics"));
+  EXPECT_THAT(ask("GET /"), HasSubstr("nothing is here; there are: /metrics\n"));
   EXPECT_THAT(ask("DELETE /metrics"), StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"));
 }
 

@@ -37,6 +37,7 @@ class ServingStack {
 
   TestRepository& folder() { return folder_; }
   FakeControl& control(size_t backend = 0) { return *controls_[backend]; }
+  const BackendRegistry& backends() const { return backends_; }
   Metrics& metrics() { return metrics_; }
   ModelRepository& repository() { return *repository_; }
   InferenceEngine& engine() { return *engine_; }
