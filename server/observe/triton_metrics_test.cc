@@ -134,9 +134,9 @@ TEST_F(TritonMetricsTest, UtilizationIsOfTheTimeBetweenTwoLooks) {
   Text(100);
   devices_[0].running = absl::Milliseconds(500);
   EXPECT_THAT(Text(102), HasSubstr(name + "0.25\n"));
-  devices_[0].running = absl::Milliseconds(600);
+  devices_[0].running = absl::Seconds(1);
   EXPECT_THAT(Text(102.1), HasSubstr(name + "0.25\n"));  // too soon to tell
-  EXPECT_THAT(Text(103), HasSubstr(name + "0.1"));
+  EXPECT_THAT(Text(103), HasSubstr(name + "0.5\n"));
 }
 
 }  // namespace

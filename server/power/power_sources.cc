@@ -4,8 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "server/power/activity_source.h"
 #include "server/power/device_source.h"
-#include "server/power/model_source.h"
 #include "server/power/rapl_source.h"
 
 namespace msq::server {
@@ -30,7 +30,7 @@ std::vector<std::unique_ptr<PowerSource>> MakePowerSources(const SysfsFiles& fil
   sources.push_back(std::make_unique<RaplSource>(&files, kCpu));
   sources.push_back(std::make_unique<HwmonSource>(&files, BackendOfBoard(backends), std::move(rules)));
   sources.push_back(std::make_unique<DeviceSource>(&backends));
-  sources.push_back(std::make_unique<ModelSource>(&backends));
+  sources.push_back(std::make_unique<ActivitySource>(&backends));
   return sources;
 }
 

@@ -1,4 +1,4 @@
-#include "server/power/model_source.h"
+#include "server/power/activity_source.h"
 
 #include <algorithm>
 #include <array>
@@ -31,7 +31,7 @@ const PowerCoefficients* FindPowerCoefficients(std::string_view part) {
   return nullptr;
 }
 
-std::vector<PowerReading> ModelSource::Sample(Time now) {
+std::vector<PowerReading> ActivitySource::Sample(Time now) {
   std::vector<PowerReading> readings;
   for (std::string_view name : backends_.names()) {
     for (const DeviceReport& report : (*backends_.Find(name))->Report().devices) {
@@ -50,8 +50,8 @@ std::vector<PowerReading> ModelSource::Sample(Time now) {
   return readings;
 }
 
-PowerReading ModelSource::Read(const DeviceReport& report, const PowerCoefficients& coefficients, Time now,
-                               Device* device) {
+PowerReading ActivitySource::Read(const DeviceReport& report, const PowerCoefficients& coefficients, Time now,
+                                  Device* device) {
   // Programs are booked when they have ended, so this may fall behind what it was in the middle of one.
   const double time = std::chrono::duration<double>(now.time_since_epoch()).count() -
                       absl::ToDoubleSeconds(report.running) + static_cast<double>(report.cycles) / *report.clock_hz;

@@ -24,10 +24,10 @@ struct PowerCoefficients {
 // Null for a part that has none.
 const PowerCoefficients* FindPowerCoefficients(std::string_view part);
 
-class ModelSource final : public PowerSource {
+class ActivitySource final : public PowerSource {
  public:
   // `backends` outlive the source.
-  explicit ModelSource(const BackendRegistry* backends) : backends_(*backends) {}
+  explicit ActivitySource(const BackendRegistry* backends) : backends_(*backends) {}
 
   std::string_view name() const override { return "model"; }
   // Of devices that emulate a part, and are not quarantined. The part's time is the host's, but for the time in which a

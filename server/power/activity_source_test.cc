@@ -1,4 +1,4 @@
-#include "server/power/model_source.h"
+#include "server/power/activity_source.h"
 
 #include <gtest/gtest.h>
 
@@ -23,9 +23,9 @@ class ReportedBackend final : public Backend {
   const DeviceReport& device_;
 };
 
-class ModelSourceTest : public ::testing::Test {
+class ActivitySourceTest : public ::testing::Test {
  protected:
-  ModelSourceTest() {
+  ActivitySourceTest() {
     device_.name = "emulated-z020-0";
     device_.emulates = EmulatedPart{"xc7z020", 768, 1280};
     device_.clock_hz = 100e6;
@@ -40,11 +40,11 @@ class ModelSourceTest : public ::testing::Test {
 
   DeviceReport device_;
   BackendRegistry backends_;
-  ModelSource source_{&backends_};
+  ActivitySource source_{&backends_};
   PowerSource::Time now_ = PowerSource::Time() + std::chrono::hours(1);
 };
 
-TEST_F(ModelSourceTest, IdlesAtTheStaticPower) {
+TEST_F(ActivitySourceTest, IdlesAtTheStaticPower) {
   const PowerReading first = Sample(0), second = Sample(10);
   EXPECT_EQ(first.backend, "fpga");
   EXPECT_EQ(first.device, "emulated-z020-0");
@@ -57,7 +57,7 @@ TEST_F(ModelSourceTest, IdlesAtTheStaticPower) {
   EXPECT_EQ(*second.idle_watts, watts);
 }
 
-TEST_F(ModelSourceTest, WorkTakesEnergyByWhatWasDone) {
+TEST_F(ActivitySourceTest, WorkTakesEnergyByWhatWasDone) {
   const PowerReading first = Sample(0);
   device_.cycles = 50'000'000;  // half a second, in which the whole array works
   device_.dsp_busy_cycles = device_.lut_busy_cycles = 50'000'000;
@@ -72,7 +72,7 @@ TEST_F(ModelSourceTest, WorkTakesEnergyByWhatWasDone) {
   EXPECT_NEAR(*second.watts, c.static_watts + dynamic, 1e-6);
 }
 
-TEST_F(ModelSourceTest, TheTimeOfAProgramIsThePartsNotTheSimulations) {
+TEST_F(ActivitySourceTest, TheTimeOfAProgramIsThePartsNotTheSimulations) {
   const PowerReading first = Sample(0);
   device_.cycles = 10'000'000;  // 0.1 s on the part
   device_.running = absl::Seconds(8);
@@ -80,7 +80,7 @@ TEST_F(ModelSourceTest, TheTimeOfAProgramIsThePartsNotTheSimulations) {
   EXPECT_NEAR(*second.idle_joules - *first.idle_joules, 2.1 * FindPowerCoefficients("xc7z020")->static_watts, 1e-6);
 }
 
-TEST_F(ModelSourceTest, ALongProgramNeverTakesEnergyBack) {
+TEST_F(ActivitySourceTest, ALongProgramNeverTakesEnergyBack) {
   Sample(0);
   const PowerReading during = Sample(10);  // of a program, which is booked at its end
   device_.cycles = 1'000'000;
@@ -90,7 +90,7 @@ TEST_F(ModelSourceTest, ALongProgramNeverTakesEnergyBack) {
   EXPECT_GT(*later.joules, *after.joules);
 }
 
-TEST_F(ModelSourceTest, NothingOfBoardsOfUnknownPartsAndOfDevicesInQuarantine) {
+TEST_F(ActivitySourceTest, NothingOfBoardsOfUnknownPartsAndOfDevicesInQuarantine) {
   const PowerReading first = Sample(0);
   device_.ready = false;
   EXPECT_FALSE(Sample(5).joules);
