@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "server/network/descriptors.h"
+#include "server/notify.h"
 #include "server/server.h"
 #include "server/signals.h"
 #include "server/status/log_history.h"
@@ -30,6 +31,20 @@ namespace {
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "msqd: %s\n", std::string(Message(status)).c_str());
   return 1;
+}
+
+// What the manager does not hear does not keep the daemon from serving.
+void Tell(const ServiceManager& manager, const std::string& state) {
+  if (const absl::Status status = manager.Tell(state); !status.ok()) LogWarning(std::string(Message(status)));
+}
+
+// That all ports listen.
+void Announce(const Server& server, const ServiceManager& manager) {
+  const std::string addresses = absl::StrCat("grpc=", server.grpc_address(), " http=", server.http_address(),
+                                             " metrics=", server.metrics_address());
+  std::printf("ready %s\n", addresses.c_str());
+  std::fflush(stdout);
+  Tell(manager, absl::StrCat("READY=1\nSTATUS=Serving ", addresses));
 }
 
 void AddRepositoryOptions(CLI::App* app, ModelRepository::Options* options, int* poll_seconds) {
@@ -200,6 +215,8 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   LogHistory::OfProcess();  // from the first line on
 
   if (const absl::Status status = SetPowerOptions(power, &options); !status.ok()) return Fail(status);
+  const auto manager = ServiceManager::FromEnvironment();
+  if (!manager.ok()) return Fail(manager.status());
   auto backends = OpenBackends(fpga);
   if (!backends.ok()) return Fail(backends.status());
   auto server = Server::Create(options, *std::move(backends), std::move(platforms));
@@ -212,11 +229,11 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
       LogError("the old tokens stay in force: ", status.ToString());
     }
   });
-  std::printf("ready grpc=%s http=%s metrics=%s\n", (*server)->grpc_address().c_str(),
-              (*server)->http_address().c_str(), (*server)->metrics_address().c_str());
-  std::fflush(stdout);
+  Announce(**server, *manager);
+  const WatchdogFeeder feeder(&*manager, [&server](absl::Duration within) { return (*server)->CheckAlive(within); });
 
   LogInfo("signal ", signals.AwaitStop(), ": draining");
+  Tell(*manager, "STOPPING=1\nSTATUS=Answering what was accepted");
   (*server)->Shutdown(absl::Seconds(drain_delay_seconds), absl::Seconds(drain_grace_seconds));
   return 0;
 }

@@ -15,7 +15,7 @@
 #include "absl/time/clock.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "proto/health.pb.h"
+#include "proto/health.grpc.pb.h"
 #include "server/engine/protocol_service.h"
 #include "server/http/http_service.h"
 #include "server/http/status_to_http.h"
@@ -52,6 +52,9 @@ constexpr int kHandshakeTimeoutMs = 20000;
 // Batches at a time on a device that is not this machine's processor: its instances alone are the limit.
 constexpr int kDeviceSlots = 64;
 constexpr std::string_view kCpu = "cpu";
+
+// Between two looks at the models, where all is well.
+constexpr absl::Duration kLookSlack = absl::Seconds(1);
 
 constexpr int kMaxHttpThreads = 8;  // they translate; the work is done elsewhere
 
@@ -157,6 +160,19 @@ class Server::Impl {
   std::string metrics_address() const { return WithPort(options_.metrics_address, endpoint_->port()); }
   absl::Status ReloadTokens() { return tokens_->Reload(); }
 
+  absl::Status CheckAlive(absl::Duration within) {
+    if (stopped_) return absl::OkStatus();
+    if (const absl::Duration age = absl::Now() - reporter_->last_look(); age > within + kLookSlack) {
+      return Unavailable("models were looked at last ", absl::FormatDuration(age), " ago");
+    }
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + within));
+    grpc::health::v1::HealthCheckResponse answer;  // whatever it is: not to be ready is no illness
+    const grpc::Status status = grpc::health::v1::Health::NewStub(own_channel_)->Check(&context, {}, &answer);
+    if (status.ok() || stopped_) return absl::OkStatus();
+    return Unavailable("gRPC does not answer: ", status.error_message());
+  }
+
   void Shutdown(absl::Duration delay, absl::Duration grace) {
     if (grpc_ == nullptr || stopped_.exchange(true)) return;
     core_->StartDraining();
@@ -252,6 +268,7 @@ class Server::Impl {
     builder.RegisterService(reflection_.get());
     grpc_ = builder.BuildAndStart();
     if (grpc_ == nullptr) return absl::InternalError("gRPC does not start");
+    own_channel_ = grpc_->InProcessChannel({});
     reporter_ = std::make_unique<HealthReporter>(grpc_->GetHealthCheckService(), repository_.get(), core_.get());
     health_ = reporter_.get();
     grpc_listener_->Serve([this](int connection) {
@@ -311,6 +328,7 @@ class Server::Impl {
   std::unique_ptr<WebServer> http_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor_;
   std::unique_ptr<grpc::Server> grpc_;
+  std::shared_ptr<grpc::Channel> own_channel_;
   std::unique_ptr<Listener> grpc_listener_;
   std::unique_ptr<HealthReporter> reporter_;
   std::atomic<HealthReporter*> health_{nullptr};  // the same, for loads that end before it is there
@@ -338,6 +356,9 @@ std::string Server::metrics_address() const {
 }
 absl::Status Server::ReloadTokens() {
   return impl_->ReloadTokens();
+}
+absl::Status Server::CheckAlive(absl::Duration within) {
+  return impl_->CheckAlive(within);
 }
 void Server::Shutdown(absl::Duration delay, absl::Duration grace) {
   impl_->Shutdown(delay, grace);

@@ -78,6 +78,10 @@ class Server {
   // accepted, and closes. What is not answered after `grace` is cancelled. Later calls do nothing.
   void Shutdown(absl::Duration delay, absl::Duration grace);
 
+  // Whether the daemon still does its work, ready or not: that gRPC answers, and that models are looked at again and again.
+  // UNAVAILABLE with what does not, after `within` at the latest, unless a lock is held for ever. OK while it shuts down.
+  absl::Status CheckAlive(absl::Duration within);
+
   // Reads the file of tokens again; on an error those that hold stay in force.
   absl::Status ReloadTokens();
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -104,6 +105,7 @@ class ServerTest : public ::testing::Test {
 };
 
 using grpc::health::v1::HealthCheckResponse;
+using ::testing::HasSubstr;
 
 TEST_F(ServerTest, WarnsOfAddressesThatAreOpenOrInClear) {
   const auto log = [this] {
@@ -127,6 +129,18 @@ TEST_F(ServerTest, WarnsOfAddressesThatAreOpenOrInClear) {
   options_.grpc_address = "127.0.0.1:0";
   lines = log();
   EXPECT_EQ(lines.find(clear), lines.npos) << lines;
+}
+
+TEST_F(ServerTest, IsAliveReadyOrNotAndWhileItStops) {
+  folder_.AddFile("broken/1/model.msq", "no artifact");
+  ASSERT_TRUE(Start().ok());
+  EXPECT_FALSE(Ready());
+  EXPECT_EQ(server_->CheckAlive(absl::Seconds(10)), absl::OkStatus());
+  // Times that are over: the call's; then also the models', who have a second more.
+  EXPECT_THAT(server_->CheckAlive(-absl::Milliseconds(500)).ToString(), HasSubstr("UNAVAILABLE: gRPC does not answer: "));
+  EXPECT_THAT(server_->CheckAlive(-absl::Seconds(2)).ToString(), HasSubstr("UNAVAILABLE: models were looked at last "));
+  server_->Shutdown(absl::ZeroDuration(), absl::Seconds(10));
+  EXPECT_EQ(server_->CheckAlive(-absl::Seconds(2)), absl::OkStatus());
 }
 
 TEST_F(ServerTest, ServesAndReportsHealth) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "absl/time/clock.h"
 #include "proto/inference.grpc.pb.h"
 
 namespace msq::server {
@@ -26,6 +27,7 @@ void HealthReporter::Update() {
   for (const auto& model : repository_.ReadyModels("")) models["model:" + model->name()] |= model->ready();
   models[""] = models[inference::GRPCInferenceService::service_full_name()] = core_.Ready();
   for (const auto& [service, ready] : models) Tell(service, ready);
+  last_look_ns_ = absl::GetCurrentTimeNanos();
 }
 
 void HealthReporter::Tell(const std::string& service, bool ready) {

@@ -1,13 +1,17 @@
 // Tells gRPC's health service who can serve: the server, the inference service and each model as "model:<name>".
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include <grpcpp/health_check_service_interface.h>
+
+#include "absl/time/time.h"
 
 #include "server/engine/protocol_service.h"
 #include "server/models/model_repository.h"
@@ -23,6 +27,8 @@ class HealthReporter {
   ~HealthReporter() { Stop(); }
 
   void Update();
+  // When all models were last looked at, to the end.
+  absl::Time last_look() const { return absl::FromUnixNanos(last_look_ns_); }
   // From now on only Update tells.
   void Stop();
 
@@ -33,6 +39,7 @@ class HealthReporter {
   grpc::HealthCheckServiceInterface& health_;
   const ModelRepository& repository_;
   const ProtocolService& core_;
+  std::atomic<int64_t> last_look_ns_ = 0;
   std::mutex update_mutex_;           // what was found out last is told last
   std::map<std::string, bool> told_;  // by service
 

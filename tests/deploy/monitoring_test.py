@@ -5,7 +5,6 @@ import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -25,11 +24,6 @@ WAIT_SECONDS = 90
 RATE_INTERVAL = "20s"  # the test scrapes each second
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Prometheus:
     """Debian's, with our configuration but for its intervals, and one daemon as its target."""
 
@@ -39,7 +33,7 @@ class Prometheus:
         config.write_text(re.sub(r"(?m)^(  (scrape_interval|scrape_timeout|evaluation_interval):) \w+$", r"\1 1s",
                                  config.read_text()))
         (folder / "targets" / "local.yml").write_text(f'- targets: ["{target}"]\n')
-        address = f"127.0.0.1:{free_port()}"
+        address = harness.free_address()
         self.url = f"http://{address}"
         self.log = folder / "log"
         with open(self.log, "w") as log:

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -46,8 +47,8 @@ class Fixture:
 class Daemon:
     """A real msqd, or another program with its command line, on free ports; stops with the context."""
 
-    def __init__(self, repository, *arguments, program=BIN / "msqd"):
-        command = [program, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
+    def __init__(self, repository, *arguments, program=BIN / "msqd", grpc_address="127.0.0.1:0"):
+        command = [program, "--model-repository", repository, "--grpc-address", grpc_address,
                    "--http-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
@@ -125,6 +126,12 @@ def request(pixels, model="sample", version="", datatype="UINT8"):
 def logits(response):
     """The FP32 tensor of a response."""
     return numpy.frombuffer(response.raw_output_contents[0], numpy.float32).reshape(response.outputs[0].shape)
+
+
+def free_address():
+    """Of a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return "%s:%d" % server.getsockname()
 
 
 @contextlib.contextmanager
