@@ -1,0 +1,14 @@
+// How figures are written in reports for people: as many digits as they deserve, and a dash for what was not measured.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace msq::bench {
+
+// Three significant digits below 1000, whole numbers with thousands separated above: "0.0123", "1.23", "12,345".
+std::string Digits(double value);
+// The same, or "–".
+std::string Digits(const std::optional<double>& value);
+
+}  // namespace msq::bench
