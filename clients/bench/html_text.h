@@ -11,9 +11,9 @@ namespace msq::bench {
 std::string Escape(std::string_view text);
 
 struct HtmlTable {
-  std::vector<std::string> head;               // plain text
-  std::vector<std::vector<std::string>> rows;  // plain text
-  size_t text_columns = 1;                     // the first so many are text, the others figures
+  std::vector<std::string> head = {};               // plain text
+  std::vector<std::vector<std::string>> rows = {};  // plain text
+  size_t text_columns = 1;                          // the first so many are text, the others figures
 };
 // Scrolls sideways where the screen is narrow.
 std::string ToHtml(const HtmlTable& table);

@@ -10,7 +10,9 @@ namespace msq::bench {
 LiveProgress::LiveProgress(double total_s)
     : visible_(isatty(STDERR_FILENO) == 1), begin_(std::chrono::steady_clock::now()), total_s_(total_s) {}
 
-LiveProgress::~LiveProgress() { Clear(); }
+LiveProgress::~LiveProgress() {
+  Clear();
+}
 
 void LiveProgress::Show(const std::string& what, double images_per_s) {
   if (!visible_) return;

@@ -28,7 +28,9 @@ Time After(Time begin, double seconds) {
   return begin + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
 }
 
-double MsBetween(Time begin, Time end) { return std::chrono::duration<double, std::milli>(end - begin).count(); }
+double MsBetween(Time begin, Time end) {
+  return std::chrono::duration<double, std::milli>(end - begin).count();
+}
 
 // One round. Whoever counts holds mutex_; requests are sent without it.
 class Round {

@@ -22,28 +22,28 @@ struct Answer {
 using Ask = std::function<void(size_t input, std::function<void(const Answer&)> done)>;
 
 struct LoadOptions {
-  int concurrency = 1;         // closed loop
-  double rate_per_s = 0;       // open loop when positive
-  int max_under_way = 4096;    // open loop: a request that would go beyond is not sent
-  size_t inputs = 1;           // asked for in turn
-  double warmup_s = 0.2;       // load that is not measured
-  double duration_s = 1;       // what is measured
-  uint64_t seed = 1;           // of the schedule
+  int concurrency = 1;       // closed loop
+  double rate_per_s = 0;     // open loop when positive
+  int max_under_way = 4096;  // open loop: a request that would go beyond is not sent
+  size_t inputs = 1;         // asked for in turn
+  double warmup_s = 0.2;     // load that is not measured
+  double duration_s = 1;     // what is measured
+  uint64_t seed = 1;         // of the schedule
 };
 
 struct LoadResult {
-  double seconds = 0;          // that were measured; 0 of a round that was ended early
-  int64_t answers = 0;         // OK, and came within them
-  Latencies latencies;         // closed loop: of these; open loop: of the requests that were due within them
+  double seconds = 0;   // that were measured; 0 of a round that was ended early
+  int64_t answers = 0;  // OK, and came within them
+  Latencies latencies;  // closed loop: of these; open loop: of the requests that were due within them
   // Of the whole round, warm-up included:
   int64_t compared = 0, wrong = 0;
-  std::map<std::string, int64_t> errors;  // by status code
-  std::string first_error;
-  bool gave_up = false;        // nothing but errors came for a while, so the round was ended
+  std::map<std::string, int64_t> errors = {};  // by status code
+  std::string first_error = {};
+  bool gave_up = false;  // nothing but errors came for a while, so the round was ended
   // Open loop: of the requests due within the measured time.
   int64_t due = 0, sent = 0;
-  int64_t late = 0;            // sent more than a millisecond after they were due
-  Latencies lags;              // of what was sent: from due to sent
+  int64_t late = 0;  // sent more than a millisecond after they were due
+  Latencies lags;    // of what was sent: from due to sent
 };
 
 struct LoadHooks {

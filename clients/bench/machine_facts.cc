@@ -14,8 +14,7 @@ namespace msq::bench {
 namespace {
 
 // Those that no shell minds.
-constexpr char kPlainCharacters[] =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+constexpr char kPlainCharacters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
 
 // The first "model name" of /proc/cpuinfo; on ARM, whose kernel tells none, the machine's name or the architecture's.
 std::string ProcessorName() {
@@ -36,8 +35,8 @@ std::string ProcessorName() {
 
 std::vector<std::pair<std::string, std::string>> MachineFacts() {
   std::vector<std::pair<std::string, std::string>> facts;
-  facts.emplace_back("Client's processor", absl::StrCat(ProcessorName(), ", ", std::thread::hardware_concurrency(),
-                                                        " logical processors"));
+  facts.emplace_back("Client's processor",
+                     absl::StrCat(ProcessorName(), ", ", std::thread::hardware_concurrency(), " logical processors"));
   utsname system{};
   if (uname(&system) == 0) {
     facts.emplace_back("Client's system", absl::StrCat(system.sysname, " ", system.release, ", ", system.machine));
@@ -66,7 +65,8 @@ std::string BusyNote() {
   const unsigned processors = std::thread::hardware_concurrency();
   if (getloadavg(&load, 1) != 1 || processors == 0 || load < 0.5 * processors) return "";
   return absl::StrFormat(
-      "the machine that the load came from was busy before the measurement (load %.1f on %d processors): other programs "
+      "the machine that the load came from was busy before the measurement (load %.1f on %d processors): other "
+      "programs "
       "have their part in these figures",
       load, processors);
 }

@@ -23,9 +23,13 @@ std::string Figure(const char* classes, const std::string& title, const std::str
                       text.empty() ? "" : absl::StrCat("<p>", Escape(text), "</p>"), content, "</figure>\n");
 }
 
-bool IsOpen(const Results& results) { return !results.rows.empty() && results.rows.front().level.open(); }
+bool IsOpen(const Results& results) {
+  return !results.rows.empty() && results.rows.front().level.open();
+}
 
-std::string LevelTitle(const Results& results) { return IsOpen(results) ? "Rate, requests/s" : "Concurrency"; }
+std::string LevelTitle(const Results& results) {
+  return IsOpen(results) ? "Rate, requests/s" : "Concurrency";
+}
 
 std::vector<const Row*> RowsOf(const Results& results, const std::string& backend) {
   std::vector<const Row*> rows;
@@ -35,7 +39,9 @@ std::vector<const Row*> RowsOf(const Results& results, const std::string& backen
   return rows;
 }
 
-double LevelValue(const Level& level) { return level.open() ? level.rate_per_s : level.concurrency; }
+double LevelValue(const Level& level) {
+  return level.open() ? level.rate_per_s : level.concurrency;
+}
 
 // Whether the values lie so far apart that a linear scale would press the small ones flat.
 bool AreFarApart(const std::vector<double>& values) {
@@ -61,9 +67,9 @@ LinePlot LatencyAgainstThroughput(const Results& results) {
         if (!ms.has_value() || !images.has_value()) continue;
         latencies.push_back(*ms);
         throughputs.push_back(*images);
-        series.points.push_back({*images, *ms, q < 0.9 ? LevelNumber(row->level) : "",
-                                 absl::StrFormat("%s: %s images/s, p%g %s ms", row->Name(), Digits(*images), q * 100,
-                                                 Digits(*ms))});
+        series.points.push_back(
+            {*images, *ms, q < 0.9 ? LevelNumber(row->level) : "",
+             absl::StrFormat("%s: %s images/s, p%g %s ms", row->Name(), Digits(*images), q * 100, Digits(*ms))});
       }
       if (!series.points.empty()) plot.series.push_back(std::move(series));
     }
@@ -82,12 +88,15 @@ LinePlot ThroughputByLevel(const Results& results) {
       const std::optional<double> images = row->ImagesPerSecond();
       if (!images.has_value()) continue;
       levels.push_back(LevelValue(row->level));
-      series.points.push_back({LevelValue(row->level), *images, "",
-                               absl::StrFormat("%s: %s images/s", row->Name(), Digits(*images))});
+      series.points.push_back(
+          {LevelValue(row->level), *images, "", absl::StrFormat("%s: %s images/s", row->Name(), Digits(*images))});
     }
     if (!series.points.empty()) plot.series.push_back(std::move(series));
   }
   if (AreFarApart(levels)) plot.x_scale = Scale::kLogarithm;
+  for (const Row& row : results.rows) {
+    if (row.BackendName() == results.backends.front()) plot.x_ticks.push_back(LevelValue(row.level));
+  }
   return plot;
 }
 
@@ -113,8 +122,30 @@ LinePlot Distribution(const Results& results, const Level& level) {
   return plot;
 }
 
+std::string SourceName(const EnergyKey& key) {
+  return key.source == "model" ? "estimated by a model" : "measured by " + key.source;
+}
+
 std::string EnergyName(const EnergyKey& key) {
-  return absl::StrCat(key.backend, key.source == "model" ? ", estimated by a model" : ", measured by " + key.source);
+  return absl::StrCat(key.backend, ", ", SourceName(key));
+}
+
+// One row's phases, in the order of the plot's parts.
+void AddPhases(const Row& row, SharePlot* plot, HtmlTable* table) {
+  ShareBar bar{.name = row.Name(), .parts = std::vector<double>(plot->part_names.size())};
+  std::vector<std::string> cells = {row.BackendName(), LevelNumber(row.level),
+                                    row.batch_sizes.has_value() ? Digits(row.batch_sizes->mean) : "–"};
+  double sum = 0;
+  for (size_t i = 0; i < plot->part_names.size(); ++i) {
+    const auto phase = std::find_if(row.phases.begin(), row.phases.end(),
+                                    [&](const Phase& p) { return p.name == plot->part_names[i]; });
+    if (phase != row.phases.end()) sum += bar.parts[i] = phase->mean_ms;
+    cells.push_back(phase != row.phases.end() ? Digits(phase->mean_ms) : "–");
+  }
+  table->rows.push_back(std::move(cells));
+  if (sum <= 0) return;
+  bar.text = Digits(sum) + " ms";
+  plot->bars.push_back(std::move(bar));
 }
 
 }  // namespace
@@ -133,11 +164,11 @@ const Row* BestRow(const Results& results, const std::string& backend) {
 }
 
 std::string ThroughputSection(const Results& results) {
-  std::string html = Section("Throughput and latency",
-                             IsOpen(results)
-                                 ? "Requests leave at random times at the given rate, whether or not answers come; a "
-                                   "latency counts from when its request was due."
-                                 : "So many requests are under way at all times; an answer lets the next one go.");
+  std::string html =
+      Section("Throughput and latency",
+              IsOpen(results) ? "Requests leave at random times at the given rate, whether or not answers come; a "
+                                "latency counts from when its request was due."
+                              : "So many requests are under way at all times; an answer lets the next one go.");
   const LinePlot latency = LatencyAgainstThroughput(results), throughput = ThroughputByLevel(results);
   if (latency.series.empty()) return html + "<p>No answer came within the measured time.</p>\n";
   absl::StrAppend(&html, "<div class=\"pair\">",
@@ -185,9 +216,9 @@ std::string DistributionSection(const Results& results) {
     html += Figure("", title, "", Draw(Distribution(results, row.level)));
   }
   html += "</div>\n";
-  HtmlTable table{.head = {"Backend", LevelTitle(results), "Least", "p50", "p90", "p95", "p99", "p99.9", "Largest",
-                           "Mean, ms"},
-                  .rows = {}};
+  HtmlTable table{
+      .head = {"Backend", LevelTitle(results), "Least", "p50", "p90", "p95", "p99", "p99.9", "Largest", "Mean, ms"},
+      .rows = {}};
   for (const Row& row : results.rows) {
     const Latencies& latencies = row.latencies;
     std::vector<std::string> cells = {row.BackendName(), LevelNumber(row.level), Digits(latencies.MinMs())};
@@ -208,9 +239,8 @@ std::string EfficiencySection(const Results& results) {
     const double images = *best->ImagesPerSecond();
     speed.bars.push_back({backend, "at " + LevelName(best->level), images, Digits(images), ColourOf(results, backend)});
     for (const EnergyFigure& figure : best->energy) {
-      efficiency.bars.push_back({figure.key.backend, EnergyName(figure.key).substr(figure.key.backend.size() + 2),
-                                 figure.ImagesPerJoule(), Digits(figure.ImagesPerJoule()),
-                                 ColourOf(results, backend), figure.IsEstimate()});
+      efficiency.bars.push_back({figure.key.backend, SourceName(figure.key), figure.ImagesPerJoule(),
+                                 Digits(figure.ImagesPerJoule()), ColourOf(results, backend), figure.IsEstimate()});
     }
   }
   const std::string no_energy = "<p>Not measured: no sensor told the energy of these rounds. The notes say why.</p>";
@@ -224,7 +254,7 @@ std::string EfficiencySection(const Results& results) {
                   .text_columns = 2};
   for (const Row& row : results.rows) {
     for (const EnergyFigure& figure : row.energy) {
-      table.rows.push_back({row.BackendName(), EnergyName(figure.key), LevelNumber(row.level), Digits(figure.joules),
+      table.rows.push_back({figure.key.backend, SourceName(figure.key), LevelNumber(row.level), Digits(figure.joules),
                             Digits(figure.images), Digits(figure.JoulesPerImage()),
                             Digits(figure.ActiveJoulesPerImage()), Digits(figure.ImagesPerJoule())});
     }
@@ -233,9 +263,10 @@ std::string EfficiencySection(const Results& results) {
 }
 
 std::string PhaseSection(const Results& results) {
-  std::string html = Section("Where the time goes",
-                             "A request's phases within the server, by its own clock: the share of each, and their sum. "
-                             "The network and the client come on top.");
+  std::string html =
+      Section("Where the time goes",
+              "A request's phases within the server, by its own clock: the share of each, and their sum. "
+              "The network and the client come on top.");
   SharePlot plot{.name = "Phases of a request", .part_names = {}, .bars = {}};
   for (const Row& row : results.rows) {
     for (const Phase& phase : row.phases) {
@@ -247,28 +278,17 @@ std::string PhaseSection(const Results& results) {
   if (plot.part_names.empty()) return html + "<p>Not measured: the server's metrics were not to be had.</p>\n";
   HtmlTable table{.head = {"Backend", LevelTitle(results), "Images a batch"}, .rows = {}};
   for (const std::string& name : plot.part_names) table.head.push_back(name + ", ms");
-  for (const Row& row : results.rows) {
-    ShareBar bar{.name = row.Name(), .parts = std::vector<double>(plot.part_names.size()), .text = {}};
-    std::vector<std::string> cells = {row.BackendName(), LevelNumber(row.level),
-                                      row.batch_sizes.has_value() ? Digits(row.batch_sizes->mean) : "–"};
-    double sum = 0;
-    for (size_t i = 0; i < plot.part_names.size(); ++i) {
-      const auto phase = std::find_if(row.phases.begin(), row.phases.end(),
-                                      [&](const Phase& p) { return p.name == plot.part_names[i]; });
-      if (phase != row.phases.end()) sum += bar.parts[i] = phase->mean_ms;
-      cells.push_back(phase != row.phases.end() ? Digits(phase->mean_ms) : "–");
-    }
-    if (sum > 0) bar.text = Digits(sum) + " ms";
-    if (sum > 0) plot.bars.push_back(std::move(bar));
-    table.rows.push_back(std::move(cells));
+  for (const std::string& backend : results.backends) {
+    for (const Row* row : RowsOf(results, backend)) AddPhases(*row, &plot, &table);
   }
   return html + Figure("wide", "Phases of a request", "", "<div>" + Draw(plot) + "</div>") + ToHtml(table);
 }
 
 std::string PowerSection(const Results& results) {
-  std::string html = Section("Power over time",
-                             "As the server told it during the measurement. Shaded: which backend was under load. Where "
-                             "a line is interrupted, the sensor could not be read.");
+  std::string html =
+      Section("Power over time",
+              "As the server told it during the measurement. Shaded: which backend was under load. Where "
+              "a line is interrupted, the sensor could not be read.");
   if (results.power.empty()) return html + "<p>Not measured: the server told no power.</p>\n";
   std::vector<PlotBand> bands;
   for (const Span& span : results.spans) {
@@ -290,8 +310,13 @@ std::string PowerSection(const Results& results) {
       largest = std::max(largest, *watts);
       ++count;
     }
-    LinePlot plot{.name = "Power of " + EnergyName(line.key), .x_title = "Time, s", .y_title = "Power, W",
-                  .width = 1080, .height = 220, .series = {series}, .bands = bands};
+    LinePlot plot{.name = "Power of " + EnergyName(line.key),
+                  .x_title = "Time, s",
+                  .y_title = "Power, W",
+                  .width = 1080,
+                  .height = 220,
+                  .series = {series},
+                  .bands = bands};
     html += Figure("wide", EnergyName(line.key), "", "<div>" + Draw(plot) + "</div>");
     table.rows.push_back({line.key.backend, line.key.source + (line.IsEstimate() ? " (an estimate)" : ""),
                           absl::StrCat(count), absl::StrCat(line.watts.size() - static_cast<size_t>(count)),

@@ -41,7 +41,7 @@ dt { color: var(--soft); } dd { margin: 0; text-align: right; font-variant-numer
 .facts { grid-template-columns: minmax(120px, max-content) 1fr; gap: 6px 20px; } .facts dd { text-align: left; overflow-wrap: anywhere; }
 .notes { background: var(--note-back); border-color: transparent; color: var(--note); margin: 20px 0; }
 .notes ul { margin: 6px 0 0; padding-left: 20px; } .notes li { overflow-wrap: anywhere; }
-figure p { font-size: 14px; margin: 2px 0 10px; } figure > svg { display: block; width: 100%; height: auto; }
+figure h3 + svg, figure h3 + div { margin-top: 12px; } figure p { font-size: 14px; margin: 2px 0 10px; } figure > svg { display: block; width: 100%; height: auto; }
 figure + .scroll, .pair + .scroll, .small + .scroll { margin-top: 16px; }
 .wide > div { overflow-x: auto; } .wide > div > svg { display: block; width: 100%; min-width: 680px; height: auto; }
 .scroll { overflow-x: auto; background: var(--surface); border: 1px solid var(--line); border-radius: 14px; margin: 16px 0; }

@@ -14,7 +14,9 @@ namespace {
 // Where the axes are, within the drawing.
 constexpr double kLeft = 58, kRight = 18, kTop = 26, kBottom = 46;
 
-std::string Px(double value) { return absl::StrFormat("%.1f", value); }
+std::string Px(double value) {
+  return absl::StrFormat("%.1f", value);
+}
 
 std::string Head(double width, double height, const std::string& name) {
   return absl::StrFormat("<svg viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\">", width, height, Escape(name));
@@ -28,8 +30,8 @@ std::string TextAt(double x, double y, const char* classes, const std::string& t
 std::string Legend(const std::vector<PlotSeries>& series) {
   std::string html = "<ul class=\"legend\">";
   for (const PlotSeries& one : series) {
-    absl::StrAppend(&html, "<li><svg viewBox=\"0 0 26 10\" class=\"key\"><path d=\"M1 5H25\" class=\"line c", one.colour,
-                    one.dashed ? " dashed" : "", "\"/></svg>", Escape(one.name), "</li>");
+    absl::StrAppend(&html, "<li><svg viewBox=\"0 0 26 10\" class=\"key\"><path d=\"M1 5H25\" class=\"line c",
+                    one.colour, one.dashed ? " dashed" : "", "\"/></svg>", Escape(one.name), "</li>");
   }
   return html + "</ul>\n";
 }
@@ -39,7 +41,9 @@ class LineDrawing {
   explicit LineDrawing(const LinePlot& plot)
       : plot_(plot),
         x_(plot.x_scale, Values(&PlotPoint::x), kLeft, plot.width - kRight),
-        y_(plot.y_scale, Values(&PlotPoint::y), plot.height - kBottom, kTop) {}
+        y_(plot.y_scale, Values(&PlotPoint::y), plot.height - kBottom, kTop) {
+    if (!plot.x_ticks.empty()) x_.SetTicks(plot.x_ticks);
+  }
 
   std::string Draw() const {
     std::string svg = Head(plot_.width, plot_.height, plot_.name);
@@ -126,12 +130,15 @@ class LineDrawing {
   }
 
   const LinePlot& plot_;
-  const Axis x_, y_;
+  Axis x_;
+  const Axis y_;
 };
 
 }  // namespace
 
-std::string Draw(const LinePlot& plot) { return LineDrawing(plot).Draw(); }
+std::string Draw(const LinePlot& plot) {
+  return LineDrawing(plot).Draw();
+}
 
 std::string Draw(const BarPlot& plot) {
   constexpr double kWidth = 540, kPitch = 54, kThickness = 22, kLongest = 400;
@@ -144,8 +151,8 @@ std::string Draw(const BarPlot& plot) {
     absl::StrAppend(&svg, "<text x=\"0\" y=\"", Px(y + 15), "\" class=\"name\">", Escape(bar.name),
                     "<tspan class=\"label\" dx=\"8\">", Escape(bar.detail), "</tspan></text>");
     // Square where the bar begins, round where it ends.
-    const std::string shape = absl::StrFormat("M0 %.1fh%.1fq3 0 3 3v%.1fq0 3 -3 3h%.1fz", y + 22, length - 3,
-                                              kThickness - 6, -(length - 3));
+    const std::string shape =
+        absl::StrFormat("M0 %.1fh%.1fq3 0 3 3v%.1fq0 3 -3 3h%.1fz", y + 22, length - 3, kThickness - 6, -(length - 3));
     absl::StrAppend(&svg, "<path d=\"", shape, "\" class=\"f", bar.colour, "\"/>");
     if (bar.hatched) absl::StrAppend(&svg, "<path d=\"", shape, "\" class=\"hatch\"/>");
     svg += TextAt(length + 8, y + 22 + kThickness / 2 + 5, "value", bar.text);
@@ -178,8 +185,9 @@ std::string Draw(const SharePlot& plot) {
   }
   svg += "</svg>\n<ul class=\"legend\">";
   for (size_t i = 0; i < plot.part_names.size(); ++i) {
-    absl::StrAppend(&svg, "<li><svg viewBox=\"0 0 12 12\" class=\"box\"><rect width=\"12\" height=\"12\" rx=\"2\" class=\"p", i,
-                    "\"/></svg>", Escape(plot.part_names[i]), "</li>");
+    absl::StrAppend(&svg,
+                    "<li><svg viewBox=\"0 0 12 12\" class=\"box\"><rect width=\"12\" height=\"12\" rx=\"2\" class=\"p",
+                    i, "\"/></svg>", Escape(plot.part_names[i]), "</li>");
   }
   return svg + "</ul>\n";
 }

@@ -10,7 +10,9 @@
 namespace msq::bench {
 namespace {
 
-std::string TickText(double value) { return std::abs(value) >= 1000 ? Digits(value) : absl::StrFormat("%g", value); }
+std::string TickText(double value) {
+  return std::abs(value) >= 1000 ? Digits(value) : absl::StrFormat("%g", value);
+}
 
 }  // namespace
 
@@ -54,6 +56,14 @@ double Axis::Position(double value) const {
   return begin_px_ + (Transform(value) - low_) / (high_ - low_) * (end_px_ - begin_px_);
 }
 
+void Axis::SetTicks(const std::vector<double>& values) {
+  ticks_.clear();
+  for (const double value : values) {
+    const double transformed = Transform(value);
+    if (transformed >= low_ && transformed <= high_) ticks_.emplace_back(value, TickText(value));
+  }
+}
+
 void Axis::AddLinearTicks(double largest) {
   const double rough = std::max(largest, 1e-9) / 5;
   const double power = std::pow(10, std::floor(std::log10(rough)));
@@ -72,7 +82,7 @@ void Axis::AddLogarithmTicks(double least, double largest) {
   const double margin = std::max(0.04 * (high_ - low_), 0.05);
   low_ -= margin;
   high_ += margin;
-  const bool fine = high_ - low_ < 2.2;
+  const bool fine = high_ - low_ < 2.6;
   for (int power = static_cast<int>(std::floor(low_)); power <= static_cast<int>(std::ceil(high_)); ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double value = factor * std::pow(10.0, power);

@@ -15,6 +15,8 @@ class Axis {
   Axis(Scale scale, const std::vector<double>& values, double begin_px, double end_px);
 
   double Position(double value) const;
+  // Ticks at these values instead, as far as they lie on the axis.
+  void SetTicks(const std::vector<double>& values);
   // (value, text)
   const std::vector<std::pair<double, std::string>>& ticks() const { return ticks_; }
 

@@ -104,11 +104,10 @@ bool Questions::IsRight(size_t input, const std::string& backend, const inferenc
 
 Ask Questions::AskOf(const std::string& backend) {
   return [this, backend](size_t input, std::function<void(const Answer&)> done) {
-    client_.InferAsync(RequestFor(input, backend),
-                       [this, backend, input, done = std::move(done)](
-                           const absl::StatusOr<inference::ModelInferResponse>& response) {
-                         done({response.status(), response.ok() && IsRight(input, backend, *response)});
-                       });
+    client_.InferAsync(RequestFor(input, backend), [this, backend, input, done = std::move(done)](
+                                                       const absl::StatusOr<inference::ModelInferResponse>& response) {
+      done({response.status(), response.ok() && IsRight(input, backend, *response)});
+    });
   };
 }
 

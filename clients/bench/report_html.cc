@@ -70,7 +70,7 @@ std::string Card(const Results& results, const std::string& backend) {
   if (best->energy.empty()) AddItem("Energy an image", "not measured", &html);
   for (const EnergyFigure& figure : best->energy) {
     AddItem(figure.IsEstimate() ? "Energy an image, estimated" : "Energy an image, " + figure.key.source,
-            Digits(figure.JoulesPerImage()) + " J", &html);
+            JoulesText(figure.JoulesPerImage()), &html);
   }
   return html + "</dl></div>\n";
 }
@@ -90,7 +90,8 @@ std::string RoundsTable(const Results& results) {
   for (const Row& row : results.rows) {
     std::vector<std::string> cells = {row.BackendName(), LevelName(row.level)};
     for (size_t i = 0; i < most; ++i) {
-      cells.push_back(i < row.rounds.size() ? Digits(row.rounds[i].answers_per_s * static_cast<double>(row.batch)) : "");
+      cells.push_back(i < row.rounds.size() ? Digits(row.rounds[i].answers_per_s * static_cast<double>(row.batch))
+                                            : "");
     }
     table.rows.push_back(std::move(cells));
   }
@@ -100,16 +101,20 @@ std::string RoundsTable(const Results& results) {
 std::string Method(const Results& results) {
   std::string html = "<h2>How it was measured</h2>\n";
   std::string text = absl::StrFormat(
-      "The backends took turns in rounds of %g s, each after %g s of load that is not counted, so that what drifts on the "
-      "machine meets all alike.", results.duration_s, results.warmup_s);
+      "The backends took turns in rounds of %g s, each after %g s of load that is not counted, so that what drifts on "
+      "the "
+      "machine meets all alike.",
+      results.duration_s, results.warmup_s);
   if (results.stability_percent > 0) {
-    absl::StrAppendFormat(&text, " Stable means that the last three rounds are within %g %% of their mean, in throughput "
-                                 "and in p50; the figures are theirs, or those of all rounds where it was not reached.",
+    absl::StrAppendFormat(&text,
+                          " Stable means that the last three rounds are within %g %% of their mean, in throughput "
+                          "and in p50; the figures are theirs, or those of all rounds where it was not reached.",
                           results.stability_percent);
   }
-  absl::StrAppend(&text, " Every answer, those of the warm-up included, was compared bit for bit with the one that the first "
-                         "backend gave without load. A dash stands for what was not measured: a percentile, too, where "
-                         "there were too few answers for it.");
+  absl::StrAppend(&text,
+                  " Every answer, those of the warm-up included, was compared bit for bit with the one that the first "
+                  "backend gave without load. A dash stands for what was not measured: a percentile, too, where "
+                  "there were too few answers for it.");
   absl::StrAppend(&html, "<p>", Escape(text), "</p><h3>Images per second, by round</h3>", RoundsTable(results),
                   "<h3>What ran where</h3><div class=\"card\" style=\"margin:16px 0\"><dl class=\"facts\">");
   for (const auto& [name, value] : results.facts) AddItem(name, value, &html);

@@ -114,11 +114,10 @@ std::string CsvHead(const CsvColumns& columns) {
 
 std::string CsvRow(const Results& results, const Row& row, const CsvColumns& columns) {
   const Latencies& latencies = row.latencies;
-  std::string line = absl::StrCat(CsvField(results.model), ",", CsvField(row.backend), ",",
-                                  row.level.open() ? "open," : "closed,", row.level.open() ? "" : LevelNumber(row.level),
-                                  ",", row.level.open() ? LevelNumber(row.level) : "", ",",
-                                  CsvNumber(row.OfferedPerSecond()), ",", row.batch, ",", row.answers, ",",
-                                  CsvNumber(row.ImagesPerSecond()));
+  std::string line = absl::StrCat(
+      CsvField(results.model), ",", CsvField(row.backend), ",", row.level.open() ? "open," : "closed,",
+      row.level.open() ? "" : LevelNumber(row.level), ",", row.level.open() ? LevelNumber(row.level) : "", ",",
+      CsvNumber(row.OfferedPerSecond()), ",", row.batch, ",", row.answers, ",", CsvNumber(row.ImagesPerSecond()));
   absl::StrAppend(&line, ",", CsvNumber(latencies.MeanMs()), ",", CsvNumber(latencies.MinMs()));
   for (const double q : {0.5, 0.9, 0.95, 0.99, 0.999}) absl::StrAppend(&line, ",", CsvNumber(latencies.QuantileMs(q)));
   absl::StrAppend(&line, ",", CsvNumber(latencies.MaxMs()), ",", row.ErrorCount(), ",", row.wrong, ",",
@@ -170,8 +169,10 @@ json ToJson(const Results& results) {
   }
   document["spans"] = json::array();
   for (const Span& span : results.spans) {
-    document["spans"].push_back(
-        {{"backend", span.backend}, {"level", LevelName(span.level)}, {"begin_s", span.begin_s}, {"end_s", span.end_s}});
+    document["spans"].push_back({{"backend", span.backend},
+                                 {"level", LevelName(span.level)},
+                                 {"begin_s", span.begin_s},
+                                 {"end_s", span.end_s}});
   }
   return document;
 }

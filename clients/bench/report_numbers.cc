@@ -23,6 +23,14 @@ std::string Digits(double value) {
   return digits;
 }
 
-std::string Digits(const std::optional<double>& value) { return value.has_value() ? Digits(*value) : "–"; }
+std::string Digits(const std::optional<double>& value) {
+  return value.has_value() ? Digits(*value) : "–";
+}
+
+std::string JoulesText(double joules) {
+  if (joules < 0.9995e-3) return Digits(joules * 1e6) + " µJ";
+  if (joules < 0.9995) return Digits(joules * 1e3) + " mJ";
+  return Digits(joules) + " J";
+}
 
 }  // namespace msq::bench

@@ -11,4 +11,7 @@ std::string Digits(double value);
 // The same, or "–".
 std::string Digits(const std::optional<double>& value);
 
+// With the prefix that suits: "582 µJ", "1.31 mJ", "2.50 J".
+std::string JoulesText(double joules);
+
 }  // namespace msq::bench

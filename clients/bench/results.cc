@@ -68,6 +68,16 @@ void AddServerWork(std::span<const Round> rounds, Row* row, std::vector<std::str
   AddEnergy(rounds, row, notes);
 }
 
+void NoteErrors(const Row& row, std::vector<std::string>* notes) {
+  if (row.errors.empty()) return;
+  std::string counts;
+  for (const auto& [code, count] : row.errors) {
+    absl::StrAppend(&counts, counts.empty() ? "" : ", ", count, " times ", code);
+  }
+  notes->push_back(absl::StrCat(row.Name(), ": requests failed (", counts,
+                                "); they have no part in the latencies. The ", "first one: ", row.first_error));
+}
+
 void NoteOpenLoop(const Row& row, std::vector<std::string>* notes) {
   if (!row.level.open() || row.due == 0) return;
   if (!row.RateReached()) {
@@ -126,16 +136,13 @@ Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const
     for (const auto& [code, count] : load.errors) row.errors[code] += count;
     if (row.first_error.empty()) row.first_error = load.first_error;
     if (load.gave_up) {
-      notes->push_back(absl::StrCat(row.Name(), ": a round was ended early, nothing but errors came: ", load.first_error));
+      notes->push_back(absl::StrCat(row.Name(), ": a round was ended early, nothing but errors came"));
     }
   }
   row.stability = JudgeStability(row.rounds, stability_percent);
   std::span<const Round> used(rounds);
   if (row.stability == Stability::kStable) {
     used = used.last(std::min(rounds.size(), static_cast<size_t>(std::max(rounds_wanted, kStableRounds))));
-  } else if (row.stability == Stability::kUnstable) {
-    notes->push_back(absl::StrFormat("%s: unstable: the last %d of %d rounds differ by more than %g %% from their mean",
-                                     row.Name(), kStableRounds, rounds.size(), stability_percent));
   }
   row.rounds_used = static_cast<int>(used.size());
   for (const Round& round : used) {
@@ -147,9 +154,22 @@ Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const
     row.late += round.load.late;
     row.lags.Merge(round.load.lags);
   }
+  NoteErrors(row, notes);
   NoteOpenLoop(row, notes);
   AddServerWork(used, &row, notes);
   return row;
+}
+
+std::string UnstableNote(const std::vector<Row>& rows, double stability_percent) {
+  std::string names;
+  for (const Row& row : rows) {
+    if (row.stability == Stability::kUnstable) absl::StrAppend(&names, names.empty() ? "" : "; ", row.Name());
+  }
+  if (names.empty()) return "";
+  return absl::StrFormat(
+      "unstable: the last %d rounds differ by more than %g %% from their mean, and the figures are those of all "
+      "rounds: %s",
+      kStableRounds, stability_percent, names);
 }
 
 std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history, std::vector<std::string>* notes) {
@@ -174,8 +194,8 @@ std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history
       was_there = was_there || watts.has_value();
     }
     if (vanished_s.has_value()) {
-      notes->push_back(absl::StrFormat("power of %s by %s: a sensor vanished after %.1f s", key.backend, key.source,
-                                       *vanished_s));
+      notes->push_back(
+          absl::StrFormat("power of %s by %s: a sensor vanished after %.1f s", key.backend, key.source, *vanished_s));
     }
     lines.push_back(std::move(line));
   }

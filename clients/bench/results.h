@@ -29,14 +29,14 @@ std::string LevelNumber(const Level& level);
 struct Round {
   double begin_s = 0, end_s = 0;  // of its measured time, since the measurement began
   LoadResult load;
-  std::optional<Interval> server;
-  std::string no_server;  // why there is no `server`, where the server's metrics should have been there
+  std::optional<Interval> server = {};
+  std::string no_server = {};  // why there is no `server`, where the server's metrics should have been there
 };
 
 struct EnergyFigure {
   EnergyKey key;
   double joules = 0, images = 0;
-  std::optional<double> active_joules;
+  std::optional<double> active_joules = {};
   double JoulesPerImage() const { return joules / images; }
   std::optional<double> ActiveJoulesPerImage() const;
   double ImagesPerJoule() const { return images / joules; }  // the same as images per second and watt
@@ -45,7 +45,7 @@ struct EnergyFigure {
 
 // One backend at one level: the rounds that count, together.
 struct Row {
-  std::string backend;  // empty: the server's choice
+  std::string backend = {};  // empty: the server's choice
   Level level;
   int64_t batch = 1;
   std::vector<RoundFigures> rounds = {};  // all of them
@@ -79,6 +79,9 @@ struct Row {
 Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const std::vector<Round>& rounds,
             int rounds_wanted, double stability_percent, std::vector<std::string>* notes);
 
+// Says which rows are unstable; empty when none is.
+std::string UnstableNote(const std::vector<Row>& rows, double stability_percent);
+
 struct PowerLine {
   EnergyKey key;
   std::vector<std::pair<double, std::optional<double>>> watts = {};  // by seconds; empty: it could not be read
@@ -89,23 +92,23 @@ std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history
 
 // When which backend was under load.
 struct Span {
-  std::string backend;
+  std::string backend = {};
   Level level;
   double begin_s = 0, end_s = 0;
 };
 
 struct Results {
-  std::string model, url, started_at, command_line;
-  std::vector<std::string> backends;
+  std::string model = {}, url = {}, started_at = {}, command_line = {};
+  std::vector<std::string> backends = {};
   int64_t batch = 1;
   double warmup_s = 0, duration_s = 0, stability_percent = 0;
-  std::vector<std::pair<std::string, std::string>> facts;  // of the server, then of the client's machine
-  std::vector<Row> rows;
-  std::vector<PowerLine> power;
-  std::vector<Span> spans;
-  std::vector<std::string> notes;  // what is not in here, and why
+  std::vector<std::pair<std::string, std::string>> facts = {};  // of the server, then of the client's machine
+  std::vector<Row> rows = {};
+  std::vector<PowerLine> power = {};
+  std::vector<Span> spans = {};
+  std::vector<std::string> notes = {};  // what is not in here, and why
   int64_t compared = 0, wrong = 0;
-  std::string first_difference;
+  std::string first_difference = {};
 };
 
 }  // namespace msq::bench

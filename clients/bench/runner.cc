@@ -67,8 +67,8 @@ class Bench {
     }
     MSQ_ASSIGN_OR_RETURN(questions_, Questions::Create(&client_, options_.model, options_.batch));
     if (const std::string busy = BusyNote(); !busy.empty()) results_.notes.push_back(busy);
-    const auto before = options_.metrics_url.empty() ? absl::StatusOr<ServerSnapshot>(absl::UnavailableError(""))
-                                                     : monitor_.Look();
+    const auto before =
+        options_.metrics_url.empty() ? absl::StatusOr<ServerSnapshot>(absl::UnavailableError("")) : monitor_.Look();
     for (const std::string& backend : options_.backends) MSQ_RETURN_IF_ERROR(questions_->CompareAlone(backend));
     MSQ_RETURN_IF_ERROR(LookForMetrics(before));
     return AddFacts();
@@ -85,7 +85,8 @@ class Bench {
       const auto after = monitor_.Look();
       status = after.status();
       if (status.ok() && RequestsOf(*after) < RequestsOf(*before) + static_cast<double>(questions_->count())) {
-        status = FailedPrecondition(options_.metrics_url, ": these metrics do not count the requests to ", options_.url);
+        status =
+            FailedPrecondition(options_.metrics_url, ": these metrics do not count the requests to ", options_.url);
       }
     }
     if (status.ok()) {
@@ -198,6 +199,8 @@ class Bench {
 
   void Finish() {
     monitor_.Stop();
+    const std::string unstable = UnstableNote(results_.rows, options_.stability_percent);
+    if (!unstable.empty()) results_.notes.push_back(unstable);
     results_.first_difference = questions_->FirstDifference();
     if (!has_metrics_) return;
     const std::vector<ServerSnapshot> history = monitor_.History();
@@ -235,8 +238,8 @@ absl::StatusOr<Results> RunBench(client::Client* client, const BenchOptions& opt
 
 absl::Status Verdict(const Results& results) {
   if (results.wrong > 0) {
-    return DataLoss(results.wrong, " answers differ from the first backend's; the first one: ",
-                    results.first_difference);
+    return DataLoss(results.wrong,
+                    " answers differ from the first backend's; the first one: ", results.first_difference);
   }
   for (const Row& row : results.rows) {
     if (!row.first_error.empty()) return Unavailable("requests failed; the first one: ", row.first_error);

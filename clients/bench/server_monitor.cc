@@ -12,7 +12,9 @@ namespace msq::bench {
 ServerMonitor::ServerMonitor(std::string metrics_url, std::string model)
     : url_(std::move(metrics_url)), model_(std::move(model)), begin_(std::chrono::steady_clock::now()) {}
 
-ServerMonitor::~ServerMonitor() { Stop(); }
+ServerMonitor::~ServerMonitor() {
+  Stop();
+}
 
 double ServerMonitor::Now() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();

@@ -1,8 +1,8 @@
 // Looks at the server's /metrics while it is under load: at the edges of each round, and in between at a steady pace.
 #pragma once
 
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <string>

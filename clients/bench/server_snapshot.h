@@ -20,38 +20,38 @@ struct Total {
 
 struct ModelCounters {
   double requests = 0, images = 0, batches = 0;
-  std::map<std::string, Total> phases_s;        // by phase
-  std::map<double, double> batches_up_to_size;  // cumulative, as the histogram has them
+  std::map<std::string, Total> phases_s = {};        // by phase
+  std::map<double, double> batches_up_to_size = {};  // cumulative, as the histogram has them
 };
 
 struct RailKey {
-  std::string backend, source, device, rail;
+  std::string backend = {}, source = {}, device = {}, rail = {};
   auto operator<=>(const RailKey&) const = default;
 };
 
 struct Rail {
-  std::optional<double> energy_j, active_energy_j, power_w;
+  std::optional<double> energy_j = {}, active_energy_j = {}, power_w = {};
 };
 
 struct ServerSnapshot {
-  double time_s = 0;                            // since the measurement began
-  std::map<std::string, ModelCounters> models;  // by backend
-  std::map<RailKey, Rail> rails;
-  double process_start_s = 0;                   // another value: another process
+  double time_s = 0;                                 // since the measurement began
+  std::map<std::string, ModelCounters> models = {};  // by backend
+  std::map<RailKey, Rail> rails = {};
+  double process_start_s = 0;  // another value: another process
 };
 
 // Versions of the model are added up.
 ServerSnapshot MakeSnapshot(const std::vector<Series>& series, const std::string& model, double time_s);
 
 struct Phase {
-  std::string name;
+  std::string name = {};
   double mean_ms = 0;
 };
 
 struct BatchSizes {
   double mean = 0;
   // (largest size of the bucket, batches in it), those that are not empty; infinity for the last one.
-  std::vector<std::pair<double, double>> buckets;
+  std::vector<std::pair<double, double>> buckets = {};
 };
 
 // What one backend did between two moments; summed over rounds.
@@ -63,21 +63,21 @@ struct ServerWork {
 };
 
 struct EnergyKey {
-  std::string backend, source;
+  std::string backend = {}, source = {};
   auto operator<=>(const EnergyKey&) const = default;
 };
 
 // Energy of one backend by one source between two moments, all its devices and rails together.
 struct Energy {
   double joules = 0, images = 0;
-  std::optional<double> active_joules;  // beyond idling
-  std::string dropped;                  // why there is no figure, if there is none
+  std::optional<double> active_joules = {};  // beyond idling
+  std::string dropped = {};                  // why there is no figure, if there is none
 };
 
 struct Interval {
-  std::map<std::string, ServerWork> work;  // by backend
-  std::map<EnergyKey, Energy> energy;
-  std::string dropped;  // why there is nothing at all, if there is nothing
+  std::map<std::string, ServerWork> work = {};  // by backend
+  std::map<EnergyKey, Energy> energy = {};
+  std::string dropped = {};  // why there is nothing at all, if there is nothing
 };
 
 // Of at least two snapshots in order, the first and the last of which are the edges. A rail that any of them lacks and

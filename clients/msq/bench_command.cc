@@ -34,8 +34,7 @@ absl::Status CanWrite(const std::string& path) {
 }
 
 absl::Status WriteReports(const Options& options, const bench::Results& results) {
-  const std::string json =
-      bench::ToJson(results).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string json = bench::ToJson(results).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   MSQ_RETURN_IF_ERROR(WriteFile(options.json_file, json));
   MSQ_RETURN_IF_ERROR(WriteFile(options.csv_file, bench::ToCsv(results)));
   return WriteFile(options.html_file, bench::ToHtml(results));
@@ -71,11 +70,12 @@ void AddLoadOptions(CLI::App* command, Options* options) {
   command->add_option("model", bench.model, "model to ask")->required();
   command->add_option("--backend", options->backends,
                       "backends to compare, e.g. cpu,fpga; the server's choice without");
-  auto* concurrency =
-      command->add_option("--concurrency", options->concurrency,
-                          "closed loop: requests under way; N, FIRST:LAST in doublings, or N,N,...")
-          ->capture_default_str();
-  command->add_option("--rate", options->rates, "open loop: requests per second at random times (Poisson); R or R,R,...")
+  auto* concurrency = command
+                          ->add_option("--concurrency", options->concurrency,
+                                       "closed loop: requests under way; N, FIRST:LAST in doublings, or N,N,...")
+                          ->capture_default_str();
+  command
+      ->add_option("--rate", options->rates, "open loop: requests per second at random times (Poisson); R or R,R,...")
       ->excludes(concurrency);
   command->add_option("--max-under-way", bench.max_under_way, "open loop: requests under way at most")
       ->capture_default_str()
@@ -92,11 +92,13 @@ void AddLoadOptions(CLI::App* command, Options* options) {
   command->add_option("--rounds", bench.rounds, "rounds of each backend, in turn")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  command->add_option("--max-rounds", bench.max_rounds,
-                      "rounds at most, while the last three differ; twice --rounds without")
+  command
+      ->add_option("--max-rounds", bench.max_rounds,
+                   "rounds at most, while the last three differ; twice --rounds without")
       ->check(CLI::PositiveNumber);
-  command->add_option("--stability-percent", bench.stability_percent,
-                      "settled: the last three rounds are so close to their mean; 0: do not judge")
+  command
+      ->add_option("--stability-percent", bench.stability_percent,
+                   "settled: the last three rounds are so close to their mean; 0: do not judge")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
 }
@@ -111,15 +113,18 @@ void AddBenchCommand(CLI::App* app, Run* run) {
   command->add_option("--timeout-seconds", options->common.timeout_seconds, "longest that one call may take")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  command->add_option("--metrics-url", options->bench.metrics_url,
-                      "the server's metrics: phases, batch sizes, energy; http://HOST:8002/metrics without, '' for none");
-  command->add_option("--sample-interval-seconds", options->bench.sample_interval_s,
-                      "time between two looks at the metrics under load")
+  command->add_option(
+      "--metrics-url", options->bench.metrics_url,
+      "the server's metrics: phases, batch sizes, energy; http://HOST:8002/metrics without, '' for none");
+  command
+      ->add_option("--sample-interval-seconds", options->bench.sample_interval_s,
+                   "time between two looks at the metrics under load")
       ->capture_default_str()
       ->check(CLI::Range(0.05, 3600.0));
   command->add_option("--json", options->json_file, "write the figures to this file");
   command->add_option("--csv", options->csv_file, "write a table of the figures to this file");
-  command->add_option("--html", options->html_file, "write a report with plots to this file: one page, nothing besides");
+  command->add_option("--html", options->html_file,
+                      "write a report with plots to this file: one page, nothing besides");
   command->callback([options, command, run] {
     bench::BenchOptions& bench = options->bench;
     bench.metrics_required = command->count("--metrics-url") > 0;
