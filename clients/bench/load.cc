@@ -107,8 +107,13 @@ class Round {
         std::lock_guard lock(mutex_);
         if (counts) ++result_.due;
         // After the end nothing is sent: the load would last longer than was asked for.
-        if (result_.gave_up || now >= end_ || under_way_ >= options_.max_under_way) continue;
+        if (result_.gave_up || now >= end_) continue;
+        if (under_way_ >= options_.max_under_way) {
+          if (counts) ++result_.beyond_bound;
+          continue;
+        }
         ++under_way_;
+        if (now >= measure_) ++result_.left;
         if (counts) {
           ++result_.sent;
           result_.lags.Add(MsBetween(due, now));

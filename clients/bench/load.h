@@ -42,8 +42,10 @@ struct LoadResult {
   bool gave_up = false;  // nothing but errors came for a while, so the round was ended
   // Open loop: of the requests due within the measured time.
   int64_t due = 0, sent = 0;
-  int64_t late = 0;  // sent more than a millisecond after they were due
-  Latencies lags;    // of what was sent: from due to sent
+  int64_t beyond_bound = 0;  // not sent because as many as may be were under way
+  int64_t late = 0;          // sent more than a millisecond after they were due
+  Latencies lags;            // of what was sent: from due to sent
+  int64_t left = 0;          // sent within the measured time, whenever they were due
 };
 
 struct LoadHooks {

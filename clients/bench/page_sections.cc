@@ -313,6 +313,7 @@ std::string PowerSection(const Results& results) {
     LinePlot plot{.name = "Power of " + EnergyName(line.key),
                   .x_title = "Time, s",
                   .y_title = "Power, W",
+                  .x_scale = Scale::kFitted,
                   .width = 1080,
                   .height = 220,
                   .series = {series},

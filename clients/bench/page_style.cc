@@ -52,7 +52,7 @@ tbody tr + tr td { border-top: 1px solid var(--line); } td:first-child, th:first
 code { font: 13.5px/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
 pre { background: var(--surface); border: 1px solid var(--line); border-radius: 14px; padding: 14px 20px; overflow-x: auto;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-svg text { font-family: inherit; fill: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; }
+svg { overflow: visible; } svg text { font-family: inherit; fill: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; }
 svg .middle { text-anchor: middle; } svg .end { text-anchor: end; } svg .title { fill: var(--soft); font-weight: 600; }
 svg .label { fill: var(--faint); font-size: 12px; font-weight: 400; } svg .name { fill: var(--ink); font-size: 15px; font-weight: 600; }
 svg .value { fill: var(--ink); font-size: 15px; font-weight: 600; }
@@ -71,7 +71,8 @@ svg .value { fill: var(--ink); font-size: 15px; font-weight: 600; }
 .p5 { fill: var(--p5); }
 footer { margin-top: 48px; font-size: 13px; color: var(--faint); }
 @media (max-width: 560px) { main { padding: 24px 14px 40px; } .card, figure, .notes { padding: 14px; }
-  figure:not(.wide) svg text { font-size: 16px; } figure:not(.wide) svg .label { font-size: 15px; } }
+  figure:not(.wide) svg text { font-size: 16px; } figure:not(.wide) svg .label { font-size: 15px; }
+  .small figure svg text { font-size: 14px; } }
 @media print { :root { color-scheme: light; } body { background: #fff; font-size: 12px; } main { max-width: none; padding: 0; }
   h2 { break-after: avoid; } .scroll { break-inside: avoid; overflow: visible; } th, td { padding: 3px 6px; white-space: normal; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }

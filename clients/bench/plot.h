@@ -8,6 +8,7 @@ namespace msq::bench {
 
 enum class Scale {
   kLinear,      // from 0
+  kFitted,      // the same, and it ends with the largest value
   kLogarithm,   // of positive values only
   kPercentile,  // shares of 1, finer towards 1: 0, 0.5, 0.9, 0.99, ...
 };

@@ -31,6 +31,11 @@ Axis::Axis(Scale scale, const std::vector<double>& values, double begin_px, doub
     case Scale::kLinear:
       AddLinearTicks(largest);
       break;
+    case Scale::kFitted:
+      AddLinearTicks(largest);
+      high_ = std::max(largest, 1e-9);
+      while (ticks_.size() > 1 && ticks_.back().first > high_) ticks_.pop_back();
+      break;
     case Scale::kLogarithm:
       AddLogarithmTicks(any ? least : 1, largest);
       break;
@@ -47,6 +52,7 @@ double Axis::Transform(double value) const {
     case Scale::kPercentile:
       return -std::log10(1 - value);
     case Scale::kLinear:
+    case Scale::kFitted:
       break;
   }
   return value;

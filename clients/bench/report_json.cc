@@ -71,6 +71,7 @@ json RowToJson(const Row& row) {
     result["rate_reached"] = row.RateReached();
     result["due"] = row.due;
     result["sent"] = row.sent;
+    result["beyond_bound"] = row.beyond_bound;
     result["late"] = row.late;
     result["send_lag_p99_ms"] = Number(row.lags.QuantileMs(0.99));
   }

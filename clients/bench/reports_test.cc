@@ -130,7 +130,7 @@ TEST(DigitsTest, ThreeSignificantOnesOrThousands) {
 }
 
 TEST(AxisTest, TicksLieOnTheAxis) {
-  for (const Scale scale : {Scale::kLinear, Scale::kLogarithm, Scale::kPercentile}) {
+  for (const Scale scale : {Scale::kLinear, Scale::kFitted, Scale::kLogarithm, Scale::kPercentile}) {
     for (const std::vector<double>& values : {std::vector<double>{}, {0.5}, {0.001, 0.999}, {0.2, 0.3}}) {
       const Axis axis(scale, values, 0, 100);
       ASSERT_FALSE(axis.ticks().empty());

@@ -78,21 +78,6 @@ void NoteErrors(const Row& row, std::vector<std::string>* notes) {
                                 "); they have no part in the latencies. The ", "first one: ", row.first_error));
 }
 
-void NoteOpenLoop(const Row& row, std::vector<std::string>* notes) {
-  if (!row.level.open() || row.due == 0) return;
-  if (!row.RateReached()) {
-    notes->push_back(absl::StrFormat(
-        "%s: the rate was not reached: of %d requests that were due only %d were sent (%.1f a second). The figures are "
-        "no measurement at that rate",
-        row.Name(), row.due, row.sent, row.OfferedPerSecond().value_or(0)));
-  } else if (row.late * 20 > row.sent) {
-    notes->push_back(absl::StrFormat(
-        "%s: %.0f %% of the requests left more than 1 ms after they were due, because this machine was busy; their "
-        "latencies contain that",
-        row.Name(), 100.0 * static_cast<double>(row.late) / static_cast<double>(row.sent)));
-  }
-}
-
 }  // namespace
 
 std::string LevelNumber(const Level& level) {
@@ -116,7 +101,14 @@ std::optional<double> Row::ImagesPerSecond() const {
 
 std::optional<double> Row::OfferedPerSecond() const {
   if (!level.open() || seconds <= 0) return std::nullopt;
-  return static_cast<double>(sent) / seconds;
+  return static_cast<double>(left) / seconds;
+}
+
+std::string Row::RateText() const {
+  return absl::StrFormat("the rate was not reached: %.1f requests a second left, %s", OfferedPerSecond().value_or(0),
+                         beyond_bound * 2 > due - sent
+                             ? "for the server does not keep up: as many as --max-under-way allows waited for answers"
+                             : "for this machine cannot send faster");
 }
 
 int64_t Row::ErrorCount() const {
@@ -151,11 +143,15 @@ Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const
     row.latencies.Merge(round.load.latencies);
     row.due += round.load.due;
     row.sent += round.load.sent;
+    row.beyond_bound += round.load.beyond_bound;
     row.late += round.load.late;
+    row.left += round.load.left;
     row.lags.Merge(round.load.lags);
   }
   NoteErrors(row, notes);
-  NoteOpenLoop(row, notes);
+  if (!row.RateReached()) {
+    notes->push_back(absl::StrCat(row.Name(), ": ", row.RateText(), ". The figures are no measurement at that rate"));
+  }
   AddServerWork(used, &row, notes);
   return row;
 }
@@ -170,6 +166,18 @@ std::string UnstableNote(const std::vector<Row>& rows, double stability_percent)
       "unstable: the last %d rounds differ by more than %g %% from their mean, and the figures are those of all "
       "rounds: %s",
       kStableRounds, stability_percent, names);
+}
+
+std::string LateNote(const std::vector<Row>& rows) {
+  std::string names;
+  for (const Row& row : rows) {
+    if (!row.level.open() || row.late * 20 <= row.sent) continue;
+    absl::StrAppendFormat(&names, "%s%s (%.0f %%)", names.empty() ? "" : "; ", row.Name(),
+                          100.0 * static_cast<double>(row.late) / static_cast<double>(row.sent));
+  }
+  if (names.empty()) return "";
+  return "this machine was busy and requests left more than 1 ms after they were due, which their latencies contain: " +
+         names;
 }
 
 std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history, std::vector<std::string>* notes) {

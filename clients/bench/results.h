@@ -59,7 +59,7 @@ struct Row {
   std::map<std::string, int64_t> errors = {};
   std::string first_error = {};
   // Open loop.
-  int64_t due = 0, sent = 0, late = 0;
+  int64_t due = 0, sent = 0, beyond_bound = 0, late = 0, left = 0;  // as LoadResult has them
   Latencies lags = {};
   // Of the server.
   std::vector<Phase> phases = {};
@@ -68,7 +68,9 @@ struct Row {
 
   std::optional<double> ImagesPerSecond() const;
   std::optional<double> OfferedPerSecond() const;  // requests that really left
-  // False: at least 2 % of what was due was not sent.
+  // Why the rate was not reached, and how far it came.
+  std::string RateText() const;
+  // False: more than 2 % of what was due was not sent.
   bool RateReached() const { return static_cast<double>(sent) >= 0.98 * static_cast<double>(due); }
   int64_t ErrorCount() const;
   std::string BackendName() const { return backend.empty() ? "any" : backend; }
@@ -79,8 +81,9 @@ struct Row {
 Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const std::vector<Round>& rounds,
             int rounds_wanted, double stability_percent, std::vector<std::string>* notes);
 
-// Says which rows are unstable; empty when none is.
+// Says which rows are unstable, and whose requests left late; empty when none is, and so on.
 std::string UnstableNote(const std::vector<Row>& rows, double stability_percent);
+std::string LateNote(const std::vector<Row>& rows);
 
 struct PowerLine {
   EnergyKey key;

@@ -9,6 +9,7 @@
 namespace msq::bench {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -91,13 +92,29 @@ TEST(MakeRowTest, ARateThatWasNotReachedIsToldSo) {
   Round round = MakeRound(100, 4);
   round.load.due = 1000;
   round.load.sent = 100;
+  round.load.beyond_bound = 890;
+  round.load.left = 100;
   const Row row = Make({round}, &notes, {.rate_per_s = 500});
   EXPECT_FALSE(row.RateReached());
   EXPECT_EQ(row.OfferedPerSecond(), 50);
-  EXPECT_THAT(notes, ElementsAre(HasSubstr("the rate was not reached: of 1000 requests that were due only 100")));
+  EXPECT_THAT(notes, ElementsAre(AllOf(HasSubstr("the rate was not reached: 50.0 requests a second"),
+                                       HasSubstr("--max-under-way"))));
   Results results;
   results.rows = {row};
+  round.load.beyond_bound = 0;
+  EXPECT_THAT(Make({round}, &notes, {.rate_per_s = 500}).RateText(), HasSubstr("this machine cannot send faster"));
   EXPECT_THAT(std::string(Verdict(results).message()), HasSubstr("rate 500/s: the rate was not reached"));
+}
+
+TEST(MakeRowTest, WhatLeftLateIsTold) {
+  std::vector<std::string> notes;
+  Round round = MakeRound(100, 4);
+  round.load.due = round.load.sent = 100;
+  round.load.late = 20;
+  EXPECT_THAT(LateNote({Make({round}, &notes, {.rate_per_s = 50})}), ::testing::EndsWith(": fpga, rate 50/s (20 %)"));
+  EXPECT_THAT(notes, IsEmpty());
+  round.load.late = 2;
+  EXPECT_EQ(LateNote({Make({round}, &notes, {.rate_per_s = 50})}), "");
 }
 
 TEST(MakeRowTest, OfNothingThereIsNoRate) {

@@ -199,8 +199,10 @@ class Bench {
 
   void Finish() {
     monitor_.Stop();
-    const std::string unstable = UnstableNote(results_.rows, options_.stability_percent);
-    if (!unstable.empty()) results_.notes.push_back(unstable);
+    for (std::string& note :
+         std::vector{UnstableNote(results_.rows, options_.stability_percent), LateNote(results_.rows)}) {
+      if (!note.empty()) results_.notes.push_back(std::move(note));
+    }
     results_.first_difference = questions_->FirstDifference();
     if (!has_metrics_) return;
     const std::vector<ServerSnapshot> history = monitor_.History();
@@ -245,10 +247,7 @@ absl::Status Verdict(const Results& results) {
     if (!row.first_error.empty()) return Unavailable("requests failed; the first one: ", row.first_error);
   }
   for (const Row& row : results.rows) {
-    if (row.level.open() && !row.RateReached()) {
-      return Unavailable(row.Name(), ": the rate was not reached: of ", row.due, " requests that were due only ",
-                         row.sent, " were sent");
-    }
+    if (!row.RateReached()) return Unavailable(row.Name(), ": ", row.RateText());
   }
   return absl::OkStatus();
 }
