@@ -81,7 +81,7 @@ void NoteErrors(const Row& row, std::vector<std::string>* notes) {
 }  // namespace
 
 std::string LevelNumber(const Level& level) {
-  return level.open() ? absl::StrFormat("%g", level.rate_per_s) : absl::StrCat(level.concurrency);
+  return level.open() ? absl::StrFormat("%.10g", level.rate_per_s) : absl::StrCat(level.concurrency);
 }
 
 std::string LevelName(const Level& level) {
@@ -171,7 +171,7 @@ std::string UnstableNote(const std::vector<Row>& rows, double stability_percent)
 std::string LateNote(const std::vector<Row>& rows) {
   std::string names;
   for (const Row& row : rows) {
-    if (!row.level.open() || row.late * 20 <= row.sent) continue;
+    if (!row.level.open() || !row.RateReached() || row.late * 20 <= row.sent) continue;
     absl::StrAppendFormat(&names, "%s%s (%.0f %%)", names.empty() ? "" : "; ", row.Name(),
                           100.0 * static_cast<double>(row.late) / static_cast<double>(row.sent));
   }

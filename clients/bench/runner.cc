@@ -28,7 +28,7 @@ class Bench {
       : client_(*client),
         options_(options),
         monitor_(options.metrics_url, options.model),
-        progress_(SecondsOf(options.levels.size())) {}
+        progress_(SecondsOf(options.levels.size() * static_cast<size_t>(options.rounds))) {}
 
   absl::StatusOr<Results> Run(const std::function<void(const Row&)>& on_row) {
     MSQ_RETURN_IF_ERROR(Prepare());
@@ -47,10 +47,9 @@ class Bench {
   }
 
  private:
-  // Of so many levels, as far as can be foreseen.
-  double SecondsOf(size_t levels) const {
-    return static_cast<double>(levels * options_.backends.size()) * options_.rounds *
-           (options_.warmup_s + options_.duration_s);
+  // Of so many rounds of all backends.
+  double SecondsOf(size_t rounds) const {
+    return static_cast<double>(rounds * options_.backends.size()) * (options_.warmup_s + options_.duration_s);
   }
 
   absl::Status Prepare() {
@@ -135,7 +134,11 @@ class Bench {
     std::vector<Cell> cells;
     for (const std::string& backend : options_.backends) cells.push_back({.backend = backend});
     for (int round = 0; round < options_.max_rounds && !server_is_gone_; ++round) {
-      if (round >= options_.rounds && HaveSettled(cells)) break;
+      if (round >= options_.rounds) {
+        if (HaveSettled(cells)) break;
+        ++more_rounds_;
+        progress_.SetTotal(SecondsOf(options_.levels.size() * static_cast<size_t>(options_.rounds) + more_rounds_));
+      }
       // There and back, so that what drifts on the machine meets all alike.
       for (size_t i = 0; i < cells.size() && !server_is_gone_; ++i) {
         Cell& cell = cells[round % 2 == 0 ? i : cells.size() - 1 - i];
@@ -228,6 +231,7 @@ class Bench {
   std::unique_ptr<Questions> questions_;
   Results results_;
   bool has_metrics_ = false, server_is_gone_ = false;
+  size_t more_rounds_ = 0;  // than were asked for, of all levels so far
 };
 
 }  // namespace
