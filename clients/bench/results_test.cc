@@ -1,0 +1,172 @@
+// Rounds to rows: which rounds count, and what is left out with which note.
+#include "clients/bench/results.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "clients/bench/runner.h"
+
+namespace msq::bench {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const EnergyKey kFpga{"fpga", "hwmon"};
+
+Round MakeRound(int64_t answers, double joules) {
+  Round round;
+  round.load.seconds = 2;
+  round.load.answers = answers;
+  for (int64_t i = 0; i < answers; ++i) round.load.latencies.Add(1);
+  Interval interval;
+  interval.work["fpga"].counters = {.requests = double(answers),
+                                    .images = double(answers),
+                                    .batches = double(answers) / 2,
+                                    .phases_s = {},
+                                    .batches_up_to_size = {}};
+  interval.energy[kFpga] = {.joules = joules, .images = double(answers), .active_joules = {}, .dropped = {}};
+  round.server = interval;
+  return round;
+}
+
+Row Make(const std::vector<Round>& rounds, std::vector<std::string>* notes, const Level& level = {.concurrency = 4}) {
+  return MakeRow("fpga", level, 1, rounds, 3, 10, notes);
+}
+
+TEST(MakeRowTest, StableFiguresAreThoseOfTheLastRounds) {
+  std::vector<std::string> notes;
+  const Row row = Make({MakeRound(50, 9), MakeRound(100, 4), MakeRound(102, 4), MakeRound(98, 4)}, &notes);
+  EXPECT_EQ(row.stability, Stability::kStable);
+  EXPECT_EQ(row.rounds_used, 3);
+  EXPECT_EQ(row.answers, 300);
+  EXPECT_EQ(row.ImagesPerSecond(), 50);
+  ASSERT_EQ(row.energy.size(), 1u);
+  EXPECT_EQ(row.energy[0].JoulesPerImage(), 0.04);
+  EXPECT_EQ(row.batch_sizes->mean, 2);
+  EXPECT_THAT(notes, IsEmpty());
+  EXPECT_EQ(UnstableNote({row}, 10), "");
+}
+
+TEST(MakeRowTest, UnstableFiguresAreThoseOfAllRoundsAndSaySo) {
+  std::vector<std::string> notes;
+  const Row row = Make({MakeRound(50, 1), MakeRound(100, 1), MakeRound(50, 1), MakeRound(100, 1)}, &notes);
+  EXPECT_EQ(row.rounds_used, 4);
+  EXPECT_EQ(row.answers, 300);
+  EXPECT_THAT(UnstableNote({row}, 10), ::testing::EndsWith(": fpga, concurrency 4"));
+}
+
+TEST(MakeRowTest, ASensorThatVanishesInOneRoundLeavesNoEnergy) {
+  std::vector<std::string> notes;
+  std::vector<Round> rounds = {MakeRound(100, 4), MakeRound(100, 4), MakeRound(100, 4)};
+  rounds[1].server->energy[kFpga].dropped = "the sensor d/VCCINT vanished";
+  EXPECT_THAT(Make(rounds, &notes).energy, IsEmpty());
+  EXPECT_THAT(notes, ElementsAre("fpga, concurrency 4: no energy by hwmon: the sensor d/VCCINT vanished"));
+  notes.clear();
+  rounds[1].server->energy.clear();
+  EXPECT_THAT(Make(rounds, &notes).energy, IsEmpty());
+  EXPECT_THAT(notes, ElementsAre(HasSubstr("not there all the time")));
+  notes.clear();
+  const std::vector<Round> still = {MakeRound(100, 0), MakeRound(100, 0), MakeRound(100, 0)};
+  EXPECT_THAT(Make(still, &notes).energy, IsEmpty());
+  EXPECT_THAT(notes, ElementsAre(HasSubstr("did not move")));
+}
+
+TEST(MakeRowTest, MetricsThatVanishLeaveNoFiguresOfTheServer) {
+  std::vector<std::string> notes;
+  std::vector<Round> rounds = {MakeRound(100, 4), MakeRound(100, 4), MakeRound(100, 4)};
+  rounds[2].server.reset();
+  rounds[2].no_server = "http://h:8002/metrics: Connection refused";
+  const Row row = Make(rounds, &notes);
+  EXPECT_THAT(row.energy, IsEmpty());
+  EXPECT_THAT(row.phases, IsEmpty());
+  EXPECT_FALSE(row.batch_sizes.has_value());
+  EXPECT_EQ(row.answers, 300);
+  EXPECT_THAT(notes, ElementsAre(HasSubstr("Connection refused")));
+}
+
+TEST(MakeRowTest, ARateThatWasNotReachedIsToldSo) {
+  std::vector<std::string> notes;
+  Round round = MakeRound(100, 4);
+  round.load.due = 1000;
+  round.load.sent = 100;
+  round.load.beyond_bound = 890;
+  round.load.left = 100;
+  const Row row = Make({round}, &notes, {.rate_per_s = 500});
+  EXPECT_FALSE(row.RateReached());
+  EXPECT_EQ(row.OfferedPerSecond(), 50);
+  EXPECT_THAT(notes, ElementsAre(AllOf(HasSubstr("the rate was not reached: 50.0 requests a second"),
+                                       HasSubstr("--max-under-way"))));
+  Results results;
+  results.rows = {row};
+  round.load.beyond_bound = 0;
+  EXPECT_THAT(Make({round}, &notes, {.rate_per_s = 500}).RateText(), HasSubstr("this machine cannot send faster"));
+  EXPECT_THAT(std::string(Verdict(results).message()), HasSubstr("rate 500/s: the rate was not reached"));
+}
+
+TEST(MakeRowTest, WhatLeftLateIsTold) {
+  std::vector<std::string> notes;
+  Round round = MakeRound(100, 4);
+  round.load.due = round.load.sent = 100;
+  round.load.late = 20;
+  EXPECT_THAT(LateNote({Make({round}, &notes, {.rate_per_s = 50})}), ::testing::EndsWith(": fpga, rate 50/s (20 %)"));
+  EXPECT_THAT(notes, IsEmpty());
+  round.load.late = 2;
+  EXPECT_EQ(LateNote({Make({round}, &notes, {.rate_per_s = 50})}), "");
+}
+
+TEST(MakeRowTest, OfNothingThereIsNoRate) {
+  Round round;
+  round.load.gave_up = true;
+  round.load.errors["UNAVAILABLE"] = 120;
+  round.load.first_error = "gone";
+  std::vector<std::string> notes;
+  const Row row = Make({round}, &notes);
+  EXPECT_FALSE(row.ImagesPerSecond().has_value());
+  EXPECT_EQ(row.ErrorCount(), 120);
+  EXPECT_THAT(notes, ElementsAre(HasSubstr("ended early"), HasSubstr("120 times UNAVAILABLE")));
+}
+
+TEST(PowerLineTest, ASensorThatVanishesLeavesAGapAndANote) {
+  std::vector<ServerSnapshot> history(3);
+  for (size_t i = 0; i < 3; ++i) history[i].time_s = static_cast<double>(i);
+  history[0].rails[{"cpu", "rapl", "0", "package"}].power_w = 20;
+  history[2].rails[{"cpu", "rapl", "0", "package"}].power_w = 30;
+  std::vector<std::string> notes;
+  const auto lines = MakePowerLines(history, &notes);
+  ASSERT_EQ(lines.size(), 1u);
+  ASSERT_EQ(lines[0].watts.size(), 3u);
+  EXPECT_EQ(lines[0].watts[0].second, 20);
+  EXPECT_EQ(lines[0].watts[1].second, std::nullopt);
+  EXPECT_EQ(lines[0].watts[2].second, 30);
+  EXPECT_THAT(notes, ElementsAre("power of cpu by rapl: a sensor vanished after 1.0 s"));
+}
+
+TEST(OptionsTest, LevelsAndBackends) {
+  const auto concurrencies = [](const std::string& text) {
+    std::vector<int> all;
+    const auto levels = ParseConcurrency(text);
+    if (levels.ok()) {
+      for (const Level& level : *levels) all.push_back(level.concurrency);
+    }
+    return all;
+  };
+  EXPECT_THAT(concurrencies("4"), ElementsAre(4));
+  EXPECT_THAT(concurrencies("1:6"), ElementsAre(1, 2, 4, 6));
+  EXPECT_THAT(concurrencies("3,1"), ElementsAre(3, 1));
+  for (const char* bad : {"", "0", "2:1", "1:2:3", "1,", "x", "2000"})
+    EXPECT_THAT(concurrencies(bad), IsEmpty()) << bad;
+  EXPECT_EQ(ParseRates("100,2.5")->at(1).rate_per_s, 2.5);
+  for (const char* bad : {"", "0", "-1", "1e9", "nan", "1,,2"}) EXPECT_FALSE(ParseRates(bad).ok()) << bad;
+  EXPECT_THAT(*ParseBackends(""), ElementsAre(""));
+  EXPECT_THAT(*ParseBackends("cpu,fpga"), ElementsAre("cpu", "fpga"));
+  for (const char* bad : {"cpu,", ",", "cpu,cpu"}) EXPECT_FALSE(ParseBackends(bad).ok()) << bad;
+  EXPECT_EQ(DefaultMetricsUrl("board:8001"), "http://board:8002/metrics");
+  EXPECT_EQ(DefaultMetricsUrl("[::1]:8001"), "http://[::1]:8002/metrics");
+  EXPECT_EQ(DefaultMetricsUrl("[::1]"), "http://[::1]:8002/metrics");
+}
+
+}  // namespace
+}  // namespace msq::bench

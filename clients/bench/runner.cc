@@ -1,0 +1,259 @@
+#include "clients/bench/runner.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "base/status.h"
+#include "clients/bench/live_progress.h"
+#include "clients/bench/machine_facts.h"
+#include "clients/bench/questions.h"
+#include "clients/bench/server_monitor.h"
+
+namespace msq::bench {
+namespace {
+
+struct Cell {
+  std::string backend;
+  std::vector<Round> rounds = {};
+  bool given_up = false;
+};
+
+class Bench {
+ public:
+  Bench(client::Client* client, const BenchOptions& options)
+      : client_(*client),
+        options_(options),
+        monitor_(options.metrics_url, options.model),
+        progress_(SecondsOf(options.levels.size() * static_cast<size_t>(options.rounds))) {}
+
+  absl::StatusOr<Results> Run(const std::function<void(const Row&)>& on_row) {
+    MSQ_RETURN_IF_ERROR(Prepare());
+    for (size_t i = 0; i < options_.levels.size() && !server_is_gone_; ++i) {
+      const std::vector<Cell> cells = MeasureLevel(options_.levels[i]);
+      progress_.Clear();
+      for (const Cell& cell : cells) {
+        if (cell.rounds.empty()) continue;
+        results_.rows.push_back(MakeRow(cell.backend, options_.levels[i], options_.batch, cell.rounds, options_.rounds,
+                                        options_.stability_percent, &results_.notes));
+        on_row(results_.rows.back());
+      }
+    }
+    Finish();
+    return std::move(results_);
+  }
+
+ private:
+  // Of so many rounds of all backends.
+  double SecondsOf(size_t rounds) const {
+    return static_cast<double>(rounds * options_.backends.size()) * (options_.warmup_s + options_.duration_s);
+  }
+
+  absl::Status Prepare() {
+    results_.model = options_.model;
+    results_.url = options_.url;
+    results_.command_line = CommandLine();
+    results_.started_at = absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::Now(), absl::UTCTimeZone());
+    results_.batch = options_.batch;
+    results_.warmup_s = options_.warmup_s;
+    results_.duration_s = options_.duration_s;
+    results_.stability_percent = options_.stability_percent;
+    for (const std::string& backend : options_.backends) {
+      results_.backends.push_back(backend.empty() ? "any" : backend);
+    }
+    MSQ_ASSIGN_OR_RETURN(questions_, Questions::Create(&client_, options_.model, options_.batch));
+    if (const std::string busy = BusyNote(); !busy.empty()) results_.notes.push_back(busy);
+    const auto before =
+        options_.metrics_url.empty() ? absl::StatusOr<ServerSnapshot>(absl::UnavailableError("")) : monitor_.Look();
+    for (const std::string& backend : options_.backends) MSQ_RETURN_IF_ERROR(questions_->CompareAlone(backend));
+    MSQ_RETURN_IF_ERROR(LookForMetrics(before));
+    return AddFacts();
+  }
+
+  // Whether there are metrics, and whether they are this server's: they must have counted what was just asked.
+  absl::Status LookForMetrics(const absl::StatusOr<ServerSnapshot>& before) {
+    absl::Status status = before.status();
+    if (options_.metrics_url.empty()) {
+      results_.notes.push_back("no figures of the server and no energy: --metrics-url is empty");
+      return absl::OkStatus();
+    }
+    if (status.ok()) {
+      const auto after = monitor_.Look();
+      status = after.status();
+      if (status.ok() && RequestsOf(*after) < RequestsOf(*before) + static_cast<double>(questions_->count())) {
+        status =
+            FailedPrecondition(options_.metrics_url, ": these metrics do not count the requests to ", options_.url);
+      }
+    }
+    if (status.ok()) {
+      has_metrics_ = true;
+      monitor_.Start(options_.sample_interval_s);
+      return absl::OkStatus();
+    }
+    if (options_.metrics_required) return status;
+    results_.notes.push_back(absl::StrCat("no figures of the server and no energy: ", std::string(Message(status)),
+                                          "; --metrics-url says where they are"));
+    return absl::OkStatus();
+  }
+
+  static double RequestsOf(const ServerSnapshot& snapshot) {
+    double requests = 0;
+    for (const auto& [backend, counters] : snapshot.models) requests += counters.requests;
+    return requests;
+  }
+
+  absl::Status AddFacts() {
+    auto& facts = results_.facts;
+    MSQ_ASSIGN_OR_RETURN(const auto server, client_.ServerMetadata());
+    MSQ_ASSIGN_OR_RETURN(const auto model, client_.ModelMetadata(options_.model));
+    facts.emplace_back("Server", absl::StrCat(server.name(), " ", server.version(), " at ", options_.url));
+    std::string shapes;
+    for (const auto& input : model.inputs()) {
+      absl::StrAppend(&shapes, shapes.empty() ? "" : "; ", input.name(), " [", absl::StrJoin(input.shape(), ", "), "]");
+    }
+    facts.emplace_back("Model", absl::StrCat(options_.model, ", version ", absl::StrJoin(model.versions(), ", "),
+                                             model.platform().empty() ? "" : ", ", model.platform()));
+    facts.emplace_back("Input", shapes);
+    if (has_metrics_) {
+      const auto page = monitor_.Page();
+      if (page.ok()) {
+        for (const Series& series : *page) {
+          if (series.name != "msq_backend_info") continue;
+          facts.emplace_back(absl::StrCat("Backend ", series.Label("backend")), series.Label("device"));
+        }
+      }
+    }
+    for (auto& fact : MachineFacts()) facts.push_back(std::move(fact));
+    return absl::OkStatus();
+  }
+
+  std::vector<Cell> MeasureLevel(const Level& level) {
+    std::vector<Cell> cells;
+    for (const std::string& backend : options_.backends) cells.push_back({.backend = backend});
+    for (int round = 0; round < options_.max_rounds && !server_is_gone_; ++round) {
+      if (round >= options_.rounds) {
+        if (HaveSettled(cells)) break;
+        ++more_rounds_;
+        progress_.SetTotal(SecondsOf(options_.levels.size() * static_cast<size_t>(options_.rounds) + more_rounds_));
+      }
+      // There and back, so that what drifts on the machine meets all alike.
+      for (size_t i = 0; i < cells.size() && !server_is_gone_; ++i) {
+        Cell& cell = cells[round % 2 == 0 ? i : cells.size() - 1 - i];
+        if (cell.given_up) continue;
+        MeasureRound(level, round, &cell);
+      }
+    }
+    return cells;
+  }
+
+  bool HaveSettled(const std::vector<Cell>& cells) const {
+    if (options_.stability_percent <= 0) return true;
+    return std::all_of(cells.begin(), cells.end(), [this](const Cell& cell) {
+      std::vector<RoundFigures> figures;
+      for (const Round& round : cell.rounds) {
+        figures.push_back({static_cast<double>(round.load.answers), round.load.latencies.QuantileMs(0.5).value_or(0)});
+      }
+      return cell.given_up || JudgeStability(figures, options_.stability_percent) != Stability::kUnstable;
+    });
+  }
+
+  void MeasureRound(const Level& level, int number, Cell* cell) {
+    LoadOptions load{.concurrency = level.concurrency,
+                     .rate_per_s = level.rate_per_s,
+                     .max_under_way = options_.max_under_way,
+                     .inputs = questions_->count(),
+                     .warmup_s = options_.warmup_s,
+                     .duration_s = options_.duration_s,
+                     .seed = static_cast<uint64_t>(number) + 1};  // every backend has the same schedule
+    Round round;
+    LoadHooks hooks;
+    hooks.begin = [&] {
+      round.begin_s = monitor_.Now();
+      if (has_metrics_) monitor_.BeginRound();
+    };
+    hooks.end = [&] {
+      round.end_s = monitor_.Now();
+      if (!has_metrics_) return;
+      auto interval = monitor_.EndRound();
+      if (interval.ok()) round.server = *std::move(interval);
+      if (!interval.ok()) round.no_server = std::string(Message(interval.status()));
+    };
+    const double load_began_s = monitor_.Now();
+    hooks.tick = [&](int64_t answers) {
+      const double passed_s = monitor_.Now() - load_began_s;
+      progress_.Show(absl::StrFormat("%s, %s, round %d", cell->backend.empty() ? "any" : cell->backend,
+                                     LevelName(level), number + 1),
+                     passed_s > 0 ? static_cast<double>(answers * options_.batch) / passed_s : 0);
+    };
+    round.load = GenerateLoad(load, questions_->AskOf(cell->backend), hooks);
+    results_.compared += round.load.compared;
+    results_.wrong += round.load.wrong;
+    results_.spans.push_back({cell->backend, level, round.begin_s, round.end_s});
+    if (round.load.gave_up) {
+      cell->given_up = true;
+      server_is_gone_ = !client_.ServerLive().ok();
+      if (server_is_gone_) results_.notes.push_back("the server went away: what was not measured by then is missing");
+    }
+    cell->rounds.push_back(std::move(round));
+  }
+
+  void Finish() {
+    monitor_.Stop();
+    for (std::string& note :
+         std::vector{UnstableNote(results_.rows, options_.stability_percent), LateNote(results_.rows)}) {
+      if (!note.empty()) results_.notes.push_back(std::move(note));
+    }
+    results_.first_difference = questions_->FirstDifference();
+    if (!has_metrics_) return;
+    const std::vector<ServerSnapshot> history = monitor_.History();
+    results_.power = MakePowerLines(history, &results_.notes);
+    std::set<std::string> with_energy;
+    for (const ServerSnapshot& snapshot : history) {
+      for (const auto& [key, rail] : snapshot.rails) with_energy.insert(key.backend);
+    }
+    for (const std::string& backend : options_.backends) {
+      if (!backend.empty() && with_energy.count(backend) == 0) {
+        results_.notes.push_back(absl::StrCat("no energy of backend ", backend, ": the server has no sensor for it"));
+      }
+    }
+    if (with_energy.empty() && options_.backends == std::vector<std::string>{""}) {
+      results_.notes.push_back("no energy: the server has no sensor");
+    }
+  }
+
+  client::Client& client_;
+  const BenchOptions& options_;
+  ServerMonitor monitor_;
+  LiveProgress progress_;
+  std::unique_ptr<Questions> questions_;
+  Results results_;
+  bool has_metrics_ = false, server_is_gone_ = false;
+  size_t more_rounds_ = 0;  // than were asked for, of all levels so far
+};
+
+}  // namespace
+
+absl::StatusOr<Results> RunBench(client::Client* client, const BenchOptions& options,
+                                 const std::function<void(const Row&)>& on_row) {
+  if (options.max_rounds < options.rounds) return InvalidArgument("--max-rounds is less than --rounds");
+  return Bench(client, options).Run(on_row);
+}
+
+absl::Status Verdict(const Results& results) {
+  if (results.wrong > 0) {
+    return DataLoss(results.wrong,
+                    " answers differ from the first backend's; the first one: ", results.first_difference);
+  }
+  for (const Row& row : results.rows) {
+    if (!row.first_error.empty()) return Unavailable("requests failed; the first one: ", row.first_error);
+  }
+  for (const Row& row : results.rows) {
+    if (!row.RateReached()) return Unavailable(row.Name(), ": ", row.RateText());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace msq::bench

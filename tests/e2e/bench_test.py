@@ -1,0 +1,159 @@
+"""msq bench against the real daemon: figures that agree with each other, and plain words where there are none."""
+import csv
+import json
+import pathlib
+import re
+import threading
+import unittest
+
+import harness
+from harness import msq
+
+DEVICE = "emulated,configuration=tiny"
+QUICK = ["--rounds", 1, "--warmup", 0.1, "--sample-interval-seconds", 0.1]
+
+
+class BenchTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = cls.enterClassContext(harness.temporary_folder())
+        cls.fixture = harness.make_fixture(cls.folder)
+
+    def setUp(self):
+        self.reports = pathlib.Path(self.enterContext(harness.temporary_folder()))
+        self.sysfs = self.reports / "sys"
+        self.chip = self.sysfs / "class/hwmon/hwmon0"
+        self.chip.mkdir(parents=True)
+        (self.chip / "name").write_text("ina226\n")
+        (self.chip / "power1_input").write_text("1500000\n")
+        self.daemon = self.enterContext(harness.Daemon(
+            self.fixture.repository, "--fpga-device", DEVICE, "--sysfs-root", self.sysfs, "--power-interval-ms", 100))
+
+    def bench(self, *arguments, duration=0.5, metrics=True):
+        """The process, and its JSON if it wrote some."""
+        files = ["--json", self.reports / "r.json", "--csv", self.reports / "r.csv", "--html", self.reports / "r.html"]
+        where = ["--metrics-url", f"http://{self.daemon.metrics_url}/metrics"] if metrics else []
+        result = msq("bench", "sample", "--url", self.daemon.url, *where, *files, *QUICK,
+                     "--duration", duration, *arguments)
+        text = (self.reports / "r.json").read_text()
+        return result, json.loads(text) if text else None
+
+    def check_lines(self, result):
+        """In a pipe there is no progress: stdout is the table and the verdict, stderr notes and perhaps an error."""
+        self.assertNotIn("\r", result.stdout + result.stderr)
+        self.assertRegex(result.stdout.splitlines()[-1], r"^\d+ answers compared, \d+ differ$")
+        for line in result.stderr.splitlines():
+            self.assertRegex(line, "^(note|msq): ")
+
+    def test_backends_side_by_side(self):
+        result, document = self.bench("--backend", "cpu,fpga", "--concurrency", "1:2")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.check_lines(result)
+        rows = document["rows"]
+        self.assertEqual([(r["backend"], r["concurrency"]) for r in rows],
+                         [("cpu", 1), ("fpga", 1), ("cpu", 2), ("fpga", 2)])
+        self.assertGreaterEqual(document["answers_compared"], sum(r["answers"] for r in rows))
+        self.assertEqual(document["answers_wrong"], 0)
+        for row in rows:
+            self.assertEqual((row["wrong"], row["errors"], row["mode"]), (0, {}, "closed"))
+            self.assertAlmostEqual(row["images_per_s"], row["answers"] / 0.5, places=6)
+            self.assertLessEqual(row["min_ms"], row["p50_ms"])
+            self.assertLessEqual(row["p50_ms"], row["max_ms"])
+            self.assertGreaterEqual(row["batch_sizes"]["mean"], 1)
+            self.assertGreater(row["phases_ms"]["compute"], 0)
+            (energy,) = row["energy"]
+            self.assertEqual((energy["source"], energy["estimate"]),
+                             ("hwmon", False) if row["backend"] == "cpu" else ("model", True))
+            self.assertAlmostEqual(energy["joules_per_image"], energy["joules"] / energy["images"])
+            if row["backend"] == "cpu":  # 1.5 W for some half a second
+                self.assertTrue(0.3 < energy["joules"] < 3, energy)
+        self.assertEqual({(p["backend"], p["source"]) for p in document["power"]}, {("cpu", "hwmon"), ("fpga", "model")})
+        with open(self.reports / "r.csv", newline="") as file:
+            table = list(csv.DictReader(file))
+        self.assertEqual([float(r["images_per_s"]) for r in table], [r["images_per_s"] for r in rows])
+        self.assertEqual(table[1]["joules_per_image_cpu_hwmon"], "")
+        page = (self.reports / "r.html").read_text()
+        self.assertIn(f"{document['answers_compared']:,} answers compared, 0 differ", page)
+        self.assertNotRegex(page, r"https?://(?!127\.0\.0\.1)|src=|<script")
+
+    def test_a_sensor_that_vanishes_leaves_no_figure_and_a_note(self):
+        timer = threading.Timer(1.5, (self.chip / "power1_input").unlink)
+        timer.start()
+        result, document = self.bench("--backend", "cpu", "--concurrency", 1, duration=3)
+        timer.join()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        (row,) = document["rows"]
+        self.assertEqual(row["energy"], [])
+        self.assertGreater(row["images_per_s"], 0)
+        self.assertIn("note: cpu, concurrency 1: no energy by hwmon: the sensor ina226", result.stderr)
+        watts = next(p["watts"] for p in document["power"] if p["source"] == "hwmon")
+        self.assertEqual((watts[0][1], watts[-1][1]), (1.5, None))
+        page = (self.reports / "r.html").read_text()
+        self.assertIn("a sensor vanished after", page)
+        self.assertIn("Energy an image</dt><dd>not measured", page)
+
+    def test_open_loop(self):
+        result, document = self.bench("--rate", "40,80", duration=1)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.check_lines(result)
+        for row, rate in zip(document["rows"], [40, 80], strict=True):
+            self.assertEqual((row["mode"], row["rate_per_s"], row["rate_reached"]), ("open", rate, True))
+            self.assertIsNone(row["concurrency"])
+            self.assertTrue(0.5 * rate < row["due"] < 1.6 * rate, row["due"])
+
+    def test_a_rate_that_cannot_be_offered(self):
+        result, document = self.bench("--rate", 1000000)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("msq: any, rate 1000000/s: the rate was not reached", result.stderr)
+        self.assertFalse(document["rows"][0]["rate_reached"])
+        self.assertIn("(not reached)", (self.reports / "r.html").read_text())
+
+    def test_without_metrics(self):
+        result, document = self.bench("--concurrency", 1, "--metrics-url", "", metrics=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        (row,) = document["rows"]
+        self.assertEqual((row["backend"], row["phases_ms"], row["batch_sizes"], row["energy"]), ("", {}, None, []))
+        self.assertIn("no figures of the server and no energy", document["notes"][-1])
+
+    def test_metrics_of_another_server_are_refused(self):
+        with harness.Daemon(self.fixture.repository) as other:
+            result, _ = self.bench("--metrics-url", f"http://{other.metrics_url}/metrics", metrics=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("these metrics do not count the requests to", result.stderr)
+
+    def test_a_server_that_goes_away(self):
+        timer = threading.Timer(1.5, self.daemon.process.kill)
+        timer.start()
+        result, document = self.bench("--backend", "cpu,fpga", "--concurrency", "1:4", duration=3)
+        timer.join()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("note: the server went away", result.stderr)
+        self.assertRegex(result.stderr, "msq: requests failed; the first one: ")
+        self.assertIsNone(document["rows"][0]["images_per_s"])
+        self.assertLess(len(document["rows"]), 6)
+
+    def test_bad_input(self):
+        for text, *arguments in [
+                ("no backend 'gpu'", "--backend", "cpu,gpu"),
+                ("'cpu' is named twice", "--backend", "cpu,cpu"),
+                ("concurrency '4:2' is neither", "--concurrency", "4:2"),
+                ("rate '0' is neither", "--rate", "0"),
+                ("batches of", "--batch", "100000"),
+                ("--max-rounds is less than --rounds", "--rounds", 4, "--max-rounds", 3),
+                ("http://127.0.0.1:1/metrics: Connection refused", "--metrics-url", "http://127.0.0.1:1/metrics"),
+                ("cannot write", "--html", self.reports / "no" / "such.html")]:
+            result = msq("bench", "sample", "--url", self.daemon.url, *arguments)
+            self.assertEqual((result.returncode, result.stdout), (1, ""), arguments)
+            self.assertIn(text, result.stderr)
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+        result = msq("bench", "sample", "--url", "127.0.0.1:1")
+        self.assertEqual((result.returncode, result.stdout, result.stderr),
+                         (1, "", "msq: 127.0.0.1:1: no server answers there\n"))
+        result = msq("bench", "sample", "--url", self.daemon.url, "--rate", 5, "--concurrency", 5)
+        self.assertEqual(result.returncode, 2)
+        self.assertTrue(re.search("excludes", result.stderr))
+
+
+if __name__ == "__main__":
+    unittest.main()
