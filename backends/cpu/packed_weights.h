@@ -16,7 +16,7 @@ struct PackedWeights {
   int64_t blocks_per_group = 0;
   int64_t depth_groups = 0;
   int64_t max_weight = 0;  // the largest magnitude
-  bool wide = false;  // some pair of products may pass kNarrowPairLimit
+  bool wide = false;       // some pair of products may pass kNarrowPairLimit
   AlignedBuffer data;
 
   int64_t block_bytes() const;
