@@ -81,7 +81,7 @@ def register_offset(name):
 def description(ports):
     """kernel.xml: ports and arguments. All pointers go through port 0's bus; the others reach the same memory."""
     text = ['<?xml version="1.0" encoding="UTF-8"?>', '<root versionMajor="1" versionMinor="6">',
-            '  <kernel name="msq" language="ip_c" vlnv="msq:kernel:msq:1.0" attributes="" workGroupSize="1" '
+            '  <kernel name="msq_kernel" language="ip_c" vlnv="msq:kernel:msq:1.0" attributes="" workGroupSize="1" '
             'preferredWorkGroupSizeMultiple="0" interrupt="true" hwControlProtocol="ap_ctrl_hs">', "    <ports>",
             '      <port name="s_axi_control" mode="slave" range="0x1000" dataWidth="32" portType="addressable" '
             'base="0x0"/>']  # fmt: skip

@@ -12,12 +12,12 @@ platform=$1 folder=$2 ports=$3
 
 {
   echo "[connectivity]"
-  echo "nk=msq:1:msq_1"
+  echo "nk=msq_kernel:1:msq_kernel_1"
   for ((p = 0; p < ports; p++)); do
-    echo "sp=msq_1.m_axi_gmem$p:HP$p"
+    echo "sp=msq_kernel_1.m_axi_gmem$p:HP$p"
   done
   echo "[clock]"
-  echo "freqHz=150000000:msq_1.ap_clk"
+  echo "freqHz=150000000:msq_kernel_1.ap_clk"
 } > "$folder/link.cfg"
 
 v++ --link --target hw --platform "$platform" --config "$folder/link.cfg" --temp_dir "$folder/link" \

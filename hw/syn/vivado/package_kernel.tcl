@@ -34,5 +34,5 @@ ipx::check_integrity -kernel $core
 ipx::save_core $core
 
 file delete -force $folder/msq.xo
-package_xo -xo_path $folder/msq.xo -kernel_name msq -ip_directory $folder/ip -kernel_xml $folder/kernel.xml \
+package_xo -xo_path $folder/msq.xo -kernel_name msq_kernel -ip_directory $folder/ip -kernel_xml $folder/kernel.xml \
   -ctrl_protocol ap_ctrl_hs
