@@ -65,7 +65,7 @@ TEST(FormerFactoryTest, ABackendsSizesArePreferredWhereNoneAreGiven) {
     return Batches(**former, 11);
   };
   EXPECT_EQ(batches("max_batch_size: 9 dynamic_batching {}"), (std::vector<int64_t>{8, 3}));
-  EXPECT_EQ(batches("max_batch_size: 9 dynamic_batching { preferred_batch_size: 5 }"), (std::vector<int64_t>{5, 6}));
+  EXPECT_EQ(batches("max_batch_size: 9 dynamic_batching { preferred_batch_size: 5 }"), (std::vector<int64_t>{5, 5, 1}));
   EXPECT_EQ(batches("max_batch_size: 3 dynamic_batching {}"), (std::vector<int64_t>{3, 3, 3, 2}));
   EXPECT_EQ(batches("max_batch_size: 9"), std::vector<int64_t>(11, 1));
 }
