@@ -72,6 +72,7 @@ svg .value { fill: var(--ink); font-size: 15px; font-weight: 600; }
 footer { margin-top: 48px; font-size: 13px; color: var(--faint); }
 @media (max-width: 560px) { main { padding: 24px 14px 40px; } .card, figure, .notes { padding: 14px; }
   figure:not(.wide) svg text { font-size: 16px; } figure:not(.wide) svg .label { font-size: 15px; }
+  figure:not(.wide) svg .name, figure:not(.wide) svg .value { font-size: 19px; }
   .small figure svg text { font-size: 14px; } }
 @media print { :root { color-scheme: light; } body { background: #fff; font-size: 12px; } main { max-width: none; padding: 0; }
   h2 { break-after: avoid; } .scroll { break-inside: avoid; overflow: visible; } th, td { padding: 3px 6px; white-space: normal; }
