@@ -9,19 +9,17 @@ namespace msq::bench {
 // Not thread-safe.
 class LiveProgress {
  public:
-  // The measurement will take about `total_s` seconds; it may be said anew.
-  explicit LiveProgress(double total_s);
+  LiveProgress();
   ~LiveProgress();
-  void SetTotal(double total_s) { total_s_ = total_s; }
-  // `what` is under load, and answers come at this rate.
-  void Show(const std::string& what, double images_per_s);
+  // This share of all is done, `what` is under load, and answers come at this rate. What is left is reckoned from what
+  // the share took.
+  void Show(double share, const std::string& what, double images_per_s);
   // Takes the line away, so that something else can be printed.
   void Clear();
 
  private:
   const bool visible_;
   const std::chrono::steady_clock::time_point begin_;
-  double total_s_;
 };
 
 }  // namespace msq::bench

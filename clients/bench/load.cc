@@ -20,6 +20,9 @@ using SteadyClock = std::chrono::steady_clock;
 using Time = SteadyClock::time_point;
 
 constexpr double kLateMs = 1;
+// For so long after the end what was due before it is still sent: a sender that woke a little late is no sender that
+// cannot keep up.
+constexpr std::chrono::milliseconds kSendingGrace(100);
 // Errors without an answer between them, in number and in time, after which a round ends.
 constexpr int64_t kHopelessErrors = 100;
 constexpr std::chrono::seconds kHopelessTime(1);
@@ -106,14 +109,13 @@ class Round {
       {
         std::lock_guard lock(mutex_);
         if (counts) ++result_.due;
-        // After the end nothing is sent: the load would last longer than was asked for.
-        if (result_.gave_up || now >= end_) continue;
+        if (result_.gave_up || now >= end_ + kSendingGrace) continue;
         if (under_way_ >= options_.max_under_way) {
           if (counts) ++result_.beyond_bound;
           continue;
         }
         ++under_way_;
-        if (now >= measure_) ++result_.left;
+        if (now >= measure_ && now < end_) ++result_.left;
         if (counts) {
           ++result_.sent;
           result_.lags.Add(MsBetween(due, now));

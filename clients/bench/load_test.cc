@@ -161,7 +161,7 @@ TEST(OpenLoopTest, ASenderThatIsHeldUpCountsFromWhenRequestsWereDue) {
   };
   const LoadResult result = GenerateLoad({.rate_per_s = 200, .warmup_s = 0, .duration_s = 1}, ask, LoadHooks());
   EXPECT_GT(result.due, 150);
-  EXPECT_LT(result.sent, 60);  // 50 a second are possible
+  EXPECT_LT(result.sent, 70);  // 50 a second are possible, and 5 more after the end
   EXPECT_GT(result.late, result.sent / 2);
   EXPECT_GT(result.latencies.QuantileMs(0.5).value(), 100);  // though each took only 20
 }

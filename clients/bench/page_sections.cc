@@ -31,10 +31,11 @@ std::string LevelTitle(const Results& results) {
   return IsOpen(results) ? "Rate, requests/s" : "Concurrency";
 }
 
+// Those that measured what they were to measure.
 std::vector<const Row*> RowsOf(const Results& results, const std::string& backend) {
   std::vector<const Row*> rows;
   for (const Row& row : results.rows) {
-    if (row.BackendName() == backend && row.answers > 0) rows.push_back(&row);
+    if (row.BackendName() == backend && row.answers > 0 && row.RateReached()) rows.push_back(&row);
   }
   return rows;
 }
@@ -170,15 +171,18 @@ std::string ThroughputSection(const Results& results) {
                                 "latency counts from when its request was due."
                               : "So many requests are under way at all times; an answer lets the next one go.");
   const LinePlot latency = LatencyAgainstThroughput(results), throughput = ThroughputByLevel(results);
-  if (latency.series.empty()) return html + "<p>No answer came within the measured time.</p>\n";
-  absl::StrAppend(&html, "<div class=\"pair\">",
-                  Figure("", "Latency against throughput",
-                         absl::StrCat("Further right and lower is better. Numbers beside points: ",
-                                      IsOpen(results) ? "requests per second." : "requests under way."),
-                         Draw(latency)),
-                  Figure("", IsOpen(results) ? "Throughput by offered rate" : "Throughput by concurrency",
-                         "How far more load brings more images per second.", Draw(throughput)),
-                  "</div>\n");
+  if (throughput.series.empty()) {
+    html += "<p>Nothing to plot: no level was measured as it was to be.</p>\n";
+  } else {
+    absl::StrAppend(&html, "<div class=\"pair\">",
+                    Figure("", "Latency against throughput",
+                           absl::StrCat("Further right and lower is better. Numbers beside points: ",
+                                        IsOpen(results) ? "requests per second." : "requests under way."),
+                           Draw(latency)),
+                    Figure("", IsOpen(results) ? "Throughput by offered rate" : "Throughput by concurrency",
+                           "How far more load brings more images per second.", Draw(throughput)),
+                    "</div>\n");
+  }
   HtmlTable table{.head = {"Backend", LevelTitle(results), "Images/s", "p50, ms", "p99, ms", "Answers", "Errors",
                            "Wrong", "Rounds"},
                   .rows = {}};

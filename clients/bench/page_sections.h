@@ -9,7 +9,7 @@ namespace msq::bench {
 
 // The colour of a backend: its place among those that were asked for; any other one follows.
 int ColourOf(const Results& results, const std::string& backend);
-// The row of a backend with the most images per second; null when none was measured.
+// The row of a backend with the most images per second, of those that reached their rate; null when there is none.
 const Row* BestRow(const Results& results, const std::string& backend);
 
 std::string ThroughputSection(const Results& results);

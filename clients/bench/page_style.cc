@@ -43,7 +43,7 @@ dt { color: var(--soft); } dd { margin: 0; text-align: right; font-variant-numer
 .notes ul { margin: 6px 0 0; padding-left: 20px; } .notes li { overflow-wrap: anywhere; }
 figure h3 + svg, figure h3 + div { margin-top: 12px; } figure p { font-size: 14px; margin: 2px 0 10px; } figure > svg { display: block; width: 100%; height: auto; }
 figure + .scroll, .pair + .scroll, .small + .scroll { margin-top: 16px; }
-.wide > div { overflow-x: auto; } .wide > div > svg { display: block; width: 100%; min-width: 680px; height: auto; }
+.wide + .wide { margin-top: 16px; } .wide > div { overflow-x: auto; } .wide > div > svg { display: block; width: 100%; min-width: 680px; height: auto; }
 .scroll { overflow-x: auto; background: var(--surface); border: 1px solid var(--line); border-radius: 14px; margin: 16px 0; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 7px 12px; text-align: right; white-space: nowrap; }
@@ -72,6 +72,7 @@ svg .value { fill: var(--ink); font-size: 15px; font-weight: 600; }
 footer { margin-top: 48px; font-size: 13px; color: var(--faint); }
 @media (max-width: 560px) { main { padding: 24px 14px 40px; } .card, figure, .notes { padding: 14px; }
   figure:not(.wide) svg text { font-size: 16px; } figure:not(.wide) svg .label { font-size: 15px; }
+  figure:not(.wide) svg .name, figure:not(.wide) svg .value { font-size: 19px; }
   .small figure svg text { font-size: 14px; } }
 @media print { :root { color-scheme: light; } body { background: #fff; font-size: 12px; } main { max-width: none; padding: 0; }
   h2 { break-after: avoid; } .scroll { break-inside: avoid; overflow: visible; } th, td { padding: 3px 6px; white-space: normal; }

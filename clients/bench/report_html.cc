@@ -51,20 +51,21 @@ std::string Card(const Results& results, const std::string& backend) {
                                   Escape(backend), "</h3>");
   const Row* best = BestRow(results, backend);
   if (best == nullptr) {
-    return html + "<p class=\"big\">–</p><p class=\"at\">no answer came within the measured time</p></div>\n";
+    return html +
+           "<p class=\"big\">–</p><p class=\"at\">no level was measured as it was to be: the notes say why</p></div>\n";
   }
   absl::StrAppend(&html, "<p class=\"big\">", Escape(Digits(best->ImagesPerSecond())),
                   " <small>images/s</small></p><p class=\"at\">at ", Escape(LevelName(best->level)), ", ",
                   Escape(std::string(StabilityName(best->stability))), "</p><dl>");
-  AddItem("Latency there, p50", Digits(best->latencies.QuantileMs(0.5)) + " ms", &html);
-  AddItem("p99", Digits(best->latencies.QuantileMs(0.99)) + " ms", &html);
+  AddItem("Latency there, p50", MsText(best->latencies.QuantileMs(0.5)), &html);
+  AddItem("p99", MsText(best->latencies.QuantileMs(0.99)), &html);
   const Row* first = nullptr;
   for (const Row& row : results.rows) {
-    if (row.BackendName() == backend && first == nullptr && row.answers > 0) first = &row;
+    if (row.BackendName() == backend && first == nullptr && row.answers > 0 && row.RateReached()) first = &row;
   }
   if (first != nullptr && first != best) {
-    AddItem(absl::StrCat("Latency at ", LevelName(first->level), ", p50"),
-            Digits(first->latencies.QuantileMs(0.5)) + " ms", &html);
+    AddItem(absl::StrCat("Latency at ", LevelName(first->level), ", p50"), MsText(first->latencies.QuantileMs(0.5)),
+            &html);
   }
   if (best->batch_sizes.has_value()) AddItem("Images a batch", Digits(best->batch_sizes->mean), &html);
   if (best->energy.empty()) AddItem("Energy an image", "not measured", &html);

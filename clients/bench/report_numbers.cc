@@ -11,7 +11,8 @@ std::string Digits(double value) {
   if (!std::isfinite(value)) return "–";
   if (value == 0) return "0";
   if (std::abs(value) < 999.5) {
-    const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-12));
+    // Of the value as it will be rounded: 0.9996 is written as 1.00.
+    const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value) * 1.0005)));
     return absl::StrFormat("%.*f", std::clamp(2 - magnitude, 0, 9), value);
   }
   const std::string plain = absl::StrFormat("%.0f", value);
@@ -25,6 +26,10 @@ std::string Digits(double value) {
 
 std::string Digits(const std::optional<double>& value) {
   return value.has_value() ? Digits(*value) : "–";
+}
+
+std::string MsText(const std::optional<double>& ms) {
+  return ms.has_value() ? Digits(*ms) + " ms" : "–";
 }
 
 std::string JoulesText(double joules) {

@@ -11,6 +11,8 @@ std::string Digits(double value);
 // The same, or "–".
 std::string Digits(const std::optional<double>& value);
 
+// "1.23 ms", or "–".
+std::string MsText(const std::optional<double>& ms);
 // With the prefix that suits: "582 µJ", "1.31 mJ", "2.50 J".
 std::string JoulesText(double joules);
 

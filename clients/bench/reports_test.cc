@@ -108,7 +108,18 @@ TEST(HtmlTest, ResultsWithoutAnyAnswerMakeAPage) {
   results.backends = {"cpu"};
   EXPECT_THAT(ToHtml(results), HasSubstr("0 answers compared"));
   results.rows = {Row{.backend = "cpu", .level = {.concurrency = 1}}};
-  EXPECT_THAT(ToHtml(results), HasSubstr("no answer came within the measured time"));
+  EXPECT_THAT(ToHtml(results), HasSubstr("no level was measured as it was to be"));
+}
+
+TEST(HtmlTest, ARateThatWasNotReachedIsNoHeadline) {
+  Results results = MakeResults();
+  results.rows[0].level = results.rows[1].level = {.rate_per_s = 7000};
+  results.rows[0].due = 1000;
+  results.rows[0].sent = 500;
+  const std::string page = ToHtml(results);
+  EXPECT_THAT(page, HasSubstr("(not reached)"));
+  EXPECT_THAT(page, HasSubstr("no level was measured as it was to be"));  // cpu
+  EXPECT_THAT(page, HasSubstr("1,000 <small>images/s"));                  // fpga
 }
 
 TEST(TextTest, EstimatesAreMarkedAndMissingFiguresAreDashes) {
@@ -121,7 +132,9 @@ TEST(DigitsTest, ThreeSignificantOnesOrThousands) {
   EXPECT_EQ(Digits(0), "0");
   EXPECT_EQ(Digits(0.0123456), "0.0123");
   EXPECT_EQ(Digits(1.2345), "1.23");
+  EXPECT_EQ(Digits(0.9996), "1.00");
   EXPECT_EQ(Digits(10), "10.0");
+  EXPECT_EQ(Digits(99.96), "100");
   EXPECT_EQ(Digits(999.4), "999");
   EXPECT_EQ(Digits(999.6), "1,000");
   EXPECT_EQ(Digits(1234567), "1,234,567");

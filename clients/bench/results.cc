@@ -40,8 +40,8 @@ void AddEnergy(std::span<const Round> rounds, Row* row, std::vector<std::string>
     if (dropped.count(key) != 0) {
       notes->push_back(absl::StrCat(row->Name(), ": no energy by ", key.source, ": ", dropped[key]));
     } else {
-      // Nothing beyond idling is what is told where idling is not known.
-      if (figure.active_joules == 0.0) figure.active_joules.reset();
+      // What sums of thousands of readings differ by is no energy.
+      if (figure.active_joules.has_value() && *figure.active_joules < figure.joules * 1e-9) figure.active_joules = 0;
       row->energy.push_back(figure);
     }
   }

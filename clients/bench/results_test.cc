@@ -45,6 +45,7 @@ TEST(MakeRowTest, StableFiguresAreThoseOfTheLastRounds) {
   EXPECT_EQ(row.ImagesPerSecond(), 50);
   ASSERT_EQ(row.energy.size(), 1u);
   EXPECT_EQ(row.energy[0].JoulesPerImage(), 0.04);
+  EXPECT_EQ(row.energy[0].ActiveJoulesPerImage(), std::nullopt);
   EXPECT_EQ(row.batch_sizes->mean, 2);
   EXPECT_THAT(notes, IsEmpty());
   EXPECT_EQ(UnstableNote({row}, 10), "");

@@ -28,7 +28,7 @@ class Bench {
       : client_(*client),
         options_(options),
         monitor_(options.metrics_url, options.model),
-        progress_(SecondsOf(options.levels.size() * static_cast<size_t>(options.rounds))) {}
+        rounds_planned_(options.levels.size() * options.backends.size() * static_cast<size_t>(options.rounds)) {}
 
   absl::StatusOr<Results> Run(const std::function<void(const Row&)>& on_row) {
     MSQ_RETURN_IF_ERROR(Prepare());
@@ -47,11 +47,6 @@ class Bench {
   }
 
  private:
-  // Of so many rounds of all backends.
-  double SecondsOf(size_t rounds) const {
-    return static_cast<double>(rounds * options_.backends.size()) * (options_.warmup_s + options_.duration_s);
-  }
-
   absl::Status Prepare() {
     results_.model = options_.model;
     results_.url = options_.url;
@@ -136,14 +131,13 @@ class Bench {
     for (int round = 0; round < options_.max_rounds && !server_is_gone_; ++round) {
       if (round >= options_.rounds) {
         if (HaveSettled(cells)) break;
-        ++more_rounds_;
-        progress_.SetTotal(SecondsOf(options_.levels.size() * static_cast<size_t>(options_.rounds) + more_rounds_));
+        rounds_planned_ += cells.size();
       }
       // There and back, so that what drifts on the machine meets all alike.
       for (size_t i = 0; i < cells.size() && !server_is_gone_; ++i) {
         Cell& cell = cells[round % 2 == 0 ? i : cells.size() - 1 - i];
-        if (cell.given_up) continue;
-        MeasureRound(level, round, &cell);
+        if (!cell.given_up) MeasureRound(level, round, &cell);
+        ++rounds_done_;
       }
     }
     return cells;
@@ -184,7 +178,9 @@ class Bench {
     const double load_began_s = monitor_.Now();
     hooks.tick = [&](int64_t answers) {
       const double passed_s = monitor_.Now() - load_began_s;
-      progress_.Show(absl::StrFormat("%s, %s, round %d", cell->backend.empty() ? "any" : cell->backend,
+      const double part = std::min(1.0, passed_s / (options_.warmup_s + options_.duration_s));
+      progress_.Show((static_cast<double>(rounds_done_) + part) / static_cast<double>(rounds_planned_),
+                     absl::StrFormat("%s, %s, round %d", cell->backend.empty() ? "any" : cell->backend,
                                      LevelName(level), number + 1),
                      passed_s > 0 ? static_cast<double>(answers * options_.batch) / passed_s : 0);
     };
@@ -231,7 +227,7 @@ class Bench {
   std::unique_ptr<Questions> questions_;
   Results results_;
   bool has_metrics_ = false, server_is_gone_ = false;
-  size_t more_rounds_ = 0;  // than were asked for, of all levels so far
+  size_t rounds_planned_, rounds_done_ = 0;  // of all levels and backends
 };
 
 }  // namespace
