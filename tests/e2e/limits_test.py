@@ -118,7 +118,7 @@ class UnreadAnswersTest(Limits):
 
     @harness.not_emulated("twenty answers take longer than the time to read them")
     def test_who_does_not_read_in_time_is_cut_off(self):
-        self.start("--max-queued-bytes", 16384, "--answer-timeout-seconds", 1)
+        self.start("--max-queued-bytes", 16384, "--answer-timeout-seconds", 4)
         message = request(self.fixture.pixels.repeat(8, axis=0)[:32])
         for method in ("ModelInfer", "ModelStreamInfer"):
             client = SilentClient(self.daemon.url)
@@ -134,7 +134,7 @@ class UnreadAnswersTest(Limits):
             response_deserializer=inference_pb2.ModelStreamInferResponse.FromString)
         requests = queue.Queue()
         answers = stream(iter(requests.get, None), timeout=30)
-        for pause in (0, 1.5):  # a stream may rest for as long as it likes
+        for pause in (0, 4.5):  # a stream may rest for as long as it likes
             time.sleep(pause)
             requests.put(message.SerializeToString())
             self.assertEqual(next(answers).error_message, "")
