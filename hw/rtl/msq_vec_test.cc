@@ -1,4 +1,5 @@
-// VEC: random instructions against a model with linear word numbers, random grants; throughput, aborts, empty counts.
+// VEC on MSQ_BANKS banks: random instructions against a model with linear word numbers, random grants; throughput, aborts,
+// empty counts.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,12 +14,12 @@
 #include <utility>
 #include <vector>
 
-#include "Vmsq_vec_test_dut.h"
+#include MSQ_DUT_HEADER
 
 namespace {
 
-constexpr int kBanks = 5;
-constexpr int kWords = kBanks * 4000;
+constexpr int kBanks = MSQ_BANKS;
+constexpr int kWords = 20000;
 
 // A tensor in the activation memory: distances of linear word numbers. Plane 1 is used by 8-bit codes only.
 struct Tensor {
@@ -238,7 +239,7 @@ class Bench {
   }
 
   std::mt19937 random_;
-  Vmsq_vec_test_dut dut_;
+  MSQ_DUT dut_;
   Encoder encoder_;
   std::vector<uint64_t> memory_;
   std::array<std::optional<uint64_t>, 2> pipe_;
