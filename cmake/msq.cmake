@@ -67,9 +67,10 @@ endfunction()
 set(MSQ_NOT_EMULATED
   "*DeathTest.*:EmulatedDeviceTest.UnpacedItIsNotHeldUp:SharedMemoryTest.SurvivesATruncation:SharedMemoryTest.SurvivesTruncationWhile*")
 
-# msq_test(NAME SRCS ... DEPS ... [LABEL fast|slow] [TIMEOUT s] [ENV K=V ...]): a GoogleTest program, one ctest entry.
+# msq_test(NAME SRCS ... DEPS ... [LABEL fast|sim|slow] [TIMEOUT s] [ENV K=V ...] [ON_DEMAND]): a GoogleTest program,
+# one ctest entry. ON_DEMAND: the build of everything leaves it out; an entry NAME_build that ctest runs first makes it.
 function(msq_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SRCS;DEPS;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "ON_DEMAND" "LABEL;TIMEOUT" "SRCS;DEPS;ENV" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE msq_options ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
@@ -86,6 +87,15 @@ function(msq_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "${ARG_ENV};${MSQ_SANITIZER_ENV}")
+  if(ARG_ON_DEMAND)
+    # clang-tidy would miss what has not been generated.
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON EXPORT_COMPILE_COMMANDS OFF)
+    add_test(NAME ${name}_build COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target ${name})
+    # One build in a folder at a time.
+    set_tests_properties(${name}_build PROPERTIES
+      LABELS ${ARG_LABEL} TIMEOUT 3600 FIXTURES_SETUP ${name} RESOURCE_LOCK build_folder)
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED ${name})
+  endif()
 endfunction()
 
 # msq_bench(NAME SRCS ... DEPS ...): a Google Benchmark program in build/<preset>/bin.

@@ -11,13 +11,19 @@ target_link_libraries(msq_verilated PUBLIC Threads::Threads)
 set(MSQ_ISA_SV ${MSQ_GENERATED}/hw/msq_isa.sv)
 set(MSQ_REGS_SV ${MSQ_GENERATED}/hw/msq_regs.sv)
 
-# msq_verilate(NAME TOP module SRCS x.sv ... [PARAMS P=4 ...] [ARGUMENTS x.f ...] [PIC]): library NAME with the class V<NAME>
-# of that module, in header V<NAME>.h; what links it waits for it. Assertions are on, warnings are errors. Sources are
-# relative to hw/rtl; generated packages come first: ${MSQ_ISA_SV}, ${MSQ_REGS_SV}. ARGUMENTS are files of arguments.
-# PIC: it may go into a shared library.
+# msq_verilate(NAME TOP module SRCS x.sv ... [PARAMS P=4 ...] [ARGUMENTS x.f ...] [PIC] [OPTIMIZE -O0]): library NAME with
+# the class V<NAME> of that module, in header V<NAME>.h; what links it waits for it. Assertions are on, warnings are errors.
+# Sources are relative to hw/rtl; generated packages come first: ${MSQ_ISA_SV}, ${MSQ_REGS_SV}. ARGUMENTS are files of
+# arguments. PIC: it may go into a shared library. OPTIMIZE: less than is usual, for a model that takes longer to compile
+# than to run.
 function(msq_verilate name)
-  cmake_parse_arguments(ARG "PIC" "TOP" "SRCS;PARAMS;ARGUMENTS" ${ARGN})
+  cmake_parse_arguments(ARG "PIC" "TOP;OPTIMIZE" "SRCS;PARAMS;ARGUMENTS" ${ARGN})
   set(flags "-std=c++20 -O2")
+  set(makeflags)
+  if(ARG_OPTIMIZE)  # Verilator's makefile has its own -Os for what runs often, after the CFLAGS
+    set(flags "-std=c++20 ${ARG_OPTIMIZE}")
+    set(makeflags -MAKEFLAGS OPT_FAST=${ARG_OPTIMIZE})
+  endif()
   if(ARG_PIC)
     string(APPEND flags " -fPIC")
   endif()
@@ -36,7 +42,7 @@ function(msq_verilate name)
     OUTPUT ${archive} ${folder}/V${name}.h
     COMMAND ${CMAKE_COMMAND} -E env OBJCACHE=ccache CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       ${MSQ_VERILATOR} --cc --build -j 2 --Mdir ${folder} --prefix V${name} --top-module ${ARG_TOP} ${ARG_PARAMS} -Wall --assert
-      -O3 --x-assign fast --x-initial fast --output-split 20000 -CFLAGS ${flags} ${arguments} ${sources}
+      -O3 --x-assign fast --x-initial fast --output-split 20000 -CFLAGS ${flags} ${makeflags} ${arguments} ${sources}
     DEPENDS ${sources} ${ARG_ARGUMENTS}
     COMMENT "Verilating ${ARG_TOP} as ${name}"
     VERBATIM)

@@ -4,11 +4,12 @@
 // Port B: clients ask with valid and an address {row, bank}; ready is decided in the same cycle, bank by bank, by fixed
 // priority: drain writes, skip reads (NW of each), vec reads (NV), load writes (NL), store read, vec writes (NV); VEC is
 // the slowest of them and reads a word a cycle, the others have buffers and gaps. Each bank serves one client a cycle,
-// so that clients of different banks do not meet. A granted write is readable on both ports from the next cycle on; a
-// granted read's data come 2 cycles later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
+// so that clients of different banks do not meet. What was granted reaches the banks a cycle later: a granted write is
+// readable on port B from the next cycle on, on port A from the one after that; a granted read's data come 3 cycles
+// later with rvalid. dw_mask_i writes halves of a word (bit 0: bits 31..0).
 // A row outside 0..DEPTH-1 or a bank that is not there is granted, dropped (a read gives 0) and reported by
-// range_err_o, a pulse one cycle later. b_activity_o: something was granted the cycle before. ready depends on the other
-// clients' valid and addresses and on the own address, never on the own valid.
+// range_err_o, a pulse one cycle later (port A) or two (port B). b_activity_o: something was granted the cycle before.
+// ready depends on the other clients' valid and addresses and on the own address, never on the own valid.
 module msq_act_mem #(
   parameter int BANKS = 3,
   parameter int DEPTH = 2048,
@@ -66,9 +67,9 @@ module msq_act_mem #(
   localparam int RC = NW + NV + 1;    // reading ones: skip, vec, store
   localparam int RB = $clog2(DEPTH);
 
-  logic [C-1:0]        valid, ready, ok;
+  logic [C-1:0]        valid, ready, ok_q, taken_q;
   logic [C*24-1:0]     addr;
-  logic [RC*BANKS-1:0] wins;  // reading client r gets bank b at r*BANKS + b
+  logic [C-1:0]        win_q [BANKS];  // client c got the bank
   logic [BANKS-1:0]    a_ok;
   logic [BANKS*64-1:0] b_data;
 
@@ -76,63 +77,57 @@ module msq_act_mem #(
   assign addr  = {vw_addr_i, st_addr_i, lw_addr_i, vr_addr_i, sr_addr_i, dw_addr_i};
   assign {vw_ready_o, st_ready_o, lw_ready_o, vr_ready_o, sr_ready_o, dw_ready_o} = ready;
 
-  // Where each client's row lies is found out beside the arbitration, not behind it.
-  logic [C*12-1:0] piece;
-  for (genvar c = 0; c < C; c++) begin : gen_ok
-    msq_act_piece #(.DEPTH(DEPTH)) u_piece (.row_i(addr[24*c+4 +: 20]), .piece_o(piece[12*c +: 12]));
-    assign ok[c] = |piece[12*c +: 12] && {28'b0, addr[24*c +: 4]} < 32'(BANKS);
-  end
+  // First cycle: who gets which bank. The client's bank is wanted by nobody of higher priority; a missing bank is wanted
+  // by all who name it at once. What each client asks for is kept beside that, granted or not.
+  logic [RB-1:0] row_q   [C];
+  logic [11:0]   piece_q [C];
+  for (genvar c = 0; c < C; c++) begin : gen_client
+    logic [11:0] piece;
+    msq_act_piece #(.DEPTH(DEPTH)) u_piece (.row_i(addr[24*c+4 +: 20]), .piece_o(piece));
 
-  // The client's bank is wanted by nobody of higher priority. A missing bank is wanted by all who name it at once.
-  for (genvar c = 0; c < C; c++) begin : gen_ready
     always_comb begin
       ready[c] = 1'b1;
       for (int h = 0; h < c; h++) begin
         if (valid[h] && addr[24*h +: 4] == addr[24*c +: 4]) ready[c] = 1'b0;
       end
     end
+
+    always_ff @(posedge clk_i) begin
+      taken_q[c] <= rst_ni && valid[c] && ready[c];
+      ok_q[c]    <= |piece && {28'b0, addr[24*c +: 4]} < 32'(BANKS);
+      row_q[c]   <= addr[24*c+4 +: RB];
+      piece_q[c] <= piece;
+      for (int b = 0; b < BANKS; b++) win_q[b][c] <= rst_ni && valid[c] && ready[c] && addr[24*c +: 4] == 4'(b);
+    end
   end
 
+  logic [63:0] data_q [WC];
+  logic [1:0]  mask_q [NW];
+  always_ff @(posedge clk_i) begin
+    for (int w = 0; w < NW; w++) data_q[w]           <= dw_data_i[64*w +: 64];
+    for (int w = 0; w < NL; w++) data_q[NW + w]      <= lw_data_i[64*w +: 64];
+    for (int w = 0; w < NV; w++) data_q[NW + NL + w] <= vw_data_i[64*w +: 64];
+    for (int w = 0; w < NW; w++) mask_q[w]           <= dw_mask_i[2*w +: 2];
+  end
+
+  // Second cycle: each bank takes what its client asked for.
   for (genvar b = 0; b < BANKS; b++) begin : gen_bank
-    logic          write;
-    logic [C-1:0]  hit;
-    logic [C-1:0]  win;
     logic [WC-1:0] writer;
     logic [RB-1:0] row;
     logic [11:0]   a_piece, b_piece;
     logic [1:0]    mask;
     logic [63:0]   data;
 
-    for (genvar c = 0; c < C; c++) begin : gen_win
-      assign hit[c] = valid[c] && addr[24*c +: 4] == 4'(b);
-      if (c == 0) begin : gen_first
-        assign win[c] = hit[c];
-      end else begin : gen_other
-        assign win[c] = hit[c] && !(|hit[c-1:0]);
-      end
-    end
-    for (genvar r = 0; r < RC; r++) begin : gen_reader
-      assign wins[r*BANKS + b] = win[r < NW + NV ? NW + r : ST];
-    end
-
-    assign writer = {win[VW +: NV], win[LW +: NL], win[NW-1:0]};
-    assign write  = |writer;
+    assign writer = {win_q[b][VW +: NV], win_q[b][LW +: NL], win_q[b][NW-1:0]};
     always_comb begin
       row     = '0;
       b_piece = '0;
-      mask    = '0;
+      mask    = {2{|writer[WC-1:NW]}};
       data    = '0;
-      for (int c = 0; c < C; c++) begin
-        row     |= addr[24*c+4 +: RB] & {RB{win[c]}};
-        b_piece |= piece[12*c +: 12] & {12{win[c]}};
-      end
-      for (int c = 0; c < NW; c++) begin
-        mask |= dw_mask_i[2*c +: 2] & {2{win[c]}};
-        data |= dw_data_i[64*c +: 64] & {64{win[c]}};
-      end
-      if (|writer[WC-1:NW]) mask = 2'b11;
-      for (int c = 0; c < NL; c++) data |= lw_data_i[64*c +: 64] & {64{win[LW+c]}};
-      for (int c = 0; c < NV; c++) data |= vw_data_i[64*c +: 64] & {64{win[VW+c]}};
+      for (int c = 0; c < C; c++) row     |= row_q[c] & {RB{win_q[b][c]}};
+      for (int c = 0; c < C; c++) b_piece |= piece_q[c] & {12{win_q[b][c]}};
+      for (int w = 0; w < NW; w++) mask   |= mask_q[w] & {2{writer[w]}};
+      for (int w = 0; w < WC; w++) data   |= data_q[w] & {64{writer[w]}};
     end
 
     msq_act_piece #(.DEPTH(DEPTH)) u_piece (.row_i(a_row_i[20*b +: 20]), .piece_o(a_piece));
@@ -140,45 +135,40 @@ module msq_act_mem #(
     msq_act_bank #(.DEPTH(DEPTH)) u_bank (
       .clk_i,
       .a_piece_i(a_piece & {12{a_en_i[b]}}), .a_row_i(a_row_i[20*b +: RB]), .a_data_o(a_data_o[64*b +: 64]),
-      .b_piece_i(b_piece), .b_write_i(write), .b_mask_i(mask), .b_row_i(row), .b_data_i(data),
+      .b_piece_i(b_piece), .b_write_i(|writer), .b_mask_i(mask), .b_row_i(row), .b_data_i(data),
       .b_data_o(b_data[64*b +: 64])
     );
   end
 
-  // Reads come back: which bank each reading client got, two cycles on.
+  // Reads come back: which bank each reading client got, two cycles on from the second.
   logic [RC-1:0]    rvalid;
   logic [RC*64-1:0] rdata;
   for (genvar r = 0; r < RC; r++) begin : gen_read
     localparam int c = r < NW + NV ? NW + r : ST;
-    logic             valid1_q, valid2_q;
-    logic [BANKS-1:0] bank1_q, bank2_q;
+    logic [1:0]       valid_q;
+    logic [BANKS-1:0] bank2_q, bank3_q;
     logic [63:0]      word;
 
     always_ff @(posedge clk_i) begin
-      bank1_q <= wins[r*BANKS +: BANKS];
-      bank2_q <= bank1_q;
-      if (!rst_ni) begin
-        valid1_q <= 1'b0;
-        valid2_q <= 1'b0;
-      end else begin
-        valid1_q <= valid[c] && ready[c];
-        valid2_q <= valid1_q;
-      end
+      for (int b = 0; b < BANKS; b++) bank2_q[b] <= win_q[b][c];
+      bank3_q <= bank2_q;
+      valid_q <= rst_ni ? {valid_q[0], taken_q[c]} : '0;
     end
     always_comb begin
       word = '0;
-      for (int b = 0; b < BANKS; b++) word |= b_data[64*b +: 64] & {64{bank2_q[b]}};
+      for (int b = 0; b < BANKS; b++) word |= b_data[64*b +: 64] & {64{bank3_q[b]}};
     end
-    assign rvalid[r] = valid2_q;
+    assign rvalid[r] = valid_q[1];
     assign rdata[64*r +: 64] = word;
   end
   assign {st_rvalid_o, vr_rvalid_o, sr_rvalid_o} = rvalid;
   assign {st_rdata_o, vr_rdata_o, sr_rdata_o} = rdata;
 
+  // Whoever is first among those that ask is served.
   always_ff @(posedge clk_i) begin
-    b_activity_o <= |(valid & ready);
+    b_activity_o <= |valid;
     if (!rst_ni) range_err_o <= 1'b0;
-    else         range_err_o <= |(valid & ready & ~ok) || |(a_en_i & ~a_ok);
+    else         range_err_o <= |(taken_q & ~ok_q) || |(a_en_i & ~a_ok);
   end
 
 `ifndef SYNTHESIS

@@ -63,8 +63,8 @@ class ActMemTest : public ::testing::Test {
     add(Kind::kLoadWrite, B::kLoads);
     add(Kind::kStoreRead, 1);
     add(Kind::kVecWrite, B::kVecs);
-    answers_.assign(3, std::vector<Answer>(clients_.size()));
-    a_answers_.assign(3, std::vector<Answer>(B::kBanks));
+    answers_.assign(4, std::vector<Answer>(clients_.size()));
+    a_answers_.assign(4, std::vector<Answer>(B::kBanks));
   }
 
   int Random(int below) { return static_cast<int>(random_() % static_cast<uint64_t>(below)); }
@@ -158,9 +158,9 @@ class ActMemTest : public ::testing::Test {
     }
   }
 
-  // What was asked two cycles ago is shown now.
+  // What was asked is shown now: three cycles ago on port B, two on port A.
   void CheckAnswers() {
-    std::vector<Answer>& now = answers_[cycle_ % 3];
+    std::vector<Answer>& now = answers_[cycle_ % 4];
     for (size_t c = 0; c < clients_.size(); ++c) {
       if (clients_[c].write()) continue;
       const Answer shown = Shown(clients_[c]);
@@ -172,7 +172,7 @@ class ActMemTest : public ::testing::Test {
       now[c] = {};
     }
     for (int b = 0; b < B::kBanks; ++b) {
-      Answer& answer = a_answers_[cycle_ % 3][b];
+      Answer& answer = a_answers_[cycle_ % 4][b];
       if (answer.known) {
         ASSERT_EQ(PortBits(dut_.a_data_o, 64 * b, 64), answer.data) << "port A, bank " << b << ", cycle " << cycle_;
         ++a_reads_;
@@ -184,13 +184,15 @@ class ActMemTest : public ::testing::Test {
     errors_ += error_ ? 1 : 0;
   }
 
-  // Grants by priority; reads see the memory as it is before this cycle's writes.
+  // Grants by priority. Reads of port B see all writes granted before, reads of port A those that are in the banks: all
+  // but the last cycle's.
   void Grant() {
-    error_ = false;
+    error_ = late_error_;
+    late_error_ = false;
     std::array<bool, 16> claimed = {};
+    bool activity = false;
     std::array<int, 16> written;
     written.fill(-1);
-    bool activity = false;
     for (size_t c = 0; c < clients_.size(); ++c) {
       Client& client = clients_[c];
       const bool ready = !claimed[client.bank];
@@ -204,10 +206,10 @@ class ActMemTest : public ::testing::Test {
       activity = true;
       client.valid = false;
       const bool in_memory = InMemory(client.row, client.bank);
-      error_ |= !in_memory;
+      late_error_ |= !in_memory;
       uint64_t* word = in_memory ? &memory_[client.bank][client.row] : nullptr;
       if (!client.write()) {
-        answers_[(cycle_ + 2) % 3][c] = {.valid = true, .data = in_memory ? *word : 0};
+        answers_[(cycle_ + 3) % 4][c] = {.valid = true, .data = in_memory ? *word : 0};
       } else if (in_memory) {
         const uint64_t mask = (client.mask & 1 ? 0xffffffffu : 0) | (client.mask & 2 ? 0xffffffffull << 32 : 0);
         pending_.push_back({word, (*word & ~mask) | (client.data & mask)});
@@ -219,10 +221,11 @@ class ActMemTest : public ::testing::Test {
       if (!a_en_[b]) continue;
       const bool in_memory = InMemory(a_row_[b], b);
       error_ |= !in_memory;
-      // A word read while it is written is anything.
-      a_answers_[(cycle_ + 2) % 3][b] = {.known = !in_memory || written[b] != a_row_[b],
+      // A word read while it is written, the cycle after its grant, is anything.
+      a_answers_[(cycle_ + 2) % 4][b] = {.known = !in_memory || written_[b] != a_row_[b],
                                          .data = in_memory ? memory_[b][a_row_[b]] : 0};
     }
+    written_ = written;
     for (const auto& [word, value] : pending_) *word = value;
     pending_.clear();
   }
@@ -274,9 +277,11 @@ class ActMemTest : public ::testing::Test {
   std::array<std::array<uint64_t, B::kDepth>, B::kBanks> memory_ = {};
   std::array<bool, 16> a_en_ = {};
   std::array<int, 16> a_row_ = {};
-  std::vector<std::vector<Answer>> answers_, a_answers_;  // by cycle modulo 3
+  std::vector<std::vector<Answer>> answers_, a_answers_;  // by cycle modulo 4
+  std::array<int, 16> written_ = {};  // row of each bank that a write was granted for the cycle before
   std::vector<std::pair<uint64_t*, uint64_t>> pending_;
-  bool error_ = false, activity_ = true;  // of the cycle before, at first the last one of Fill
+  bool error_ = false, activity_ = true;  // to be shown, of the cycle before; at first the last one of Fill
+  bool late_error_ = false;               // of port B, to be shown a cycle later
   int busy_ = 50;                         // percent
   int64_t cycle_ = 0;
   int64_t reads_ = 0, a_reads_ = 0, refusals_ = 0, errors_ = 0;

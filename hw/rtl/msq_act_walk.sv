@@ -31,9 +31,7 @@ module msq_act_walk #(
   msq_addr_add #(.BANKS(BANKS)) u_add (.a_i(addr_q), .b_i(row_end_q ? row_step_q : step_q), .sum_o(next_addr));
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || stop_i) valid_q <= 1'b0;
-    else if (load_i) valid_q <= 1'b1;
-    else if (next_i && last_o) valid_q <= 1'b0;
+    valid_q <= rst_ni && !stop_i && (load_i || (valid_q && !(next_i && last_o)));
   end
 
   always_ff @(posedge clk_i) begin

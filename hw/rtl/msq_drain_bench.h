@@ -197,7 +197,7 @@ class DrainBench {
       last_read_[c] = request;
       return;
     }
-    reads_[c].push_back({memory_.at(shape_.Word(request.addr)), now_ + 2});
+    reads_[c].push_back({memory_.at(shape_.Word(request.addr)), now_ + 3});
   }
 
   void SampleWrite(int c) {

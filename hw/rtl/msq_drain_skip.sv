@@ -36,7 +36,7 @@ module msq_drain_skip #(
   input  logic [NW*64-1:0] sr_rdata_i,
   output logic             idle_o
 );
-  // Reads under way and words kept; covers grant, two cycles of latency and a few lost arbitrations.
+  // Reads under way and words kept; covers grant, three cycles of latency and a few lost arbitrations.
   localparam int DEPTH = 32;
   localparam int LW    = $clog2(DEPTH + 1);
   localparam logic [23:0] ONE = {20'(1 / BANKS), 4'(1 % BANKS)};
@@ -65,32 +65,35 @@ module msq_drain_skip #(
   end
 
   for (genvar w = 0; w < NW; w++) begin : gen_client
-    logic          request_q, pop, valid;
+    logic          request_q, pop, valid, load_q, pop_q;
     logic [23:0]   addr_q, addr_high;
-    logic [LW-1:0] free_q, level;
+    logic [LW-1:0] free_q, free, level;  // places; free_q: a cycle before, as load comes late
 
     if (w > 0) begin : gen_next
       msq_addr_add #(.BANKS(BANKS)) u_next (.a_i(addr[w-1]), .b_i(group_i), .sum_o(addr[w]));
     end
     msq_addr_add #(.BANKS(BANKS)) u_high (.a_i(addr[w]), .b_i(plane_i), .sum_o(addr_high));
 
-    assign can_load[w]           = free_q != '0 && (!request_q || sr_ready_i[w]);
+    assign free                  = free_q + LW'(pop_q) - LW'(load_q);
+    assign can_load[w]           = free != '0 && (!request_q || sr_ready_i[w]);
     assign sr_valid_o[w]         = request_q;
     assign sr_addr_o[w*24 +: 24] = addr_q;
     assign has_one[w]            = valid;
     assign has_two[w]            = level > LW'(1);
-    assign idle[w]               = free_q == LW'(DEPTH);
+    assign idle[w]               = free == LW'(DEPTH);
     assign pop                   = pop_i || (stop_i && valid);
 
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
         request_q <= 1'b0;
+        load_q    <= 1'b0;
+        pop_q     <= 1'b0;
         free_q    <= LW'(DEPTH);
       end else begin
-        if (load) request_q <= 1'b1;
-        else if (sr_ready_i[w]) request_q <= 1'b0;
-        if (load && !pop) free_q <= free_q - 1'b1;
-        if (!load && pop) free_q <= free_q + 1'b1;
+        request_q <= load || (request_q && !sr_ready_i[w]);
+        load_q    <= load;
+        pop_q     <= pop;
+        free_q    <= free;
       end
       if (load) addr_q <= wide_i && !low_q ? addr_high : addr[w];
     end

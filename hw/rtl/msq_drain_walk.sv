@@ -66,9 +66,7 @@ module msq_drain_walk #(
   assign next_groups      = next_tile_last ? last_groups_i - 4'd1 : 4'(GROUPS - 1);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni || stop_i) valid_q <= 1'b0;
-    else if (start_i) valid_q <= 1'b1;
-    else if (step_i && tile_end_o && last_tile_q) valid_q <= 1'b0;
+    valid_q <= rst_ni && !stop_i && (start_i || (valid_q && !(step_i && tile_end_o && last_tile_q)));
   end
 
   always_ff @(posedge clk_i) begin

@@ -44,8 +44,7 @@ module msq_fifo #(
     end else begin
       if (wr_valid_i) wr_q <= wr_q + 1'b1;
       if (move) rd_q <= rd_q + 1'b1;
-      if (move) valid_q <= 1'b1;
-      else if (rd_ready_i) valid_q <= 1'b0;
+      valid_q <= !empty || (valid_q && !rd_ready_i);
     end
   end
 

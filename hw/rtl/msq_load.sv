@@ -30,9 +30,9 @@ module msq_load #(
   output logic [23:0]   lw_addr_o,
   output logic [63:0]   lw_data_o
 );
-  logic       active_q, take, illegal, start, asked, asked_q, write, last;
+  logic       active_q, take, illegal, start, asked, asked_q, write, write_q, last;
   logic       burst_valid, words_valid, fifo_valid;
-  logic [7:0] used_q, due_q;  // words in the buffer or asked for; words asked for
+  logic [7:0] used_q, due_q;  // words in the buffer or asked for, until a cycle after their write; words asked for
   logic [4:0] asked_beats_q;
   logic [3:0] done_q;
   logic       unused_bursts_done, unused_fields;
@@ -57,7 +57,7 @@ module msq_load #(
   assign asked = req_valid_o && req_ready_i;
   always_ff @(posedge clk_i) begin
     if (!rst_ni || abort_i) req_valid_o <= 1'b0;
-    else req_valid_o <= burst_valid && !asked && used_q + 8'(req_beats_o) <= 8'(DEPTH);
+    else req_valid_o <= burst_valid && !asked && used_q + 8'(req_beats_o) <= 8'(DEPTH) + 8'(write_q);
     asked_q       <= rst_ni && asked;
     asked_beats_q <= req_beats_o;
   end
@@ -81,21 +81,21 @@ module msq_load #(
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       active_q <= 1'b0;
+      write_q  <= 1'b0;
       used_q   <= '0;
       due_q    <= '0;
       done_q   <= '0;
       error_o  <= 1'b0;
     end else begin
+      write_q <= write && !abort_i;
       due_q  <= due_q + (asked_q ? 8'(asked_beats_q) : 8'd0) - 8'(data_valid_i);
-      used_q <= used_q + (asked_q ? 8'(asked_beats_q) : 8'd0) - 8'(write);
+      used_q <= used_q + (asked_q ? 8'(asked_beats_q) : 8'd0) - 8'(write_q);
       done_q <= {done_q[2:0], write && last};
       error_o <= take && illegal;
-      if (start) active_q <= 1'b1;
-      else if (write && last) active_q <= 1'b0;
+      active_q <= !abort_i && (start || (active_q && !(write && last)));
       if (abort_i) begin
-        active_q <= 1'b0;
-        used_q   <= '0;
-        done_q   <= '0;
+        used_q <= '0;
+        done_q <= '0;
       end
     end
   end

@@ -4,10 +4,10 @@
 // granted. error_o pulses instead, and nothing is done, when a count of the instruction is 0. abort_i lets the tap
 // under way and all before it end, with their writes, and drops the rest without done_o. idle_o: nothing under way.
 //
-// Read client (vr_*): an address stays until vr_ready_i; its data are taken exactly 2 cycles later. Write client
+// Read client (vr_*): an address stays until vr_ready_i; its data are taken exactly 3 cycles later. Write client
 // (vw_*): address and data stay until vw_ready_i. One tap word a cycle, inside the input or not, as long as both are
 // granted; two words a tap and output with `wide`. Reads run at most 32 output words ahead of writes: an instruction
-// must not read what it writes. From a command to its first read: 5 cycles; from an output's last read to its write: 6.
+// must not read what it writes. From a command to its first read: 5 cycles; from an output's last read to its write: 7.
 module msq_vec #(
   parameter int BANKS = 5
 ) (
@@ -211,37 +211,32 @@ module msq_vec #(
   end
 
   //------------------------------------------------------------------------------------------------------------------
-  // Data: 2 cycles after the request.
+  // Data: 3 cycles after the request.
   //------------------------------------------------------------------------------------------------------------------
-  logic        read1_q, read2_q;
-  logic [3:0]  kind1_q, kind2_q;
+  logic [2:0]  read_q;
+  logic [3:0]  kind1_q, kind2_q, kind3_q;
   logic        max_valid;
   logic [63:0] max_data;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      read1_q <= 1'b0;
-      read2_q <= 1'b0;
-    end else begin
-      read1_q <= pop;
-      read2_q <= read1_q;
-    end
+    read_q <= rst_ni ? {read_q[1:0], pop} : '0;
   end
 
   always_ff @(posedge clk_i) begin
     kind1_q <= head_q[3:0];
     kind2_q <= kind1_q;
+    kind3_q <= kind2_q;
   end
 
   msq_vec_max u_max (
     .clk_i   (clk_i),
     .rst_ni  (rst_ni),
     .wide_i  (wide),
-    .valid_i (read2_q),
-    .read_i  (kind2_q[3]),
-    .high_i  (kind2_q[2]),
-    .first_i (kind2_q[1]),
-    .last_i  (kind2_q[0]),
+    .valid_i (read_q[2]),
+    .read_i  (kind3_q[3]),
+    .high_i  (kind3_q[2]),
+    .first_i (kind3_q[1]),
+    .last_i  (kind3_q[0]),
     .data_i  (vr_rdata_i),
     .valid_o (max_valid),
     .data_o  (max_data)
@@ -252,15 +247,15 @@ module msq_vec #(
   //------------------------------------------------------------------------------------------------------------------
   logic [23:0]          address_queue [1 << QueueBits];
   logic [63:0]          data_queue    [1 << QueueBits];
-  logic [QueueBits-1:0] address_in_q, data_in_q, out_q;
+  logic [QueueBits-1:0] address_in_q, data_in_q, out_q, after_out_q;  // after_out_q: out_q + 1, as take comes late
   logic [QueueBits:0]   under_way_q;  // from push to grant
   logic                 take, granted;
 
   assign granted = vw_valid_o && vw_ready_i;
   assign take    = data_in_q != out_q && (!vw_valid_o || vw_ready_i);
   assign go      = !requests_q[1] && !under_way_q[QueueBits];
-  assign finish  = !accepted_q && !start_q && !walk_valid && !word_valid_q && requests_q == 2'd0 && !read1_q &&
-                   !read2_q && under_way_q == '0;
+  assign finish  = !accepted_q && !start_q && !walk_valid && !word_valid_q && requests_q == 2'd0 &&
+                   read_q == '0 && under_way_q == '0;
 
   always_ff @(posedge clk_i) begin
     if (address_valid_q) address_queue[address_in_q] <= address_q;
@@ -276,12 +271,14 @@ module msq_vec #(
       address_in_q <= '0;
       data_in_q    <= '0;
       out_q        <= '0;
+      after_out_q  <= QueueBits'(1);
       under_way_q  <= '0;
       vw_valid_o   <= 1'b0;
     end else begin
       address_in_q <= address_in_q + QueueBits'(address_valid_q);
       data_in_q    <= data_in_q + QueueBits'(max_valid);
-      out_q        <= out_q + QueueBits'(take);
+      if (take) out_q       <= after_out_q;
+      if (take) after_out_q <= after_out_q + 1'b1;
       under_way_q  <= under_way_q + (QueueBits + 1)'(push_last) - (QueueBits + 1)'(granted);
       vw_valid_o   <= take || (vw_valid_o && !vw_ready_i);
     end
@@ -289,7 +286,7 @@ module msq_vec #(
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
-    if (rst_ni) assert (vr_rvalid_i == (read2_q && kind2_q[3]));
+    if (rst_ni) assert (vr_rvalid_i == (read_q[2] && kind3_q[3]));
   end
 `endif
 endmodule

@@ -16,7 +16,8 @@ namespace {
 
 constexpr int64_t kFirstFetch = 4;     // from the start to the first burst
 constexpr int64_t kHandOut = 17;       // cycles that an instruction is handed out in
-constexpr int64_t kWaitCheck = 4;      // waits are looked at so often
+constexpr int64_t kTurns = 4;          // the waits of LOAD, STORE, CONV and VEC are looked at in turn
+constexpr int64_t kFirstTurn = 1;      // LOAD's first cycle of these
 constexpr int64_t kEndIdle = 8;        // from the last unit's end to the program's
 constexpr int64_t kForGood = 1 << 17;  // cycles without progress after which there will be none
 constexpr int64_t kAbort = 6;          // from an error to the end, beside what is under way
@@ -198,14 +199,19 @@ class Accelerator {
 
   template <typename Fields, typename Engine>
   void TryStart(Unit unit, Engine* engine) {
-    std::optional<size_t>& slot = slots_[static_cast<size_t>(unit)];
-    if (!slot || !engine->Ready()) return;
+    const auto u = static_cast<size_t>(unit);
+    std::optional<size_t>& slot = slots_[u];
+    if (!slot) return;
     const AnyFields& fields = instructions_[*slot];
-    if (unit != Unit::kWeights && (now_ % kWaitCheck != 0 || !WaitsAreMet(fields))) return;
-    StopAt(ProgramStop::When::kBegun, [&slot](int64_t i) { return i == static_cast<int64_t>(*slot); });
-    if (stopped_) return;
-    engine->Start(std::get<Fields>(fields));
-    slot.reset();
+    if ((unit == Unit::kWeights || may_start_[u]) && engine->Ready()) {
+      StopAt(ProgramStop::When::kBegun, [&slot](int64_t i) { return i == static_cast<int64_t>(*slot); });
+      if (stopped_) return;
+      engine->Start(std::get<Fields>(fields));
+      slot.reset();
+      may_start_[u] = false;
+    } else if (static_cast<size_t>((now_ - kFirstTurn) % kTurns) + 1 == u && WaitsAreMet(fields)) {
+      may_start_[u] = true;
+    }
   }
 
   void StartUnits() {
@@ -246,6 +252,7 @@ class Accelerator {
   Team<TimedLoad> load_team_;
   Team<TimedVec> vec_team_;
   std::array<std::optional<size_t>, kUnits> slots_;  // instructions that wait for their units
+  std::array<bool, kUnits> may_start_{};             // what these wait for was completed
   int64_t now_ = 0, handing_ = 0, idle_ = 0;
   int64_t completed_ = 0, progress_ = 0, moved_at_ = 0;
   bool ended_ = false, stopped_ = false;

@@ -8,10 +8,10 @@ namespace {
 constexpr int64_t kBufferWords = 64;
 constexpr int64_t kFirstBurst = 6;  // from a command to its first burst
 constexpr int64_t kLoadTail = 5;    // from the last word's write to the end
-constexpr int64_t kFirstRead = 6;   // of STORE
+constexpr int64_t kFirstRead = 7;   // of STORE, with the cycle that a word takes longer than is modelled
 constexpr int64_t kStoreTail = 3;
 constexpr int64_t kVecBegin = 6;      // from a command to the first read
-constexpr int64_t kVecLatency = 7;    // from an output's last read to its write
+constexpr int64_t kVecLatency = 8;    // from an output's last read to its write
 constexpr int64_t kVecTail = 2;       // from the last write to the end
 constexpr int64_t kVecUnderWay = 32;  // output words
 
