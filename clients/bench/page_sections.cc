@@ -40,6 +40,10 @@ std::vector<const Row*> RowsOf(const Results& results, const std::string& backen
   return rows;
 }
 
+std::string LevelCell(const Row& row) {
+  return LevelNumber(row.level) + (row.RateReached() ? "" : " (not reached)");
+}
+
 double LevelValue(const Level& level) {
   return level.open() ? level.rate_per_s : level.concurrency;
 }
@@ -115,7 +119,7 @@ LinePlot Distribution(const Results& results, const Level& level) {
                 .width = 400,
                 .height = 280};
   for (const Row& row : results.rows) {
-    if (LevelName(row.level) != LevelName(level) || row.latencies.count() == 0) continue;
+    if (LevelName(row.level) != LevelName(level) || row.latencies.count() == 0 || !row.RateReached()) continue;
     PlotSeries series{.name = row.BackendName(), .colour = ColourOf(results, row.BackendName()), .dots = false};
     for (const auto& [q, ms] : row.latencies.Curve()) series.points.push_back({q, ms, "", ""});
     plot.series.push_back(std::move(series));
@@ -189,7 +193,7 @@ std::string ThroughputSection(const Results& results) {
   if (IsOpen(results)) table.head.insert(table.head.begin() + 2, "Sent, requests/s");
   for (const Row& row : results.rows) {
     std::vector<std::string> cells = {row.BackendName(),
-                                      LevelNumber(row.level),
+                                      LevelCell(row),
                                       Digits(row.ImagesPerSecond()),
                                       Digits(row.latencies.QuantileMs(0.5)),
                                       Digits(row.latencies.QuantileMs(0.99)),
@@ -197,9 +201,7 @@ std::string ThroughputSection(const Results& results) {
                                       Digits(static_cast<double>(row.ErrorCount())),
                                       Digits(static_cast<double>(row.wrong)),
                                       RoundsText(row)};
-    if (IsOpen(results)) {
-      cells.insert(cells.begin() + 2, Digits(row.OfferedPerSecond()) + (row.RateReached() ? "" : " (not reached)"));
-    }
+    if (IsOpen(results)) cells.insert(cells.begin() + 2, Digits(row.OfferedPerSecond()));
     table.rows.push_back(std::move(cells));
   }
   return html + ToHtml(table);
@@ -213,7 +215,8 @@ std::string DistributionSection(const Results& results) {
   std::vector<std::string> drawn;
   for (const Row& row : results.rows) {
     const std::string name = LevelName(row.level);
-    if (row.latencies.count() == 0 || std::find(drawn.begin(), drawn.end(), name) != drawn.end()) continue;
+    if (row.latencies.count() == 0 || !row.RateReached() || std::find(drawn.begin(), drawn.end(), name) != drawn.end())
+      continue;
     drawn.push_back(name);
     std::string title = name;
     title[0] = static_cast<char>(title[0] - 'a' + 'A');
@@ -225,7 +228,7 @@ std::string DistributionSection(const Results& results) {
       .rows = {}};
   for (const Row& row : results.rows) {
     const Latencies& latencies = row.latencies;
-    std::vector<std::string> cells = {row.BackendName(), LevelNumber(row.level), Digits(latencies.MinMs())};
+    std::vector<std::string> cells = {row.BackendName(), LevelCell(row), Digits(latencies.MinMs())};
     for (const double q : {0.5, 0.9, 0.95, 0.99, 0.999}) cells.push_back(Digits(latencies.QuantileMs(q)));
     cells.push_back(Digits(latencies.MaxMs()));
     cells.push_back(Digits(latencies.MeanMs()));
@@ -258,7 +261,7 @@ std::string EfficiencySection(const Results& results) {
                   .text_columns = 2};
   for (const Row& row : results.rows) {
     for (const EnergyFigure& figure : row.energy) {
-      table.rows.push_back({figure.key.backend, SourceName(figure.key), LevelNumber(row.level), Digits(figure.joules),
+      table.rows.push_back({figure.key.backend, SourceName(figure.key), LevelCell(row), Digits(figure.joules),
                             Digits(figure.images), Digits(figure.JoulesPerImage()),
                             Digits(figure.ActiveJoulesPerImage()), Digits(figure.ImagesPerJoule())});
     }

@@ -172,8 +172,8 @@ class Bench {
       round.end_s = monitor_.Now();
       if (!has_metrics_) return;
       auto interval = monitor_.EndRound();
+      round.no_server = std::string(Message(interval.status()));
       if (interval.ok()) round.server = *std::move(interval);
-      if (!interval.ok()) round.no_server = std::string(Message(interval.status()));
     };
     const double load_began_s = monitor_.Now();
     hooks.tick = [&](int64_t answers) {

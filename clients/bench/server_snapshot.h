@@ -2,11 +2,11 @@
 // moments say of the time between them. Nothing here fills a gap: what was not told has no figure, and a reason instead.
 #pragma once
 
-#include <compare>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "clients/bench/prometheus_text.h"
@@ -26,7 +26,10 @@ struct ModelCounters {
 
 struct RailKey {
   std::string backend = {}, source = {}, device = {}, rail = {};
-  auto operator<=>(const RailKey&) const = default;
+  bool operator==(const RailKey&) const = default;
+  bool operator<(const RailKey& other) const {
+    return std::tie(backend, source, device, rail) < std::tie(other.backend, other.source, other.device, other.rail);
+  }
 };
 
 struct Rail {
@@ -64,7 +67,10 @@ struct ServerWork {
 
 struct EnergyKey {
   std::string backend = {}, source = {};
-  auto operator<=>(const EnergyKey&) const = default;
+  bool operator==(const EnergyKey&) const = default;
+  bool operator<(const EnergyKey& other) const {
+    return std::tie(backend, source) < std::tie(other.backend, other.source);
+  }
 };
 
 // Energy of one backend by one source between two moments, all its devices and rails together.
