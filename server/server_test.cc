@@ -137,7 +137,8 @@ TEST_F(ServerTest, IsAliveReadyOrNotAndWhileItStops) {
   EXPECT_FALSE(Ready());
   EXPECT_EQ(server_->CheckAlive(absl::Seconds(10)), absl::OkStatus());
   // Times that are over: the call's; then also the models', who have a second more.
-  EXPECT_THAT(server_->CheckAlive(-absl::Milliseconds(500)).ToString(), HasSubstr("UNAVAILABLE: gRPC does not answer: "));
+  EXPECT_THAT(server_->CheckAlive(-absl::Milliseconds(500)).ToString(),
+              HasSubstr("UNAVAILABLE: gRPC does not answer: "));
   EXPECT_THAT(server_->CheckAlive(-absl::Seconds(2)).ToString(), HasSubstr("UNAVAILABLE: models were looked at last "));
   server_->Shutdown(absl::ZeroDuration(), absl::Seconds(10));
   EXPECT_EQ(server_->CheckAlive(-absl::Seconds(2)), absl::OkStatus());
