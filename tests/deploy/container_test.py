@@ -1,6 +1,6 @@
-"""The image, really built by buildah (chroot isolation, no engine needed) on a Debian that mmdebstrap makes, and msqd served from it;
-compose.yml as docker-compose and we understand it. Takes minutes. MSQ_DEBIAN_TAR=FILE spares making the Debian.
-"""
+"""The image, really built by buildah (chroot isolation, no engine needed) on a Debian that mmdebstrap makes, and msqd
+served from it; compose.yml as docker-compose and we understand it. Takes minutes. MSQ_DEBIAN_TAR=FILE spares making the
+Debian."""
 import json
 import os
 import pathlib

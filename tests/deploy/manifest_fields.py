@@ -1,4 +1,4 @@
-"""The fields of Kubernetes' and KServe's objects that our manifests use, and what is wrong with an object by that description.
+"""The fields of Kubernetes' and KServe's objects that our manifests use, and what is wrong with an object by them.
 
 Written by hand from the API's documentation: it knows these fields and no others, so it finds misspelt and misplaced fields,
 wrong types and missing ones, but says nothing of values beyond the ones listed here. It is no schema of the API.
@@ -21,7 +21,8 @@ PORT = (int, str)  # a number, or a port's name
 QUANTITY = {"cpu": str, "memory": str}
 METADATA = Needed({"name": Needed(str), "namespace": str, "labels": TEXTS, "annotations": TEXTS})
 SELECTOR = {"matchLabels": Needed(TEXTS)}
-PROBE = {"httpGet": {"path": Needed(str), "port": Needed(PORT), "scheme": str}, "grpc": {"port": Needed(int), "service": str},
+PROBE = {"httpGet": {"path": Needed(str), "port": Needed(PORT), "scheme": str},
+         "grpc": {"port": Needed(int), "service": str},
          "tcpSocket": {"port": Needed(PORT)}, "periodSeconds": int, "timeoutSeconds": int, "failureThreshold": int,
          "initialDelaySeconds": int, "successThreshold": int}
 CONTAINER = {

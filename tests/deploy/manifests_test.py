@@ -1,5 +1,6 @@
-"""Kubernetes' and KServe's manifests: fields by our own description of them (manifest_fields.py), names that must agree with each
-other, and options that msqd has. With MSQ_KSERVE_CRDS=DIR (config/crd/full of KServe's repository) also KServe's schemas."""
+"""Kubernetes' and KServe's manifests: fields by our own description of them (manifest_fields.py), names that must agree
+with each other, and options that msqd has. With MSQ_KSERVE_CRDS=DIR (config/crd/full of KServe's repository) also KServe's
+schemas, with MSQ_KUBERNETES_MODELS=DIR (node_modules with kubernetes-models and js-yaml) also Kubernetes'."""
 import copy
 import os
 import pathlib
@@ -15,6 +16,7 @@ import manifest_fields
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
 MANIFESTS = DEPLOY / "kubernetes"
 CRDS = os.environ.get("MSQ_KSERVE_CRDS")
+MODELS = os.environ.get("MSQ_KUBERNETES_MODELS")
 
 
 def load(name):
@@ -116,6 +118,21 @@ class ManifestsTest(unittest.TestCase):
         self.assertEqual(option(container, "grpc-address"), f"0.0.0.0:{model['ports'][0]['containerPort']}")
         self.assertEqual(option(container, "metrics-address"),
                          f"0.0.0.0:{self.runtime['annotations']['prometheus.kserve.io/port']}")
+
+    def validate(self, text):
+        with harness.temporary_folder() as folder:
+            (folder / "manifest.yaml").write_text(text)
+            script = pathlib.Path(__file__).parent / "validate_manifests.js"
+            done = subprocess.run(["node", script, folder / "manifest.yaml"], capture_output=True, text=True, timeout=60,
+                                  env={**os.environ, "NODE_PATH": MODELS})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    @unittest.skipUnless(MODELS, "MSQ_KUBERNETES_MODELS is not set: Kubernetes' own schemas are not asked")
+    def test_kubernetes_schemas(self):
+        text = (MANIFESTS / "msqd.yaml").read_text()
+        self.assertEqual(self.validate(text), [f"ok {kind} {name}" for kind, name in self.plain])
+        self.assertIn("replicas must be integer", self.validate(text.replace("replicas: 2", "replicas: two"))[0])
 
     @unittest.skipUnless(CRDS, "MSQ_KSERVE_CRDS is not set: KServe's own schemas are not asked")
     def test_kserves_schemas(self):

@@ -1,5 +1,5 @@
-"""The real Prometheus, configured as deploy/prometheus has it, scrapes a real msqd under load on both backends: every query of
-every dashboard returns data, every variable has values, every rule is healthy."""
+"""The real Prometheus, configured as deploy/prometheus has it, scrapes a real msqd under load on both backends: every
+query of every dashboard returns data, every variable has values, every rule is healthy."""
 import contextlib
 import json
 import pathlib
@@ -117,8 +117,9 @@ class MonitoringTest(unittest.TestCase):
 
     def test_dashboards_variables_and_rules(self):
         problems = subprocess.run(
-            [DEPLOY / "grafana" / "check_dashboards.py", "--prometheus", self.prometheus.url, "--rate-interval", RATE_INTERVAL,
-             "--range", RATE_INTERVAL, "--wait", str(WAIT_SECONDS)], capture_output=True, text=True, timeout=240)
+            [DEPLOY / "grafana" / "check_dashboards.py", "--prometheus", self.prometheus.url, "--rate-interval",
+             RATE_INTERVAL, "--range", RATE_INTERVAL, "--wait", str(WAIT_SECONDS)],
+            capture_output=True, text=True, timeout=240)
         self.assertEqual((problems.returncode, problems.stdout, problems.stderr), (0, "", ""))
 
         for file in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json")):
