@@ -115,6 +115,13 @@ class MonitoringTest(unittest.TestCase):
             if thread.ident:
                 thread.join()
 
+    def rules(self):
+        return [rule for group in self.prometheus.get("rules")["groups"] for rule in group["rules"]]
+
+    def rules_have_data(self):
+        return all(rule["health"] == "ok" and (rule["type"] != "recording" or check_dashboards.ask(
+            self.prometheus.url, rule["name"])) for rule in self.rules())
+
     def test_dashboards_variables_and_rules(self):
         problems = subprocess.run(
             [DEPLOY / "grafana" / "check_dashboards.py", "--prometheus", self.prometheus.url, "--rate-interval",
@@ -128,7 +135,10 @@ class MonitoringTest(unittest.TestCase):
                 values = self.prometheus.get(f"label/{label}/values", **{"match[]": metric})
                 self.assertTrue(values, f"{file.name}: {variable['name']}")
 
-        rules = [rule for group in self.prometheus.get("rules")["groups"] for rule in group["rules"]]
+        end = time.monotonic() + WAIT_SECONDS
+        while not self.rules_have_data() and time.monotonic() < end:
+            time.sleep(0.5)
+        rules = self.rules()
         self.assertGreater(len(rules), 15)
         for rule in rules:
             self.assertEqual((rule["health"], rule.get("lastError", "")), ("ok", ""), rule["name"])
