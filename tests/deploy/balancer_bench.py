@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """What a balancer costs: msqd alone, behind HAProxy and behind nginx, configured as deploy/ has them.
 
-Run by `scripts/bench balancers`. Closed loops over eight connections, in turn (direct, HAProxy, nginx) and several rounds, with a nearly
-free network, so that what is measured is moving requests. Everything shares this machine's processors: requests a second
-are no capacity of a balancer of its own; its processor time for a request is what scaling.md computes with.
+Run by `scripts/bench balancers`. Closed loops over eight connections, in turn (direct, HAProxy, nginx) and several
+rounds, with a nearly free network, so that what is measured is moving requests. Everything shares this machine's
+processors: requests a second are no capacity of a balancer of its own; its processor time for a request is what
+scaling.md computes with.
 """
 import argparse
 import json

@@ -1,6 +1,6 @@
-"""Three real daemons, two on the CPU and one on an emulated accelerator, behind the real HAProxy and the real nginx, configured
-as deploy/ has them. One is killed under load and comes back: no request of a client with a retry policy fails, every answer
-is right bit for bit, and sequences stay where they are."""
+"""Three real daemons, two on the CPU and one on an emulated accelerator, behind the real HAProxy and the real nginx,
+configured as deploy/ has them. One is killed under load and comes back: no request of a client with a retry policy fails,
+every answer is right bit for bit, and sequences stay where they are."""
 import collections
 import contextlib
 import json
@@ -106,7 +106,8 @@ class Load:
         self.cluster, self.done = cluster, threading.Event()
         self.outcomes = {True: collections.Counter(), False: collections.Counter()}  # by whether they send again
         self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.ask, args=(retry,)) for retry in (True, False) for _ in range(CLIENTS)]
+        self.threads = [threading.Thread(target=self.ask, args=(retry,)) for retry in (True, False)
+                        for _ in range(CLIENTS)]
 
     def ask(self, retry):
         with self.cluster.channel(retry) as channel:

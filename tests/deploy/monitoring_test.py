@@ -1,5 +1,5 @@
-"""The real Prometheus, configured as deploy/prometheus has it, scrapes a real msqd under load on both backends: every query of
-every dashboard returns data, every variable has values, every rule is healthy."""
+"""The real Prometheus, configured as deploy/prometheus has it, scrapes a real msqd under load on both backends: every
+query of every dashboard returns data, every variable has values, every rule is healthy."""
 import contextlib
 import json
 import pathlib
@@ -115,10 +115,18 @@ class MonitoringTest(unittest.TestCase):
             if thread.ident:
                 thread.join()
 
+    def rules(self):
+        return [rule for group in self.prometheus.get("rules")["groups"] for rule in group["rules"]]
+
+    def rules_have_data(self):
+        return all(rule["health"] == "ok" and (rule["type"] != "recording" or check_dashboards.ask(
+            self.prometheus.url, rule["name"])) for rule in self.rules())
+
     def test_dashboards_variables_and_rules(self):
         problems = subprocess.run(
-            [DEPLOY / "grafana" / "check_dashboards.py", "--prometheus", self.prometheus.url, "--rate-interval", RATE_INTERVAL,
-             "--range", RATE_INTERVAL, "--wait", str(WAIT_SECONDS)], capture_output=True, text=True, timeout=240)
+            [DEPLOY / "grafana" / "check_dashboards.py", "--prometheus", self.prometheus.url, "--rate-interval",
+             RATE_INTERVAL, "--range", RATE_INTERVAL, "--wait", str(WAIT_SECONDS)],
+            capture_output=True, text=True, timeout=240)
         self.assertEqual((problems.returncode, problems.stdout, problems.stderr), (0, "", ""))
 
         for file in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json")):
@@ -127,7 +135,10 @@ class MonitoringTest(unittest.TestCase):
                 values = self.prometheus.get(f"label/{label}/values", **{"match[]": metric})
                 self.assertTrue(values, f"{file.name}: {variable['name']}")
 
-        rules = [rule for group in self.prometheus.get("rules")["groups"] for rule in group["rules"]]
+        end = time.monotonic() + WAIT_SECONDS
+        while not self.rules_have_data() and time.monotonic() < end:
+            time.sleep(0.5)
+        rules = self.rules()
         self.assertGreater(len(rules), 15)
         for rule in rules:
             self.assertEqual((rule["health"], rule.get("lastError", "")), ("ok", ""), rule["name"])
