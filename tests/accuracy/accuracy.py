@@ -6,16 +6,13 @@ Run by `scripts/bench accuracy`. Networks and data sets come from a folder outsi
 Calibration and evaluation never share a picture.
 """
 import argparse
-import csv
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-CIFAR = {"mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225"}
-INCEPTION = {"mean": "0.5", "std": "0.5"}
+from reference_networks import CIFAR, INCEPTION, Daemon, prepare, run_json
+
 W4A4 = ("W4A4", [])
 W4A4_ALL = ("W4A4, no layer W8", ["--weights8", "none"])
 W4A4_NEAREST = ("W4A4, nearest rounding", ["--rounding", "nearest"])
@@ -34,62 +31,6 @@ NETWORKS = [
      {"mean": "0.48109,0.45752,0.40787", "std": "0.00392156863"}, ["--bgr"], [W4A4, W4A8_PLAIN, W8A8]),
     ("etinynet_imagenet", "imagenet", {"mean": "0.50196078", "std": "0.00392156863"}, [], [W4A4, W4A8]),
 ]
-
-
-def prepare_cifar(data, work):
-    """512 training pictures to calibrate with and the whole test set, as .npz."""
-    sys.path.insert(0, str(data / "cifar10"))
-    import load  # the data set's own reader
-    import numpy
-    images, _ = load.load("train")
-    numpy.savez(work / "cifar_calibration.npz", images=images[:: len(images) // 512][:512])
-    images, labels = load.load("test")
-    numpy.savez(work / "cifar_test.npz", images=images, labels=labels)
-    return work / "cifar_calibration.npz", work / "cifar_test.npz"
-
-
-def prepare_imagenet(data, work):
-    """Every fifth picture to calibrate with, the others to measure on, as folders of links."""
-    calibration, test = work / "imagenet_calibration", work / "imagenet_test"
-    calibration.mkdir()
-    test.mkdir()
-    with open(data / "imagenet500" / "labels.csv", newline="") as file:
-        rows = [row for row in csv.reader(file) if row and row != ["file", "class"]]
-    with open(test / "labels.csv", "w", newline="") as file:
-        out = csv.writer(file)
-        for i, row in enumerate(rows):
-            folder = calibration if i % 5 == 0 else test
-            os.symlink((data / "imagenet500" / row[0]).resolve(), folder / row[0])
-            if i % 5 != 0:
-                out.writerow(row)
-    return calibration, test
-
-
-def run_json(command):
-    result = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, check=False, text=True)
-    if result.returncode != 0:
-        sys.exit(f"accuracy: {command[0].name} failed with status {result.returncode}")
-    return json.loads(result.stdout)
-
-
-class Daemon:
-    """msqd over one repository; stops when the block is left."""
-
-    def __init__(self, binary, repository):
-        command = [binary, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
-                   "--http-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-    def __enter__(self):
-        line = self.process.stdout.readline()
-        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
-        if "grpc" not in words:
-            sys.exit(f"accuracy: msqd did not start: {line!r}")
-        return words["grpc"]
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(timeout=60)
 
 
 def measure(network, sets, arguments, work):
@@ -111,9 +52,10 @@ def measure(network, sets, arguments, work):
             float_top1 = report.get("float", {}).get("top1", float_top1)
             rows.append({"network": name, "dataset": dataset, "width": width, "scheme": scheme, "model": model,
                          "float_top1": float_top1, "bytes": report["bytes"]})
-    with Daemon(arguments.bin / "msqd", repository) as url:
+    with Daemon(arguments.bin / "msqd", repository) as addresses:
         for row in rows:
-            answer = run_json([arguments.bin / "msq", "eval", row.pop("model"), "--dataset", test, "--url", url, "--json"])
+            answer = run_json([arguments.bin / "msq", "eval", row.pop("model"), "--dataset", test, "--url",
+                               addresses["grpc"], "--json"])
             row.update(images=answer["images"], top1=answer["top1"], top5=answer["top5"])
     return rows
 
@@ -146,8 +88,7 @@ def main():
     networks = [network for network in NETWORKS if not arguments.network or network[0] in arguments.network]
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        prepare = {"cifar10": prepare_cifar, "imagenet": prepare_imagenet}
-        sets = {name: prepare[name](arguments.data, work) for name in sorted({network[1] for network in networks})}
+        sets = prepare(arguments.data, work, {network[1] for network in networks})
         rows = []
         for network in networks:
             print(f"accuracy: {network[0]}", file=sys.stderr, flush=True)

@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""CPU against FPGA: latency, images a second, energy and accuracy of the demo's and the reference networks on both.
+
+Run by `scripts/bench compare`. The FPGA is the emulated z020 at 100 MHz. `latency_ms` and `fps` are what a client sees, and
+so the speed of the emulation where that is slower than the accelerator; `device_ms` is the accelerator's own time for a
+picture, its cycles at its clock. Every answer under load is compared between the two, bit for bit. `joules` are a picture's,
+of the source that `joules_source` names (`model`: an estimate, docs/power.md). What was not measured is a dash, null in JSON.
+Reference networks come from a folder outside the repository (../shared/data, or --data); without it there is the demo alone.
+"""
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import urllib.request
+
+from reference_networks import CIFAR, INCEPTION, Daemon, prepare, run_json
+
+DEVICE = "emulated,configuration=z020,paced=true,memory-mb=256,hang-ms=60000"
+CLOCK_HZ = 100e6
+BACKENDS = ("cpu", "fpga")
+
+# name, data set, normalisation, further options of msq-quantize: the widths that keep the network accurate.
+NETWORKS = [
+    ("resnet20_cifar10", "cifar10", CIFAR, []),
+    ("mobilenet_v2_imagenet_from_int8", "imagenet", INCEPTION, ["--depthwise-bits", "8", "--activation-bits", "8"]),
+    ("mobilenet_v1_025_imagenet", "imagenet", INCEPTION, ["--depthwise-bits", "8", "--activation-bits", "8"]),
+    ("squeezenet11_imagenet", "imagenet", {"mean": "0.48109,0.45752,0.40787", "std": "0.00392156863"},
+     ["--bgr", "--activation-bits", "8"]),
+    ("etinynet_imagenet", "imagenet", {"mean": "0.50196078", "std": "0.00392156863"},
+     ["--depthwise-bits", "8", "--activation-bits", "8"]),
+]
+
+
+def counter(addresses, name, model):
+    """A counter of the model on the FPGA."""
+    text = urllib.request.urlopen(f"http://{addresses['metrics']}/metrics", timeout=60).read().decode()
+    for line in text.splitlines():
+        if line.startswith(name + "{") and f'model="{model}"' in line and 'backend="fpga"' in line:
+            return float(re.search(r" (\S+)$", line).group(1))
+    return 0.0
+
+
+def measure(model, test, addresses, arguments, work):
+    """One row a backend."""
+    url = ["--url", addresses["grpc"]]
+    report = work / "bench.json"
+    before = [counter(addresses, name, model) for name in ("msq_model_cycles_total", "msq_images_total")]
+    command = [arguments.bin / "msq", "bench", model, *url, "--backend", ",".join(BACKENDS), "--concurrency", "1,4",
+               "--metrics-url", f"http://{addresses['metrics']}/metrics", "--duration", str(arguments.seconds),
+               "--rounds", "3", "--max-rounds", "3", "--json", report]
+    run_json(command, answers_json=False)
+    after = [counter(addresses, name, model) for name in ("msq_model_cycles_total", "msq_images_total")]
+    figures = json.loads(report.read_text())
+    if figures["answers_wrong"]:
+        sys.exit(f"{model}: {figures['answers_wrong']} answers differ between the backends")
+    rows = []
+    for backend in BACKENDS:
+        alone, loaded = [next(row for row in figures["rows"] if row["backend"] == backend and row["concurrency"] == n)
+                         for n in (1, 4)]
+        energy = next(iter(loaded["energy"]), {})
+        row = {"network": model, "backend": backend, "latency_ms": alone["p50_ms"], "fps": loaded["images_per_s"],
+               "device_ms": None, "joules": energy.get("joules_per_image"), "joules_source": energy.get("source"),
+               "top1": None, "compared": figures["answers_compared"]}
+        if backend == "fpga":
+            row["device_ms"] = 1e3 * (after[0] - before[0]) / (after[1] - before[1]) / CLOCK_HZ
+        if test is not None:
+            answer = run_json([arguments.bin / "msq", "eval", model, "--dataset", test, *url, "--backend", backend,
+                               "--limit", str(arguments.pictures), "--json"])
+            row.update(top1=answer["top1"], pictures=answer["images"])
+        rows.append(row)
+    return rows
+
+
+def print_table(rows):
+    def text(value, form):
+        return "-" if value is None else format(value, form)
+    print("| network | backend | latency, ms | images/s | accelerator, ms | mJ a picture | top-1, % |\n"
+          "|---|---|---:|---:|---:|---:|---:|")
+    for row in rows:
+        joules = None if row["joules"] is None else 1e3 * row["joules"]
+        top1 = None if row["top1"] is None else 100 * row["top1"]
+        source = "" if row["joules_source"] is None else f" ({row['joules_source']})"
+        print(f"| {row['network']} | {row['backend']} | {text(row['latency_ms'], '.2f')} | {text(row['fps'], '.1f')} | "
+              f"{text(row['device_ms'], '.2f')} | {text(joules, '.2f')}{source} | {text(top1, '.1f')} |")
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", nargs="*", help="only these; all otherwise")
+    parser.add_argument("--data", type=pathlib.Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--bin", type=pathlib.Path, default=root / "build" / "release" / "bin")
+    parser.add_argument("--seconds", type=float, default=3, help="of each round")
+    parser.add_argument("--pictures", type=int, default=400, help="at most, to measure accuracy on")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    demo = [path.name for path in sorted((root / "demo" / "repository").iterdir()) if path.is_dir()]
+    unknown = set(arguments.network) - {network[0] for network in NETWORKS} - set(demo)
+    if unknown:
+        parser.error(f"no such network: {', '.join(sorted(unknown))}; there are "
+                     f"{', '.join(demo + [network[0] for network in NETWORKS])}")
+    wanted = arguments.network or demo + [network[0] for network in NETWORKS]
+    networks = [network for network in NETWORKS if network[0] in wanted]
+    if not (arguments.data / "models").is_dir():
+        print(f"compare: there are no reference networks in {arguments.data}: the demo's alone", file=sys.stderr)
+        networks = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        repository = work / "repository"
+        repository.mkdir()
+        sets = prepare(arguments.data, work, {network[1] for network in networks})
+        models = {}
+        for name in demo:
+            if name in wanted:
+                shutil.copytree(root / "demo" / "repository" / name, repository / name)
+                models[name] = None
+        for name, dataset, normalisation, options in networks:
+            print(f"compare: quantizes {name}", file=sys.stderr, flush=True)
+            calibration, models[name] = sets[dataset]
+            run_json([arguments.bin / "msq-quantize", arguments.data / "models" / f"{name}.onnx", "--json", "-o",
+                      repository / name / "1" / "model.msq", "--calibration", calibration, "--mean", normalisation["mean"],
+                      "--std", normalisation["std"], *options])
+        rows = []
+        with Daemon(arguments.bin / "msqd", repository, "--fpga-device", DEVICE) as addresses:
+            for model, test in models.items():
+                print(f"compare: {model}", file=sys.stderr, flush=True)
+                rows += measure(model, test, addresses, arguments, work)
+                if arguments.json:
+                    arguments.json.write_text(json.dumps({"rows": rows}, indent=2) + "\n")
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
