@@ -128,7 +128,7 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
   if (xrt) {
     setters.insert({{"xclbin", Text(&settings.xclbin)}, {"index", Number(0, 15, &settings.index)}});
   } else if (parts[0] == kEmulated && driver == whole.npos) {
-    setters.insert({{"clock-mhz", Number(1, 10000, &settings.clock_mhz)},
+    setters.insert({{"clock-mhz", Number(0.1, 10000, &settings.clock_mhz)},
                     {"memory-mb", Number(1, 2048, &settings.memory_mb)},
                     {"paced", Switch(&settings.paced)},
                     {"fidelity", Text(&settings.fidelity)},

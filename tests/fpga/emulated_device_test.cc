@@ -126,8 +126,8 @@ TEST(EmulatedDeviceTest, PacedItTakesABoardsTime) {
 }
 
 TEST(EmulatedDeviceTest, UnpacedItIsNotHeldUp) {
-  const auto [took, cycles] = TimeOfRun("emulated,configuration=z020,clock-mhz=1");
-  EXPECT_LT(took, absl::Microseconds(cycles));
+  const auto [took, cycles] = TimeOfRun("emulated,configuration=z020,clock-mhz=0.1");
+  EXPECT_LT(took, absl::Microseconds(10 * cycles));
 }
 
 TEST(DeviceSpecTest, SaysWhatIsWrong) {
@@ -135,7 +135,7 @@ TEST(DeviceSpecTest, SaysWhatIsWrong) {
   EXPECT_EQ(error("board"), "device 'board': is neither 'emulated' nor 'xrt'");
   EXPECT_THAT(error("emulated,configuration=zzz"),
               HasSubstr("there is no 'zzz'; there are: tiny, z020, z045, paper_z020, paper_z045"));
-  EXPECT_THAT(error("emulated,clock-mhz=fast"), HasSubstr("clock-mhz: 'fast' is no number in 1..10000"));
+  EXPECT_THAT(error("emulated,clock-mhz=fast"), HasSubstr("clock-mhz: 'fast' is no number in 0.1..10000"));
   EXPECT_THAT(error("emulated,paced=1"), HasSubstr("paced: '1' is neither true nor false"));
   EXPECT_THAT(error("emulated,speed=3"),
               HasSubstr("there is no option 'speed'; there are: backend, clock-mhz, configuration, "));
