@@ -90,7 +90,10 @@ bool IsLoopback(std::string_view address) {
 // The status page is for everybody who reaches it, as the metrics are; what these do not tell is for those alone who may
 // ask for it elsewhere.
 bool ShowsDetails(const ServerOptions& options) {
-  return options.status_details.value_or(options.tokens_file.empty() && options.tls.client_ca.empty());
+  const bool is_closed = !options.tokens_file.empty() || !options.tls.client_ca.empty();
+  // Who listens to this machine alone trusts it, and not whoever reaches the metrics.
+  const bool is_wider = !IsLoopback(options.metrics_address) && IsLoopback(options.grpc_address);
+  return options.status_details.value_or(!is_closed && !is_wider);
 }
 
 // Both may be meant, behind a proxy say.

@@ -60,6 +60,7 @@ class Round {
     if (sender.joinable()) sender.join();
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return under_way_ == 0; });
+    if (result_.compared == 0 && !result_.errors.empty()) result_.gave_up = true;  // it does not answer at all
     result_.seconds = result_.gave_up ? 0 : options_.duration_s;
     return std::move(result_);
   }
@@ -104,12 +105,17 @@ class Round {
       const Time due = After(begin_, schedule.NextSeconds());
       if (due >= end_) return;
       const bool counts = due >= measure_;
-      if (SteadyClock::now() < due) std::this_thread::sleep_until(due);
+      while (SteadyClock::now() < due) {  // in short naps: the round may be given up
+        std::this_thread::sleep_until(std::min(due, SteadyClock::now() + std::chrono::milliseconds(200)));
+        std::lock_guard lock(mutex_);
+        if (result_.gave_up) return;
+      }
       const Time now = SteadyClock::now();
       {
         std::lock_guard lock(mutex_);
+        if (result_.gave_up) return;
         if (counts) ++result_.due;
-        if (result_.gave_up || now >= end_ + kSendingGrace) continue;
+        if (now >= end_ + kSendingGrace) continue;
         if (under_way_ >= options_.max_under_way) {
           if (counts) ++result_.beyond_bound;
           continue;

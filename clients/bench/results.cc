@@ -138,6 +138,7 @@ Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const
   }
   row.rounds_used = static_cast<int>(used.size());
   for (const Round& round : used) {
+    if (round.load.seconds <= 0) continue;  // ended early: nothing of it was measured
     row.seconds += round.load.seconds;
     row.answers += round.load.answers;
     row.latencies.Merge(round.load.latencies);

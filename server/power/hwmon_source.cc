@@ -119,6 +119,8 @@ std::vector<HwmonSource::Channel> HwmonSource::ChannelsOf(const Chip& chip) cons
       const std::string sensor = SensorOf(input, kind);
       if (sensor.empty()) continue;
       const std::string number = sensor.substr(kind.size());
+      // An INA3221's others are voltages across its shunts, and sums.
+      if (chip.name.starts_with("ina3") && (number.size() > 1 || number > "3")) continue;
       std::string label = LabelOf(chip, sensor);
       if (label.empty() && kind == "curr") label = LabelOf(chip, absl::StrCat("in", number));  // as of an INA3221
       if (IsInput(label)) continue;

@@ -1,6 +1,8 @@
 #include "server/rpc/health_reporter.h"
 
 #include <chrono>
+#include <set>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "proto/inference.grpc.pb.h"
@@ -20,10 +22,21 @@ HealthReporter::HealthReporter(grpc::HealthCheckServiceInterface* health, const 
 }
 
 void HealthReporter::Update() {
+  const std::vector<ModelRepository::Entry> index = repository_.Index();
   std::lock_guard lock(update_mutex_);
+  std::set<std::string> known;
+  for (const ModelRepository::Entry& entry : index) known.insert("model:" + entry.name);
+  for (const std::string& service : known) told_.try_emplace(service, false);
+  Look();
+  // A name that is in the repository no more was told for the last time.
+  std::erase_if(told_,
+                [&](const auto& entry) { return entry.first.starts_with("model:") && !known.contains(entry.first); });
+}
+
+// Looks at nothing but memory: a file system that hangs must not hold up the watcher.
+void HealthReporter::Look() {
   std::map<std::string, bool> models;
   for (const auto& [service, ready] : told_) models[service] = false;  // those that are gone, too
-  for (const ModelRepository::Entry& entry : repository_.Index()) models["model:" + entry.name];
   for (const auto& model : repository_.ReadyModels("")) models["model:" + model->name()] |= model->ready();
   models[""] = models[inference::GRPCInferenceService::service_full_name()] = core_.Ready();
   for (const auto& [service, ready] : models) Tell(service, ready);
@@ -41,7 +54,10 @@ void HealthReporter::Watch() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, kLookInterval, [this] { return stopping_; })) {
     lock.unlock();
-    Update();
+    {
+      std::lock_guard update(update_mutex_);
+      Look();
+    }
     lock.lock();
   }
 }

@@ -34,6 +34,7 @@ class HealthReporter {
 
  private:
   void Watch();
+  void Look();  // with update_mutex_
   void Tell(const std::string& service, bool ready);
 
   grpc::HealthCheckServiceInterface& health_;
