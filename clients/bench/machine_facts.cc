@@ -55,7 +55,8 @@ std::string CommandLine() {
       continue;
     }
     const bool plain = !argument.empty() && argument.find_first_not_of(kPlainCharacters) == std::string::npos;
-    absl::StrAppend(&line, " ", plain ? argument : "'" + absl::StrReplaceAll(argument, {{"'", "'\\''"}}) + "'");
+    if (!plain) argument = absl::StrCat("'", absl::StrReplaceAll(argument, {{"'", "'\\''"}}), "'");
+    absl::StrAppend(&line, " ", argument);
   }
   return line;
 }

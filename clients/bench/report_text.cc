@@ -33,7 +33,7 @@ std::string TextRow(const Row& row) {
   absl::StrAppend(&line, Column(batch, 7));
   if (measured != row.energy.end()) joules = measured->JoulesPerImage();
   if (measured == row.energy.end() && !row.energy.empty()) {
-    absl::StrAppendFormat(&line, " %9s", "~" + Digits(row.energy.front().JoulesPerImage()));
+    absl::StrAppendFormat(&line, " %9s", absl::StrCat("~", Digits(row.energy.front().JoulesPerImage())));
   } else {
     absl::StrAppend(&line, Column(joules, 9));
   }

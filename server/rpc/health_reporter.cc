@@ -1,7 +1,6 @@
 #include "server/rpc/health_reporter.h"
 
 #include <chrono>
-#include <set>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -26,16 +25,16 @@ void HealthReporter::Update() {
   std::lock_guard lock(update_mutex_);
   std::set<std::string> known;
   for (const ModelRepository::Entry& entry : index) known.insert("model:" + entry.name);
-  for (const std::string& service : known) told_.try_emplace(service, false);
-  Look();
+  Look(known);
   // A name that is in the repository no more was told for the last time.
   std::erase_if(told_,
                 [&](const auto& entry) { return entry.first.starts_with("model:") && !known.contains(entry.first); });
 }
 
 // Looks at nothing but memory: a file system that hangs must not hold up the watcher.
-void HealthReporter::Look() {
+void HealthReporter::Look(const std::set<std::string>& known) {
   std::map<std::string, bool> models;
+  for (const std::string& service : known) models[service] = false;
   for (const auto& [service, ready] : told_) models[service] = false;  // those that are gone, too
   for (const auto& model : repository_.ReadyModels("")) models["model:" + model->name()] |= model->ready();
   models[""] = models[inference::GRPCInferenceService::service_full_name()] = core_.Ready();
@@ -56,7 +55,7 @@ void HealthReporter::Watch() {
     lock.unlock();
     {
       std::lock_guard update(update_mutex_);
-      Look();
+      Look({});
     }
     lock.lock();
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -34,7 +35,8 @@ class HealthReporter {
 
  private:
   void Watch();
-  void Look();  // with update_mutex_
+  // With update_mutex_. `known` are services that may not have been told of.
+  void Look(const std::set<std::string>& known);
   void Tell(const std::string& service, bool ready);
 
   grpc::HealthCheckServiceInterface& health_;
