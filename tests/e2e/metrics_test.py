@@ -166,7 +166,9 @@ class MetricsTest(unittest.TestCase):
         text = daemon.metrics()
         self.assertNotIn('source="hwmon"', text)
         self.assertNotIn('source="rapl"', text)
-        self.assertEqual(sum("energy_uj: Is a directory" in line for line in daemon.log), 1, daemon.log)
+        told = lambda: sum("energy_uj: Is a directory" in line for line in daemon.log)
+        self.wait_for(lambda: told() > 0)  # what the daemon has written we read a little later
+        self.assertEqual(told(), 1, daemon.log)
         (self.sysfs.chip / "power1_input").write_text("2500000\n")
         time.sleep(0.1)
         self.assertEqual(daemon.metric("msq_power_watts", **hwmon), 2.5)
