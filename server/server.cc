@@ -165,7 +165,7 @@ class Server::Impl {
 
   absl::Status CheckAlive(absl::Duration within) {
     if (stopped_) return absl::OkStatus();
-    if (const absl::Duration age = absl::Now() - reporter_->last_look(); age > within + kLookSlack) {
+    if (const absl::Duration age = reporter_->since_look(); age > within + kLookSlack) {
       return Unavailable("models were looked at last ", absl::FormatDuration(age), " ago");
     }
     grpc::ClientContext context;

@@ -21,6 +21,24 @@ std::span<std::byte> SampleOf(std::span<std::byte> all, int64_t sample, int64_t 
   return all.subspan(static_cast<size_t>(sample) * bytes, bytes);
 }
 
+// A program's work on `samples` samples, of which each tensor holds one after the other.
+DeviceProgram::Job JobOf(std::vector<std::span<std::byte>> inputs, std::vector<std::span<std::byte>> outputs,
+                         int64_t samples) {
+  DeviceProgram::Job job;
+  job.samples = samples;
+  job.inputs = [inputs = std::move(inputs), samples](int64_t sample) {
+    SampleInputs parts;
+    for (std::span<std::byte> input : inputs) parts.push_back(SampleOf(input, sample, samples));
+    return parts;
+  };
+  job.outputs = [outputs = std::move(outputs), samples](int64_t sample) {
+    SampleOutputs parts;
+    for (std::span<std::byte> output : outputs) parts.push_back(SampleOf(output, sample, samples));
+    return parts;
+  };
+  return job;
+}
+
 absl::Status CheckContext(const RunContext& context) {
   if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) {
     return absl::CancelledError("cancelled during the run");
@@ -164,19 +182,10 @@ absl::Status FpgaExecutable::RunOnCpu(size_t stage, const Views& views, int64_t 
 absl::Status FpgaExecutable::RunOnDevice(size_t stage, const Views& views, int64_t batch, RunContext& context,
                                          DeviceUse* used) const {
   const Stage& what = parts_.stages[stage];
-  DeviceProgram::Job job;
-  job.samples = batch;
-  job.inputs = [&](int64_t sample) {
-    SampleInputs inputs;
-    for (ir::TensorId id : what.inputs) inputs.push_back(SampleOf(views.at(id), sample, batch));
-    return inputs;
-  };
-  job.outputs = [&](int64_t sample) {
-    SampleOutputs outputs;
-    for (ir::TensorId id : what.outputs) outputs.push_back(SampleOf(views.at(id), sample, batch));
-    return outputs;
-  };
-  return RunProgram(*what.program, job, context, used);
+  std::vector<std::span<std::byte>> inputs, outputs;
+  for (ir::TensorId id : what.inputs) inputs.push_back(views.at(id));
+  for (ir::TensorId id : what.outputs) outputs.push_back(views.at(id));
+  return RunProgram(*what.program, JobOf(inputs, outputs, batch), context, used);
 }
 
 absl::Status FpgaExecutable::RunFolded(size_t stage, const Views& views, int64_t batch, RunContext& context,
@@ -190,22 +199,10 @@ absl::Status FpgaExecutable::RunFolded(size_t stage, const Views& views, int64_t
   for (size_t i = 0; i < what.inputs.size(); ++i) {
     inputs.push_back(FoldSamples(views.at(what.inputs[i]), batch, width(what.graph.inputs[i]), what.fold));
   }
-  for (size_t i = 0; i < what.outputs.size(); ++i) {
-    const int64_t bytes = std::ssize(views.at(what.outputs[i])) / batch * what.fold * runs;
-    outputs.emplace_back(static_cast<size_t>(bytes));
+  for (ir::TensorId id : what.outputs) {
+    outputs.emplace_back(AllocationSize(std::ssize(views.at(id)) / batch * what.fold * runs));
   }
-  DeviceProgram::Job job;
-  job.samples = runs;
-  job.inputs = [&](int64_t run) {
-    SampleInputs parts;
-    for (std::vector<std::byte>& input : inputs) parts.push_back(SampleOf(input, run, runs));
-    return parts;
-  };
-  job.outputs = [&](int64_t run) {
-    SampleOutputs parts;
-    for (std::vector<std::byte>& output : outputs) parts.push_back(SampleOf(output, run, runs));
-    return parts;
-  };
+  const DeviceProgram::Job job = JobOf({inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}, runs);
   MSQ_RETURN_IF_ERROR(RunProgram(*what.folded, job, context, used));
   for (size_t i = 0; i < what.outputs.size(); ++i) {
     UnfoldSamples(outputs[i], batch, width(what.graph.outputs[i]), what.fold, views.at(what.outputs[i]));

@@ -2,18 +2,17 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <cstdint>
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <grpcpp/health_check_service_interface.h>
 
 #include "absl/time/time.h"
-
 #include "server/engine/protocol_service.h"
 #include "server/models/model_repository.h"
 
@@ -28,22 +27,21 @@ class HealthReporter {
   ~HealthReporter() { Stop(); }
 
   void Update();
-  // When all models were last looked at, to the end.
-  absl::Time last_look() const { return absl::FromUnixNanos(last_look_ns_); }
+  // Since all models were last looked at, to the end.
+  absl::Duration since_look() const { return absl::FromChrono(std::chrono::steady_clock::now() - last_look_.load()); }
   // From now on only Update tells.
   void Stop();
 
  private:
   void Watch();
-  // With update_mutex_. `known` are services that may not have been told of.
-  void Look(const std::set<std::string>& known);
-  void Tell(const std::string& service, bool ready);
+  // What these say, and that all others that it told of are gone.
+  void Tell(const std::vector<ModelRepository::Entry>& entries);
 
   grpc::HealthCheckServiceInterface& health_;
   const ModelRepository& repository_;
   const ProtocolService& core_;
-  std::atomic<int64_t> last_look_ns_ = 0;
-  std::mutex update_mutex_;           // what was found out last is told last
+  std::atomic<std::chrono::steady_clock::time_point> last_look_;
+  std::mutex update_mutex_;           // what is outdated by a moment the next look corrects
   std::map<std::string, bool> told_;  // by service
 
   std::mutex mutex_;
