@@ -41,7 +41,7 @@ class HealthReporter {
   const ModelRepository& repository_;
   const ProtocolService& core_;
   std::atomic<std::chrono::steady_clock::time_point> last_look_;
-  std::mutex update_mutex_;           // what is outdated by a moment the next look corrects
+  std::mutex update_mutex_;           // of what it told: what is outdated by a moment the next look corrects
   std::map<std::string, bool> told_;  // by service
 
   std::mutex mutex_;

@@ -16,22 +16,21 @@ import sys
 import tempfile
 import urllib.request
 
-from reference_networks import CIFAR, INCEPTION, Daemon, prepare, run_json
+from reference_networks import NETWORKS, Daemon, parse_arguments, prepare, quantize, run_json
 
 DEVICE = "emulated,configuration=z020,paced=true,memory-mb=256,hang-ms=60000"
 CLOCK_HZ = 100e6
 BACKENDS = ("cpu", "fpga")
+DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo" / "repository"
 
-# name, data set, normalisation, further options of msq-quantize: the widths that keep the network accurate.
-NETWORKS = [
-    ("resnet20_cifar10", "cifar10", CIFAR, []),
-    ("mobilenet_v2_imagenet_from_int8", "imagenet", INCEPTION, ["--depthwise-bits", "8", "--activation-bits", "8"]),
-    ("mobilenet_v1_025_imagenet", "imagenet", INCEPTION, ["--depthwise-bits", "8", "--activation-bits", "8"]),
-    ("squeezenet11_imagenet", "imagenet", {"mean": "0.48109,0.45752,0.40787", "std": "0.00392156863"},
-     ["--bgr", "--activation-bits", "8"]),
-    ("etinynet_imagenet", "imagenet", {"mean": "0.50196078", "std": "0.00392156863"},
-     ["--depthwise-bits", "8", "--activation-bits", "8"]),
-]
+# Options of msq-quantize that keep a network accurate: 4-bit weights, 8-bit activations where 4 are too few.
+WIDTHS = {
+    "resnet20_cifar10": [],
+    "mobilenet_v2_imagenet_from_int8": ["--depthwise-bits", "8", "--activation-bits", "8"],
+    "mobilenet_v1_025_imagenet": ["--depthwise-bits", "8", "--activation-bits", "8"],
+    "squeezenet11_imagenet": ["--activation-bits", "8"],
+    "etinynet_imagenet": ["--depthwise-bits", "8", "--activation-bits", "8"],
+}
 
 
 def counter(addresses, name, model):
@@ -87,45 +86,39 @@ def print_table(rows):
               f"{text(row['device_ms'], '.2f')} | {text(joules, '.2f')}{source} | {text(top1, '.1f')} |")
 
 
-def main():
-    root = pathlib.Path(__file__).resolve().parents[2]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("network", nargs="*", help="only these; all otherwise")
-    parser.add_argument("--data", type=pathlib.Path, default=root.parent / "shared" / "data")
-    parser.add_argument("--bin", type=pathlib.Path, default=root / "build" / "release" / "bin")
-    parser.add_argument("--seconds", type=float, default=3, help="of each round")
-    parser.add_argument("--pictures", type=int, default=400, help="at most, to measure accuracy on")
-    parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
-    arguments = parser.parse_args()
-    demo = [path.name for path in sorted((root / "demo" / "repository").iterdir()) if path.is_dir()]
-    unknown = set(arguments.network) - {network[0] for network in NETWORKS} - set(demo)
-    if unknown:
-        parser.error(f"no such network: {', '.join(sorted(unknown))}; there are "
-                     f"{', '.join(demo + [network[0] for network in NETWORKS])}")
-    wanted = arguments.network or demo + [network[0] for network in NETWORKS]
-    networks = [network for network in NETWORKS if network[0] in wanted]
+def fill(repository, demo, arguments, work):
+    """Puts the wanted models there. Returns, by name, what their accuracy is measured on; none for the demo's."""
+    tests = {}
+    for folder in demo:
+        if folder.name in arguments.network:
+            shutil.copytree(folder, repository / folder.name)
+            tests[folder.name] = None
+    names = [name for name in NETWORKS if name in arguments.network]
     if not (arguments.data / "models").is_dir():
         print(f"compare: there are no reference networks in {arguments.data}: the demo's alone", file=sys.stderr)
-        networks = []
+        return tests
+    sets = prepare(arguments.data, work, {NETWORKS[name][0] for name in names})
+    for name in names:
+        print(f"compare: quantizes {name}", file=sys.stderr, flush=True)
+        calibration, tests[name] = sets[NETWORKS[name][0]]
+        quantize(arguments, name, calibration, repository / name / "1" / "model.msq", WIDTHS[name])
+    return tests
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=3, help="of each round")
+    parser.add_argument("--pictures", type=int, default=400, help="at most, to measure accuracy on")
+    demo = [path for path in sorted(DEMO.iterdir()) if path.is_dir()]
+    arguments = parse_arguments(parser, [folder.name for folder in demo])
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         repository = work / "repository"
         repository.mkdir()
-        sets = prepare(arguments.data, work, {network[1] for network in networks})
-        models = {}
-        for name in demo:
-            if name in wanted:
-                shutil.copytree(root / "demo" / "repository" / name, repository / name)
-                models[name] = None
-        for name, dataset, normalisation, options in networks:
-            print(f"compare: quantizes {name}", file=sys.stderr, flush=True)
-            calibration, models[name] = sets[dataset]
-            run_json([arguments.bin / "msq-quantize", arguments.data / "models" / f"{name}.onnx", "--json", "-o",
-                      repository / name / "1" / "model.msq", "--calibration", calibration, "--mean", normalisation["mean"],
-                      "--std", normalisation["std"], *options])
+        tests = fill(repository, demo, arguments, work)
         rows = []
         with Daemon(arguments.bin / "msqd", repository, "--fpga-device", DEVICE) as addresses:
-            for model, test in models.items():
+            for model, test in tests.items():
                 print(f"compare: {model}", file=sys.stderr, flush=True)
                 rows += measure(model, test, addresses, arguments, work)
                 if arguments.json:

@@ -5,11 +5,45 @@ Networks and data sets come from a folder outside the repository. Calibration an
 import csv
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
 CIFAR = {"mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225"}
 INCEPTION = {"mean": "0.5", "std": "0.5"}
+
+# By name: data set, normalisation, further options of msq-quantize.
+NETWORKS = {
+    "resnet20_cifar10": ("cifar10", CIFAR, []),
+    "mobilenet_v2_imagenet_from_int8": ("imagenet", INCEPTION, []),
+    "mobilenet_v1_025_imagenet": ("imagenet", INCEPTION, []),
+    "squeezenet11_imagenet": ("imagenet", {"mean": "0.48109,0.45752,0.40787", "std": "0.00392156863"}, ["--bgr"]),
+    "etinynet_imagenet": ("imagenet", {"mean": "0.50196078", "std": "0.00392156863"}, []),
+}
+
+
+def parse_arguments(parser, others=()):
+    """Adds what measurements have in common. Which networks are wanted is checked; `others` are the program's own."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    parser.add_argument("network", nargs="*", help="only these; all otherwise")
+    parser.add_argument("--data", type=pathlib.Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--bin", type=pathlib.Path, default=root / "build" / "release" / "bin")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    known = [*others, *NETWORKS]
+    unknown = set(arguments.network) - set(known)
+    if unknown:
+        parser.error(f"no such network: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    arguments.network = arguments.network or known
+    return arguments
+
+
+def quantize(arguments, name, calibration, target, options):
+    """Writes the artifact, and returns what msq-quantize reports."""
+    _, normalisation, own = NETWORKS[name]
+    return run_json([arguments.bin / "msq-quantize", arguments.data / "models" / f"{name}.onnx", "--json", "-o", target,
+                     "--calibration", calibration, "--mean", normalisation["mean"], "--std", normalisation["std"], *own,
+                     *options])
 
 
 def prepare_cifar(data, work):
