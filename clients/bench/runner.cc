@@ -8,10 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/status.h"
-#include "clients/bench/live_progress.h"
 #include "clients/bench/machine_facts.h"
 #include "clients/bench/questions.h"
 #include "clients/bench/server_monitor.h"
+#include "clients/msq/progress.h"
 
 namespace msq::bench {
 namespace {
@@ -180,9 +180,9 @@ class Bench {
       const double passed_s = monitor_.Now() - load_began_s;
       const double part = std::min(1.0, passed_s / (options_.warmup_s + options_.duration_s));
       progress_.Show((static_cast<double>(rounds_done_) + part) / static_cast<double>(rounds_planned_),
-                     absl::StrFormat("%s, %s, round %d", cell->backend.empty() ? "any" : cell->backend,
-                                     LevelName(level), number + 1),
-                     passed_s > 0 ? static_cast<double>(answers * options_.batch) / passed_s : 0);
+                     absl::StrFormat("%s, %s, round %d  %.0f images/s", cell->backend.empty() ? "any" : cell->backend,
+                                     LevelName(level), number + 1,
+                                     passed_s > 0 ? static_cast<double>(answers * options_.batch) / passed_s : 0));
     };
     round.load = GenerateLoad(load, questions_->AskOf(cell->backend), hooks);
     results_.compared += round.load.compared;
@@ -223,7 +223,7 @@ class Bench {
   client::Client& client_;
   const BenchOptions& options_;
   ServerMonitor monitor_;
-  LiveProgress progress_;
+  client::Progress progress_;
   std::unique_ptr<Questions> questions_;
   Results results_;
   bool has_metrics_ = false, server_is_gone_ = false;

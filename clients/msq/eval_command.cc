@@ -97,7 +97,7 @@ absl::Status SendAll(Client* client, const ModelFeed& feed, const media::Dataset
   MSQ_ASSIGN_OR_RETURN(const int channels, feed.PictureChannels());
   const int64_t batch_size = std::min(options.batch, feed.max_batch());
   std::vector<std::string> names;
-  Progress progress(count);
+  Progress progress;
   for (int64_t first = 0; first < count; first += batch_size) {
     std::vector<Sample> samples;
     std::vector<int64_t> labels;
@@ -117,7 +117,9 @@ absl::Status SendAll(Client* client, const ModelFeed& feed, const media::Dataset
     MSQ_RETURN_IF_ERROR(score->Begin());
     client->InferAsync(feed.MakeRequest(samples, 5, options.backend),
                        [score, labels = std::move(labels)](const auto& response) { score->End(response, labels); });
-    progress.Update(score->images());
+    const int64_t done = score->images();
+    progress.Show(static_cast<double>(done) / static_cast<double>(count),
+                  absl::StrCat(done, " of ", count, " pictures"));
   }
   return score->AwaitAll();
 }

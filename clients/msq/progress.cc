@@ -4,24 +4,26 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <string>
 
 namespace msq::client {
 
-Progress::Progress(int64_t total) : total_(std::max<int64_t>(total, 1)), visible_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress() : visible_(isatty(STDERR_FILENO) == 1), begin_(std::chrono::steady_clock::now()) {}
 
-Progress::~Progress() {
-  if (visible_) std::fputs("\r\x1b[K", stderr);
+void Progress::Show(double share, const std::string& what) {
+  if (!visible_) return;
+  const double passed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  share = std::clamp(share, 1e-3, 0.999);
+  std::string bar(24, ' ');
+  std::fill_n(bar.begin(), static_cast<size_t>(share * 24), '#');
+  const auto left_s = static_cast<int>(passed_s / share - passed_s + 0.5);
+  std::fprintf(stderr, "\r\x1b[K[%s] %3.0f%%  %d:%02d left  %s", bar.c_str(), share * 100, left_s / 60, left_s % 60,
+               what.c_str());
+  std::fflush(stderr);
 }
 
-void Progress::Update(int64_t done) {
-  const auto permille = static_cast<int>(done * 1000 / total_);
-  if (!visible_ || permille == drawn_permille_) return;
-  drawn_permille_ = permille;
-  std::string bar(40, ' ');
-  std::fill_n(bar.begin(), std::min(permille, 1000) * 40 / 1000, '#');
-  std::fprintf(stderr, "\r[%s] %5.1f%%  %lld/%lld", bar.c_str(), permille / 10.0, static_cast<long long>(done),
-               static_cast<long long>(total_));
+void Progress::Clear() {
+  if (!visible_) return;
+  std::fputs("\r\x1b[K", stderr);
   std::fflush(stderr);
 }
 

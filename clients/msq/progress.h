@@ -1,22 +1,24 @@
-// A progress bar on stderr: drawn on a terminal, silent in a pipe.
+// The line on a terminal that says how far a command is; silent in a pipe.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
+#include <string>
 
 namespace msq::client {
 
 // Not thread-safe.
 class Progress {
  public:
-  explicit Progress(int64_t total);
-  // Leaves an empty line behind.
-  ~Progress();
-  void Update(int64_t done);
+  Progress();
+  ~Progress() { Clear(); }
+  // This share of all is done, and `what` is going on. What is left is reckoned from what the share took.
+  void Show(double share, const std::string& what);
+  // Takes the line away, so that something else can be printed.
+  void Clear();
 
  private:
-  const int64_t total_;
   const bool visible_;
-  int drawn_permille_ = -1;
+  const std::chrono::steady_clock::time_point begin_;
 };
 
 }  // namespace msq::client
