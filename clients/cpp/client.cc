@@ -50,16 +50,22 @@ class Client::Impl {
       std::lock_guard lock(mutex_);
       ++under_way_;
     }
-    stub_.async()->ModelInfer(&state->context, &state->request, &state->response,
-                              [this, state, done = std::move(done)](const grpc::Status& status) {
-                                if (status.ok()) {
-                                  done(std::move(state->response));
-                                } else {
-                                  done(FromGrpc(status));
-                                }
-                                std::lock_guard lock(mutex_);
-                                if (--under_way_ == 0) idle_.notify_all();
-                              });
+    const auto call = state.get();
+    stub_.async()->ModelInfer(
+        &call->context, &call->request, &call->response,
+        [this, state = std::move(state), done = std::move(done)](const grpc::Status& status) mutable {
+          if (status.ok()) {
+            done(std::move(state->response));
+          } else {
+            done(FromGrpc(status));
+          }
+          // The context holds the channel, whose last holder ends gRPC's threads: that must be
+          // the client, not this thread, which is one of them.
+          done = nullptr;
+          state.reset();
+          std::lock_guard lock(mutex_);
+          if (--under_way_ == 0) idle_.notify_all();
+        });
   }
 
  private:

@@ -20,7 +20,7 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& url,
                                                          absl::Duration connect_timeout = absl::Seconds(5),
                                                          absl::Duration call_timeout = absl::Seconds(60));
-  // Waits for asynchronous calls.
+  // Waits for asynchronous calls, and until their `done` are destroyed.
   ~Client();
 
   absl::StatusOr<bool> ServerLive();
