@@ -205,7 +205,14 @@ PowerMeter::Report PowerMeter::report() const {
   std::lock_guard lock(mutex_);
   Report report;
   for (const auto& [key, rail] : rails_) {
-    if (rail.present) report.rails.push_back(rail.told);
+    if (rail.present) {
+      report.rails.push_back(rail.told);
+      continue;
+    }
+    Rail& absent = report.absent.emplace_back(rail.told);
+    absent.watts.reset();
+    absent.idle_watts.reset();
+    absent.interval_seconds.reset();
   }
   for (const auto& [key, share] : shares_) {
     if (share.present) report.shares.push_back(share.told);

@@ -37,7 +37,6 @@ class PowerMeter {
   // Samples, unless the last sample is younger than `age`: for whoever is about to look.
   void SampleIfOlder(absl::Duration age);
 
-  // A rail that could be read at the last sample.
   struct Rail {
     std::string backend, device, rail, source;
     double joules = 0;                    // since the first sample, without the gaps
@@ -52,7 +51,8 @@ class PowerMeter {
     std::optional<double> active_joules;
   };
   struct Report {
-    std::vector<Rail> rails;
+    std::vector<Rail> rails;   // that could be read at the last sample
+    std::vector<Rail> absent;  // that could be read before: with their energy until then, and nothing of now
     std::vector<Share> shares;
   };
   Report report() const;

@@ -190,8 +190,12 @@ TEST_F(PowerMeterTest, ARailThatVanishesHasNoSeriesAndLosesTheGap) {
   meter_->Sample(now_ = After(now_, 1));
   EXPECT_TRUE(meter_->report().rails.empty());
   EXPECT_TRUE(meter_->report().shares.empty());
+  ASSERT_EQ(meter_->report().absent.size(), 1u);
+  EXPECT_DOUBLE_EQ(meter_->report().absent[0].joules, 20);  // until then
+  EXPECT_FALSE(meter_->report().absent[0].watts);
   readings_ = there;
   Pass(1, 1000);  // meanwhile
+  EXPECT_TRUE(meter_->report().absent.empty());
   EXPECT_DOUBLE_EQ(Rail().joules, 20);
   EXPECT_FALSE(Rail().interval_seconds);
   EXPECT_DOUBLE_EQ(ShareOf("m").joules, 20);
