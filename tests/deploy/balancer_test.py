@@ -251,6 +251,15 @@ class NginxTest(BalancerTests, unittest.TestCase):
         with open(folder / "nginx.log", "w") as log:
             return subprocess.Popen(["nginx", "-c", config], stderr=log)
 
+    def test_where_no_node_answers_it_says_so_in_grpcs_words(self):
+        for node in self.cluster.nodes:
+            node.process.kill()
+        with self.cluster.channel(retry=False) as channel:
+            stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+            self.assertEqual(self.cluster.ask(False, stub), ("UNAVAILABLE", "no node answers"))
+            self.assertEqual(self.cluster.ask(False, stub, metadata=[("x-msq-sequence", "7")]),
+                             ("UNAVAILABLE", "no node answers"))
+
 
 if __name__ == "__main__":
     for program in ("haproxy", "nginx"):
