@@ -328,7 +328,8 @@ std::string PowerSection(const Results& results) {
     html += Figure("wide", EnergyName(line.key), "", "<div>" + Draw(plot) + "</div>");
     table.rows.push_back({line.key.backend, line.key.source + (line.IsEstimate() ? " (an estimate)" : ""),
                           absl::StrCat(count), absl::StrCat(line.watts.size() - static_cast<size_t>(count)),
-                          Digits(least), Digits(sum / count), Digits(largest)});
+                          count > 0 ? Digits(least) : "–", count > 0 ? Digits(sum / count) : "–",
+                          count > 0 ? Digits(largest) : "–"});
   }
   return html + ToHtml(table);
 }

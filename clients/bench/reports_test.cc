@@ -80,6 +80,15 @@ TEST(HtmlTest, ShowsTheFiguresAndSaysWhatIsMissing) {
   EXPECT_THAT(page, Not(HasSubstr("inf\"")));
 }
 
+TEST(HtmlTest, APowerThatWasNeverReadIsADash) {
+  Results results = MakeResults();
+  results.power = {{.key = {"fpga", "hwmon"}, .watts = {{0, std::nullopt}, {1, std::nullopt}}}};
+  const std::string page = ToHtml(results), samples = "<td>0</td><td>2</td>";
+  const size_t at = page.find(samples);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_THAT(page.substr(at + samples.size()), ::testing::StartsWith("<td>–</td><td>–</td><td>–</td>"));
+}
+
 TEST(HtmlTest, IsOneFileThatFetchesNothing) {
   const std::string page = ToHtml(MakeResults());
   for (const char* reference : {"http:", "https:", "src=", "href=", "@import", "<script"}) {
