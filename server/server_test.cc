@@ -2,6 +2,7 @@
 #include "server/server.h"
 
 #include <atomic>
+#include <ctime>
 #include <deque>
 #include <future>
 #include <string>
@@ -12,11 +13,13 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include "absl/time/clock.h"
 #include "base/status.h"
 #include "model/testing/sample_model.h"
 #include "proto/health.grpc.pb.h"
 #include "proto/inference.grpc.pb.h"
 #include "server/testing/fake_backend.h"
+#include "server/testing/leaping_clock.h"
 #include "server/testing/test_repository.h"
 
 namespace msq::server {
@@ -142,6 +145,14 @@ TEST_F(ServerTest, IsAliveReadyOrNotAndWhileItStops) {
   EXPECT_THAT(server_->CheckAlive(-absl::Seconds(2)).ToString(), HasSubstr("UNAVAILABLE: models were looked at last "));
   server_->Shutdown(absl::ZeroDuration(), absl::Seconds(10));
   EXPECT_EQ(server_->CheckAlive(-absl::Seconds(2)), absl::OkStatus());
+}
+
+TEST_F(ServerTest, IsAliveWhateverTheWallClockSays) {
+  ASSERT_TRUE(Start().ok());
+  const testing::LeapingClock clock(absl::Hours(1));
+  const std::time_t now = std::time(nullptr);
+  ASSERT_GE(absl::ToTimeT(absl::Now()), now + 3600);  // it does leap
+  EXPECT_EQ(server_->CheckAlive(absl::Seconds(10)), absl::OkStatus());
 }
 
 TEST_F(ServerTest, ServesAndReportsHealth) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/status.h"
@@ -9,7 +10,6 @@
 namespace msq::fpga {
 namespace {
 
-constexpr int kMaxLanes = 2;
 constexpr std::chrono::milliseconds kCheckInterval(10);
 
 // What the program's steps take if nothing stalls: enough for a guess of when to look.
@@ -114,7 +114,8 @@ void DeviceProgram::EndLane(std::unique_ptr<Lane> lane, bool well) {
 bool DeviceProgram::DropFreeLanes() {
   std::vector<std::unique_ptr<Lane>> gone;  // after the lock
   std::lock_guard lock(mutex_);
-  gone.swap(free_);
+  std::move(free_.begin(), free_.end(), std::back_inserter(gone));
+  free_.clear();  // which keeps its room
   lanes_ -= static_cast<int>(gone.size());
   return !gone.empty();
 }

@@ -26,7 +26,9 @@ class DeviceProgram {
  public:
   // The program must outlive this.
   DeviceProgram(std::shared_ptr<Accelerator> accelerator, const Program& program)
-      : accelerator_(std::move(accelerator)), program_(program) {}
+      : accelerator_(std::move(accelerator)), program_(program) {
+    free_.reserve(kMaxLanes);
+  }
 
   const Accelerator* accelerator() const { return accelerator_.get(); }
 
@@ -44,6 +46,7 @@ class DeviceProgram {
   bool DropFreeLanes();
 
  private:
+  static constexpr int kMaxLanes = 2;
   // A copy of all that the program needs in DRAM. Instructions hold addresses, so every slot has some of its own.
   struct Slot {
     std::unique_ptr<DeviceBuffer> buffer;
@@ -70,8 +73,8 @@ class DeviceProgram {
   const Program& program_;
   std::mutex mutex_;
   std::condition_variable freed_;
-  std::vector<std::unique_ptr<Lane>> free_;
-  int lanes_ = 0;  // free and in use
+  std::vector<std::unique_ptr<Lane>> free_;  // with room for all: giving one back must not throw
+  int lanes_ = 0;                            // free and in use
 };
 
 }  // namespace msq::fpga

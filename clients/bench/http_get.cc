@@ -9,10 +9,14 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/status.h"
 
@@ -102,6 +106,16 @@ absl::StatusOr<std::string> Exchange(const Socket& socket, std::string_view requ
   }
 }
 
+// Of the head's lines; nothing where there is none, or none that is a number.
+std::optional<size_t> ContentLength(const std::string& head) {
+  for (const auto& line : absl::StrSplit(head, "\r\n")) {
+    const std::vector<std::string> field = absl::StrSplit(line, absl::MaxSplits(':', 1));
+    size_t length = 0;
+    if (absl::EqualsIgnoreCase(field[0], "content-length") && absl::SimpleAtoi(field.back(), &length)) return length;
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<std::string> Body(const std::string& page) {
   const size_t head = page.find("\r\n\r\n");
   const std::string_view line = std::string_view(page).substr(0, page.find("\r\n"));
@@ -110,6 +124,9 @@ absl::StatusOr<std::string> Body(const std::string& page) {
   if (status == std::string_view::npos || line.substr(status + 1, 3) != "200") {
     return Unavailable("the answer is ", std::string(line));
   }
+  const size_t bytes = page.size() - (head + 4);
+  const std::optional<size_t> length = ContentLength(page.substr(0, head));
+  if (length && bytes != *length) return Unavailable("the answer has ", bytes, " bytes instead of ", *length);
   return page.substr(head + 4);
 }
 

@@ -9,7 +9,8 @@
 namespace msq::bench {
 
 // The body of `url` (http://HOST[:PORT][/PATH]; brackets around an IPv6 address). The message names the URL and the
-// cause: INVALID_ARGUMENT for what is no such URL, UNAVAILABLE when nobody answers in time or the status is not 200.
+// cause: INVALID_ARGUMENT for what is no such URL, UNAVAILABLE when nobody answers in time, the status is
+// not 200, or the body is not as long as the answer's head says.
 absl::StatusOr<std::string> HttpGet(const std::string& url, absl::Duration timeout);
 
 }  // namespace msq::bench

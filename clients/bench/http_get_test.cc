@@ -64,6 +64,13 @@ TEST(HttpGetTest, ReturnsTheBody) {
   EXPECT_THAT(server.request(), ::testing::StartsWith("GET /metrics HTTP/1.0\r\n"));
 }
 
+TEST(HttpGetTest, TakesAWholeBodyWhoseLengthIsTold) {
+  OneAnswer server("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: text/plain\r\n\r\na 1\n");
+  const auto body = HttpGet(server.url(), absl::Seconds(5));
+  ASSERT_TRUE(body.ok()) << body.status();
+  EXPECT_EQ(*body, "a 1\n");
+}
+
 TEST(HttpGetTest, SaysWhatIsWrong) {
   const auto failure = [](const std::string& bytes, absl::Duration timeout) {
     OneAnswer server(bytes);
@@ -73,6 +80,8 @@ TEST(HttpGetTest, SaysWhatIsWrong) {
   };
   EXPECT_THAT(failure("HTTP/1.1 404 Not Found\r\n\r\n", absl::Seconds(5)), HasSubstr("404 Not Found"));
   EXPECT_THAT(failure("SSH-2.0\r\n", absl::Seconds(5)), HasSubstr("no HTTP"));
+  EXPECT_THAT(failure("HTTP/1.1 200 OK\r\ncontent-length:  8\r\n\r\na 1\n", absl::Seconds(5)),
+              HasSubstr("the answer has 4 bytes instead of 8"));  // it was cut off
   EXPECT_THAT(failure("", absl::Milliseconds(100)), HasSubstr("timed out"));
   EXPECT_THAT(std::string(Message(HttpGet("http://127.0.0.1:1/metrics", absl::Seconds(5)).status())),
               HasSubstr("http://127.0.0.1:1/metrics: Connection refused"));

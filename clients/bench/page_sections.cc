@@ -190,18 +190,25 @@ std::string ThroughputSection(const Results& results) {
   HtmlTable table{.head = {"Backend", LevelTitle(results), "Images/s", "p50, ms", "p99, ms", "Answers", "Errors",
                            "Wrong", "Rounds"},
                   .rows = {}};
-  if (IsOpen(results)) table.head.insert(table.head.begin() + 2, "Sent, requests/s");
+  if (IsOpen(results)) {
+    const std::vector<std::string> more = {"Sent, requests/s", "Not sent, of those due"};
+    table.head.insert(table.head.begin() + 2, more.begin(), more.end());
+  }
   for (const Row& row : results.rows) {
     std::vector<std::string> cells = {row.BackendName(),
                                       LevelCell(row),
                                       Digits(row.ImagesPerSecond()),
                                       Digits(row.latencies.QuantileMs(0.5)),
                                       Digits(row.latencies.QuantileMs(0.99)),
-                                      Digits(static_cast<double>(row.answers)),
-                                      Digits(static_cast<double>(row.ErrorCount())),
-                                      Digits(static_cast<double>(row.wrong)),
+                                      CountText(row.answers),
+                                      CountText(row.ErrorCount()),
+                                      CountText(row.wrong),
                                       RoundsText(row)};
-    if (IsOpen(results)) cells.insert(cells.begin() + 2, Digits(row.OfferedPerSecond()));
+    if (IsOpen(results)) {
+      const std::vector<std::string> more = {Digits(row.OfferedPerSecond()),
+                                             absl::StrCat(CountText(row.Unsent()), " of ", CountText(row.due))};
+      cells.insert(cells.begin() + 2, more.begin(), more.end());
+    }
     table.rows.push_back(std::move(cells));
   }
   return html + ToHtml(table);
@@ -209,8 +216,11 @@ std::string ThroughputSection(const Results& results) {
 
 std::string DistributionSection(const Results& results) {
   std::string html = Section("Latency distributions",
-                             "The share of answers that came within a time. A curve ends where there were too few "
-                             "answers to go on.");
+                             absl::StrCat("The share of answers that came within a time. A curve ends where there were "
+                                          "too few answers to go on. The answers are those ",
+                                          IsOpen(results) ? "to requests that were due in the measured time and were "
+                                                            "sent: those that were not sent have no part in it."
+                                                          : "that came in the measured time."));
   html += "<div class=\"small\">";
   std::vector<std::string> drawn;
   for (const Row& row : results.rows) {
@@ -223,15 +233,16 @@ std::string DistributionSection(const Results& results) {
     html += Figure("", title, "", Draw(Distribution(results, row.level)));
   }
   html += "</div>\n";
-  HtmlTable table{
-      .head = {"Backend", LevelTitle(results), "Least", "p50", "p90", "p95", "p99", "p99.9", "Largest", "Mean, ms"},
-      .rows = {}};
+  HtmlTable table{.head = {"Backend", LevelTitle(results), "Least", "p50", "p90", "p95", "p99", "p99.9", "Largest",
+                           "Mean, ms", "Of requests"},
+                  .rows = {}};
   for (const Row& row : results.rows) {
     const Latencies& latencies = row.latencies;
     std::vector<std::string> cells = {row.BackendName(), LevelCell(row), Digits(latencies.MinMs())};
     for (const double q : {0.5, 0.9, 0.95, 0.99, 0.999}) cells.push_back(Digits(latencies.QuantileMs(q)));
     cells.push_back(Digits(latencies.MaxMs()));
     cells.push_back(Digits(latencies.MeanMs()));
+    cells.push_back(CountText(latencies.count()));
     table.rows.push_back(std::move(cells));
   }
   return html + ToHtml(table);
@@ -328,7 +339,8 @@ std::string PowerSection(const Results& results) {
     html += Figure("wide", EnergyName(line.key), "", "<div>" + Draw(plot) + "</div>");
     table.rows.push_back({line.key.backend, line.key.source + (line.IsEstimate() ? " (an estimate)" : ""),
                           absl::StrCat(count), absl::StrCat(line.watts.size() - static_cast<size_t>(count)),
-                          Digits(least), Digits(sum / count), Digits(largest)});
+                          count > 0 ? Digits(least) : "–", count > 0 ? Digits(sum / count) : "–",
+                          count > 0 ? Digits(largest) : "–"});
   }
   return html + ToHtml(table);
 }

@@ -78,16 +78,14 @@ inference::ModelInferRequest Questions::RequestFor(size_t input, const std::stri
   return request;
 }
 
-absl::Status Questions::CompareAlone(const std::string& backend) {
+absl::StatusOr<int64_t> Questions::CompareAlone(const std::string& backend) {
+  int64_t wrong = 0;
   for (size_t i = 0; i < requests_.size(); ++i) {
     MSQ_ASSIGN_OR_RETURN(const auto response, client_.Infer(RequestFor(i, backend)));
     if (expected_.size() <= i) expected_.push_back(Outputs(response));
-    if (Outputs(response) != expected_[i]) {
-      return DataLoss("backend '", backend, "' has other bits than the first one: question ", i, ", ",
-                      WhereDifferent(response, expected_[i]));
-    }
+    if (!IsRight(i, backend, response)) ++wrong;
   }
-  return absl::OkStatus();
+  return wrong;
 }
 
 bool Questions::IsRight(size_t input, const std::string& backend, const inference::ModelInferResponse& response) {

@@ -22,10 +22,14 @@ class Questions {
 
   size_t count() const { return requests_.size(); }
 
-  // Asks each question once. The first backend's answers are what all others are compared with from then on.
-  absl::Status CompareAlone(const std::string& backend);
+  // Asks each question once. The first backend's answers are what all others are compared with from then on. How many
+  // differ; an error when one is not answered.
+  absl::StatusOr<int64_t> CompareAlone(const std::string& backend);
   // Asks one backend under load.
   Ask AskOf(const std::string& backend);
+
+  // The backend whose answers others are compared with has been asked.
+  bool has_answers() const { return !expected_.empty(); }
 
   // Where the first wrong answer differed; empty when all were right.
   std::string FirstDifference() const;

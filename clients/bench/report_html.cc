@@ -25,8 +25,8 @@ std::string Head(const Results& results) {
 
 std::string Verdict(const Results& results) {
   const bool good = results.wrong == 0 && results.compared > 0;
-  std::string text = absl::StrCat(Digits(static_cast<double>(results.compared)), " answers compared, ",
-                                  Digits(static_cast<double>(results.wrong)), " differ");
+  std::string text =
+      absl::StrCat(CountText(results.compared), " answers compared, ", CountText(results.wrong), " differ");
   if (!results.first_difference.empty()) absl::StrAppend(&text, ". The first one: ", results.first_difference);
   return absl::StrCat("<div class=\"verdict ", good ? "good\">✓ " : "bad\">✕ ", Escape(text), "</div>\n");
 }

@@ -56,6 +56,7 @@ json RowToJson(const Row& row) {
                  {"p99_ms", Number(latencies.QuantileMs(0.99))},
                  {"p999_ms", Number(latencies.QuantileMs(0.999))},
                  {"max_ms", Number(latencies.MaxMs())},
+                 {"latency_count", latencies.count()},
                  {"latency_curve", latencies.Curve()},
                  {"errors", row.errors},
                  {"first_error", row.first_error},
@@ -71,6 +72,7 @@ json RowToJson(const Row& row) {
     result["rate_reached"] = row.RateReached();
     result["due"] = row.due;
     result["sent"] = row.sent;
+    result["unsent"] = row.Unsent();
     result["beyond_bound"] = row.beyond_bound;
     result["late"] = row.late;
     result["send_lag_p99_ms"] = Number(row.lags.QuantileMs(0.99));
@@ -103,7 +105,7 @@ struct CsvColumns {
 std::string CsvHead(const CsvColumns& columns) {
   std::string head =
       "model,backend,mode,concurrency,rate_per_s,offered_per_s,batch,answers,images_per_s,mean_ms,min_ms,p50_ms,p90_ms,"
-      "p95_ms,p99_ms,p999_ms,max_ms,errors,wrong,stability,rounds_used,mean_batch_size";
+      "p95_ms,p99_ms,p999_ms,max_ms,latency_count,due,sent,unsent,errors,wrong,stability,rounds_used,mean_batch_size";
   for (const std::string& phase : columns.phases) absl::StrAppend(&head, ",", CsvField(absl::StrCat(phase, "_ms")));
   for (const EnergyKey& key : columns.energy) {
     const std::string name = absl::StrCat(key.backend, "_", key.source);
@@ -121,9 +123,11 @@ std::string CsvRow(const Results& results, const Row& row, const CsvColumns& col
       CsvNumber(row.OfferedPerSecond()), ",", row.batch, ",", row.answers, ",", CsvNumber(row.ImagesPerSecond()));
   absl::StrAppend(&line, ",", CsvNumber(latencies.MeanMs()), ",", CsvNumber(latencies.MinMs()));
   for (const double q : {0.5, 0.9, 0.95, 0.99, 0.999}) absl::StrAppend(&line, ",", CsvNumber(latencies.QuantileMs(q)));
-  absl::StrAppend(&line, ",", CsvNumber(latencies.MaxMs()), ",", row.ErrorCount(), ",", row.wrong, ",",
-                  std::string(StabilityName(row.stability)), ",", row.rounds_used, ",",
-                  row.batch_sizes.has_value() ? CsvNumber(row.batch_sizes->mean) : "");
+  absl::StrAppend(&line, ",", CsvNumber(latencies.MaxMs()), ",", latencies.count(), ",");
+  if (row.level.open()) absl::StrAppend(&line, row.due, ",", row.sent, ",", row.Unsent(), ",");
+  if (!row.level.open()) absl::StrAppend(&line, ",,,");
+  absl::StrAppend(&line, row.ErrorCount(), ",", row.wrong, ",", std::string(StabilityName(row.stability)), ",",
+                  row.rounds_used, ",", row.batch_sizes.has_value() ? CsvNumber(row.batch_sizes->mean) : "");
   for (const std::string& name : columns.phases) {
     absl::StrAppend(&line, ",");
     for (const Phase& phase : row.phases) {
@@ -155,6 +159,7 @@ json ToJson(const Results& results) {
                    {"answers_compared", results.compared},
                    {"answers_wrong", results.wrong},
                    {"first_difference", results.first_difference},
+                   {"cache_hits", results.cache.hits ? json(*results.cache.hits) : json(nullptr)},
                    {"facts", results.facts},
                    {"notes", results.notes}};
   document["rows"] = json::array();

@@ -3,9 +3,22 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace msq::bench {
+namespace {
+
+std::string WithThousands(const std::string& plain) {
+  std::string digits;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    if (i > 0 && plain[i - 1] != '-' && (plain.size() - i) % 3 == 0) digits += ',';
+    digits += plain[i];
+  }
+  return digits;
+}
+
+}  // namespace
 
 std::string Digits(double value) {
   if (!std::isfinite(value)) return "–";
@@ -15,17 +28,15 @@ std::string Digits(double value) {
     const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(value) * 1.0005)));
     return absl::StrFormat("%.*f", std::clamp(2 - magnitude, 0, 9), value);
   }
-  const std::string plain = absl::StrFormat("%.0f", value);
-  std::string digits;
-  for (size_t i = 0; i < plain.size(); ++i) {
-    if (i > 0 && plain[i - 1] != '-' && (plain.size() - i) % 3 == 0) digits += ',';
-    digits += plain[i];
-  }
-  return digits;
+  return WithThousands(absl::StrFormat("%.0f", value));
 }
 
 std::string Digits(const std::optional<double>& value) {
   return value.has_value() ? Digits(*value) : "–";
+}
+
+std::string CountText(int64_t count) {
+  return WithThousands(absl::StrCat(count));
 }
 
 std::string MsText(const std::optional<double>& ms) {

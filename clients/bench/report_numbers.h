@@ -1,6 +1,7 @@
 // How figures are written in reports for people: as many digits as they deserve, and a dash for what was not measured.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@ namespace msq::bench {
 std::string Digits(double value);
 // The same, or "–".
 std::string Digits(const std::optional<double>& value);
+
+// Of what is counted: "7", "12,345".
+std::string CountText(int64_t count);
 
 // "1.23 ms", or "–".
 std::string MsText(const std::optional<double>& ms);

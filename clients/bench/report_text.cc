@@ -16,9 +16,9 @@ std::string Column(const std::optional<double>& value, int width) {
 }  // namespace
 
 std::string TextHead(bool open_loop) {
-  return absl::StrFormat("%-8s %11s %10s %9s %9s %9s %9s %9s %7s %9s %7s %6s  %s\n", "BACKEND",
+  return absl::StrFormat("%-8s %11s %10s %9s %9s %9s %9s %9s %7s %9s%s %7s %6s  %s\n", "BACKEND",
                          open_loop ? "RATE/S" : "CONCURRENCY", "IMAGES/S", "P50 MS", "P90 MS", "P95 MS", "P99 MS",
-                         "P99.9 MS", "BATCH", "J/IMAGE", "ERRORS", "WRONG", "ROUNDS");
+                         "P99.9 MS", "BATCH", "J/IMAGE", open_loop ? "  UNSENT" : "", "ERRORS", "WRONG", "ROUNDS");
 }
 
 std::string TextRow(const Row& row) {
@@ -37,6 +37,7 @@ std::string TextRow(const Row& row) {
   } else {
     absl::StrAppend(&line, Column(joules, 9));
   }
+  if (row.level.open()) absl::StrAppendFormat(&line, " %7d", row.Unsent());
   absl::StrAppendFormat(&line, " %7d %6d  %d, %s\n", row.ErrorCount(), row.wrong, row.rounds.size(),
                         StabilityName(row.stability));
   return line;

@@ -80,6 +80,15 @@ TEST(HtmlTest, ShowsTheFiguresAndSaysWhatIsMissing) {
   EXPECT_THAT(page, Not(HasSubstr("inf\"")));
 }
 
+TEST(HtmlTest, APowerThatWasNeverReadIsADash) {
+  Results results = MakeResults();
+  results.power = {{.key = {"fpga", "hwmon"}, .watts = {{0, std::nullopt}, {1, std::nullopt}}}};
+  const std::string page = ToHtml(results), samples = "<td>0</td><td>2</td>";
+  const size_t at = page.find(samples);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_THAT(page.substr(at + samples.size()), ::testing::StartsWith("<td>–</td><td>–</td><td>–</td>"));
+}
+
 TEST(HtmlTest, IsOneFileThatFetchesNothing) {
   const std::string page = ToHtml(MakeResults());
   for (const char* reference : {"http:", "https:", "src=", "href=", "@import", "<script"}) {
@@ -122,6 +131,32 @@ TEST(HtmlTest, ARateThatWasNotReachedIsNoHeadline) {
   EXPECT_THAT(page, HasSubstr("1,000 <small>images/s"));                  // fpga
 }
 
+TEST(ReportsTest, AllTellWhatWasNotSentAndWhatPercentilesAreOf) {
+  Results results = MakeResults();
+  results.rows[1].level = {.rate_per_s = 1000};
+  results.rows[1].due = 2003;
+  results.rows[1].sent = 2000;
+  const nlohmann::json row = ToJson(results)["rows"][1];
+  EXPECT_EQ(row["unsent"], 3);
+  EXPECT_EQ(row["latency_count"], 2000);
+  EXPECT_EQ(ToJson(results)["rows"][0]["latency_count"], 50);
+  EXPECT_FALSE(ToJson(results)["rows"][0].contains("unsent"));
+  const std::vector<std::string> lines = absl::StrSplit(ToCsv(results), '\n');
+  EXPECT_THAT(lines[0], HasSubstr(",latency_count,due,sent,unsent,errors,"));
+  EXPECT_THAT(lines[1], HasSubstr(",50,,,,0,0,"));
+  EXPECT_THAT(lines[2], HasSubstr(",2000,2003,2000,3,0,0,"));
+  EXPECT_EQ(std::count(lines[1].begin(), lines[1].end(), ','), std::count(lines[0].begin(), lines[0].end(), ','));
+  const std::string head = TextHead(true), line = TextRow(results.rows[1]);
+  const size_t end = head.find(" UNSENT") + 7;
+  EXPECT_EQ(line.substr(end - 3, 3), "  3");
+  EXPECT_EQ(TextHead(false).find("UNSENT"), std::string::npos);
+  results.rows.erase(results.rows.begin());
+  const std::string page = ToHtml(results);
+  EXPECT_THAT(page, HasSubstr("<td>3 of 2,003</td>"));
+  EXPECT_THAT(page, HasSubstr("those that were not sent have no part in it"));
+  EXPECT_THAT(page, HasSubstr("<td>2,000</td>"));
+}
+
 TEST(TextTest, EstimatesAreMarkedAndMissingFiguresAreDashes) {
   const Results results = MakeResults();
   EXPECT_THAT(TextRow(results.rows[0]), AllOf(HasSubstr("cpu"), HasSubstr(" - "), Not(HasSubstr("~"))));
@@ -140,6 +175,12 @@ TEST(DigitsTest, ThreeSignificantOnesOrThousands) {
   EXPECT_EQ(Digits(1234567), "1,234,567");
   EXPECT_EQ(Digits(-1234), "-1,234");
   EXPECT_EQ(Digits(std::optional<double>()), "–");
+}
+
+TEST(CountTextTest, IsWhole) {
+  EXPECT_EQ(CountText(0), "0");
+  EXPECT_EQ(CountText(16), "16");
+  EXPECT_EQ(CountText(1234567), "1,234,567");
 }
 
 TEST(AxisTest, TicksLieOnTheAxis) {

@@ -181,6 +181,28 @@ std::string LateNote(const std::vector<Row>& rows) {
          names;
 }
 
+std::string UnsentNote(const std::vector<Row>& rows) {
+  std::string names;
+  for (const Row& row : rows) {
+    if (row.Unsent() <= 0) continue;
+    absl::StrAppend(&names, names.empty() ? "" : "; ", row.Name(), " (", row.Unsent(), " of ", row.due, ")");
+  }
+  if (names.empty()) return "";
+  return "requests that were due were not sent; percentiles and other latencies are of the others alone: " + names;
+}
+
+std::string CacheNote(const CacheUse& cache) {
+  const std::string remedy = "the server computes each request that names a backend: see --backend";
+  if (cache.hits.value_or(0) > 0) {
+    return absl::StrCat("the server answered ", *cache.hits,
+                        " requests out of its response cache: the figures are not those of the model; ", remedy);
+  }
+  if (!cache.enabled || cache.hits.has_value()) return "";
+  return "the model's answers may come out of the server's response cache, and the server does not tell how many did: "
+         "the figures may not be those of the model; " +
+         remedy;
+}
+
 std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history, std::vector<std::string>* notes) {
   std::set<RailKey> rails;
   for (const ServerSnapshot& snapshot : history) {

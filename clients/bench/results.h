@@ -70,6 +70,7 @@ struct Row {
   std::optional<double> OfferedPerSecond() const;  // requests that really left
   // Why the rate was not reached, and how far it came.
   std::string RateText() const;
+  int64_t Unsent() const { return due - sent; }
   // False: more than 2 % of what was due was not sent.
   bool RateReached() const { return static_cast<double>(sent) >= 0.98 * static_cast<double>(due); }
   int64_t ErrorCount() const;
@@ -81,9 +82,18 @@ struct Row {
 Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const std::vector<Round>& rounds,
             int rounds_wanted, double stability_percent, std::vector<std::string>* notes);
 
-// Says which rows are unstable, and whose requests left late; empty when none is, and so on.
+// Says which rows are unstable, whose requests left late, and whose did not leave at all; empty when none is, and so on.
 std::string UnstableNote(const std::vector<Row>& rows, double stability_percent);
 std::string LateNote(const std::vector<Row>& rows);
+std::string UnsentNote(const std::vector<Row>& rows);
+
+// What the server's response cache had to do with the results.
+struct CacheUse {
+  bool enabled = false;              // the model's configuration says that it may answer
+  std::optional<int64_t> hits = {};  // answers that it gave; empty where the server does not tell
+};
+// Says that the cache was measured, or may have been; empty where it was not.
+std::string CacheNote(const CacheUse& cache);
 
 struct PowerLine {
   EnergyKey key;
@@ -112,6 +122,7 @@ struct Results {
   std::vector<std::string> notes = {};  // what is not in here, and why
   int64_t compared = 0, wrong = 0;
   std::string first_difference = {};
+  CacheUse cache = {};
 };
 
 }  // namespace msq::bench

@@ -118,6 +118,27 @@ TEST(MakeRowTest, WhatLeftLateIsTold) {
   EXPECT_EQ(LateNote({Make({round}, &notes, {.rate_per_s = 50})}), "");
 }
 
+TEST(MakeRowTest, WhatWasNotSentIsToldHoweverLittle) {
+  std::vector<std::string> notes;
+  Round round = MakeRound(999, 4);
+  round.load.due = 1000;
+  round.load.sent = 999;
+  const Row row = Make({round}, &notes, {.rate_per_s = 500});
+  EXPECT_TRUE(row.RateReached());
+  EXPECT_THAT(UnsentNote({row, row}), AllOf(HasSubstr("percentiles and other latencies are of the others alone"),
+                                            ::testing::EndsWith(": fpga, rate 500/s (1 of 1000); "
+                                                                "fpga, rate 500/s (1 of 1000)")));
+  round.load.sent = 1000;
+  EXPECT_EQ(UnsentNote({Make({round}, &notes, {.rate_per_s = 500}), Make({MakeRound(100, 4)}, &notes)}), "");
+}
+
+TEST(CacheNoteTest, SaysWhatWasMeasured) {
+  EXPECT_EQ(CacheNote({}), "");
+  EXPECT_EQ(CacheNote({.enabled = true, .hits = 0}), "");  // as where requests name a backend
+  EXPECT_THAT(CacheNote({.enabled = true, .hits = 12}), HasSubstr("answered 12 requests out of its response cache"));
+  EXPECT_THAT(CacheNote({.enabled = true, .hits = {}}), HasSubstr("does not tell how many"));
+}
+
 TEST(MakeRowTest, OfNothingThereIsNoRate) {
   Round round;
   round.load.gave_up = true;

@@ -1,6 +1,7 @@
 #include "clients/bench/runner.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -32,7 +33,7 @@ class Bench {
 
   absl::StatusOr<Results> Run(const std::function<void(const Row&)>& on_row) {
     MSQ_RETURN_IF_ERROR(Prepare());
-    for (size_t i = 0; i < options_.levels.size() && !server_is_gone_; ++i) {
+    for (size_t i = 0; i < options_.levels.size() && !server_is_gone_ && !differ_alone_; ++i) {
       const std::vector<Cell> cells = MeasureLevel(options_.levels[i]);
       progress_.Clear();
       for (const Cell& cell : cells) {
@@ -63,9 +64,42 @@ class Bench {
     if (const std::string busy = BusyNote(); !busy.empty()) results_.notes.push_back(busy);
     const auto before =
         options_.metrics_url.empty() ? absl::StatusOr<ServerSnapshot>(absl::UnavailableError("")) : monitor_.Look();
-    for (const std::string& backend : options_.backends) MSQ_RETURN_IF_ERROR(questions_->CompareAlone(backend));
+    MSQ_RETURN_IF_ERROR(CompareAlone());
+    if (differ_alone_) return AddFacts();
     MSQ_RETURN_IF_ERROR(LookForMetrics(before));
+    cache_hits_before_ = CacheHits();
     return AddFacts();
+  }
+
+  // Where answers differ already, speeds say nothing: then that is the result.
+  absl::Status CompareAlone() {
+    for (const std::string& backend : options_.backends) {
+      if (questions_->has_answers()) results_.compared += static_cast<int64_t>(questions_->count());
+      MSQ_ASSIGN_OR_RETURN(const int64_t wrong, questions_->CompareAlone(backend));
+      results_.wrong += wrong;
+    }
+    differ_alone_ = results_.wrong > 0;
+    if (differ_alone_) results_.notes.push_back("nothing was measured: answers differed before there was any load");
+    return absl::OkStatus();
+  }
+
+  // Of all the model's versions, so far; nothing where the server does not tell.
+  std::optional<int64_t> CacheHits() {
+    const auto statistics = client_.ModelStatistics(options_.model);
+    if (!statistics.ok()) return std::nullopt;
+    int64_t hits = 0;
+    for (const auto& model : statistics->model_stats()) {
+      hits += static_cast<int64_t>(model.inference_stats().cache_hit().count());
+    }
+    return hits;
+  }
+
+  void LookAtCache() {
+    const auto config = client_.ModelConfig(options_.model);
+    results_.cache.enabled = config.ok() && config->response_cache().enable();
+    const std::optional<int64_t> hits = CacheHits();
+    if (hits && cache_hits_before_) results_.cache.hits = *hits - *cache_hits_before_;
+    if (std::string note = CacheNote(results_.cache); !note.empty()) results_.notes.push_back(std::move(note));
   }
 
   // Whether there are metrics, and whether they are this server's: they must have counted what was just asked.
@@ -198,11 +232,12 @@ class Bench {
 
   void Finish() {
     monitor_.Stop();
-    for (std::string& note :
-         std::vector{UnstableNote(results_.rows, options_.stability_percent), LateNote(results_.rows)}) {
+    for (std::string& note : std::vector{UnstableNote(results_.rows, options_.stability_percent),
+                                         LateNote(results_.rows), UnsentNote(results_.rows)}) {
       if (!note.empty()) results_.notes.push_back(std::move(note));
     }
     results_.first_difference = questions_->FirstDifference();
+    if (!differ_alone_) LookAtCache();
     if (!has_metrics_) return;
     const std::vector<ServerSnapshot> history = monitor_.History();
     results_.power = MakePowerLines(history, &results_.notes);
@@ -226,8 +261,9 @@ class Bench {
   client::Progress progress_;
   std::unique_ptr<Questions> questions_;
   Results results_;
-  bool has_metrics_ = false, server_is_gone_ = false;
-  size_t rounds_planned_, rounds_done_ = 0;  // of all levels and backends
+  bool has_metrics_ = false, server_is_gone_ = false, differ_alone_ = false;
+  std::optional<int64_t> cache_hits_before_;  // the load
+  size_t rounds_planned_, rounds_done_ = 0;   // of all levels and backends
 };
 
 }  // namespace

@@ -37,7 +37,8 @@ absl::StatusOr<std::vector<std::string>> ParseBackends(const std::string& text);
 std::string DefaultMetricsUrl(const std::string& url);
 
 // Calls `on_row` for each row, in order, as soon as it is measured. An error means that nothing was measured; requests
-// that failed, wrong answers and rates that were not reached are in the results.
+// that failed, wrong answers and rates that were not reached are in the results. Where answers differ before there is any
+// load there are no rows.
 absl::StatusOr<Results> RunBench(client::Client* client, const BenchOptions& options,
                                  const std::function<void(const Row&)>& on_row);
 

@@ -135,6 +135,14 @@ absl::StatusOr<inference::ModelConfig> Client::ModelConfig(const std::string& mo
   return std::move(*response.mutable_config());
 }
 
+absl::StatusOr<inference::ModelStatisticsResponse> Client::ModelStatistics(const std::string& model,
+                                                                           const std::string& version) {
+  inference::ModelStatisticsRequest request;
+  request.set_name(model);
+  request.set_version(version);
+  return impl_->Call(&Impl::Stub::ModelStatistics, request);
+}
+
 absl::StatusOr<inference::RepositoryIndexResponse> Client::RepositoryIndex() {
   return impl_->Call(&Impl::Stub::RepositoryIndex, inference::RepositoryIndexRequest());
 }

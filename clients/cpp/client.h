@@ -30,6 +30,8 @@ class Client {
   absl::StatusOr<inference::ModelMetadataResponse> ModelMetadata(const std::string& model,
                                                                  const std::string& version = "");
   absl::StatusOr<inference::ModelConfig> ModelConfig(const std::string& model, const std::string& version = "");
+  absl::StatusOr<inference::ModelStatisticsResponse> ModelStatistics(const std::string& model,
+                                                                     const std::string& version = "");
   absl::StatusOr<inference::RepositoryIndexResponse> RepositoryIndex();
 
   absl::StatusOr<inference::ModelInferResponse> Infer(const inference::ModelInferRequest& request);

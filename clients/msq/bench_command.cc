@@ -27,10 +27,10 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return file ? absl::OkStatus() : Unavailable("cannot write ", path);
 }
 
-// So that an hour's measurement is not lost to a folder that is not there.
+// So that an hour's measurement is not lost to a folder that is not there. Of a report that is there nothing remains: if
+// there will be none this time, it must not be taken for this one's.
 absl::Status CanWrite(const std::string& path) {
-  if (path.empty() || std::ofstream(path, std::ios::app)) return absl::OkStatus();
-  return Unavailable("cannot write ", path);
+  return WriteFile(path, "");
 }
 
 absl::Status WriteReports(const Options& options, const bench::Results& results) {

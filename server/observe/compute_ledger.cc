@@ -43,6 +43,7 @@ void ComputeLedger::End(Account* account, Time now) {
 
 void ComputeLedger::Close(Account* account) {
   std::lock_guard lock(mutex_);
+  closed_seconds_[account->backend_] += account->meter_.seconds;
   accounts_.remove_if([account](const Account& other) { return &other == account; });
 }
 
@@ -52,13 +53,15 @@ ComputeLedger::Snapshot ComputeLedger::Read(Time now) const {
   for (const Account& account : accounts_) {
     Meter meter = account.meter_;
     meter.Advance(now);
+    snapshot.backends[account.backend_].seconds += meter.seconds;
     snapshot.accounts.push_back({account.number_, account.model_, account.version_, account.backend_, meter.seconds});
   }
   for (const auto& [backend, meter] : backends_) {
     Meter copy = meter;
     copy.Advance(now);
-    snapshot.backends[backend] = copy.any_seconds;
+    snapshot.backends[backend].any_seconds = copy.any_seconds;
   }
+  for (const auto& [backend, seconds] : closed_seconds_) snapshot.backends[backend].seconds += seconds;
   return snapshot;
 }
 

@@ -29,9 +29,13 @@ class ComputeLedger {
     std::string model, version, backend;
     double seconds = 0;  // of batches: two at once count twice
   };
+  struct BackendUsage {
+    double seconds = 0;      // of batches: the sum of all accounts, of those that were closed, too
+    double any_seconds = 0;  // with at least one batch
+  };
   struct Snapshot {
     std::vector<Usage> accounts;
-    std::map<std::string, double> backends;  // seconds with at least one batch
+    std::map<std::string, BackendUsage> backends;
   };
   Snapshot Read(Time now) const;
 
@@ -50,6 +54,7 @@ class ComputeLedger {
   uint64_t opened_ = 0;
   std::list<Account> accounts_;
   std::map<std::string, Meter> backends_;
+  std::map<std::string, double> closed_seconds_;  // of batches, by backend
 };
 
 class ComputeLedger::Account {

@@ -24,13 +24,14 @@ TEST(ComputeLedgerTest, CountsBatchesAndTheTimeWithAny) {
   EXPECT_EQ(during.accounts[0].backend, "cpu");
   EXPECT_EQ(during.accounts[0].seconds, 1 + 2 * 2 + 1);
   EXPECT_EQ(during.accounts[1].seconds, 1);
-  EXPECT_EQ(during.backends.at("cpu"), 4);
+  EXPECT_EQ(during.backends.at("cpu").any_seconds, 4);
   ledger.End(a, At(14));
   ledger.End(b, At(15));
   const ComputeLedger::Snapshot after = ledger.Read(At(100));
   EXPECT_EQ(after.accounts[0].seconds, 6);
   EXPECT_EQ(after.accounts[1].seconds, 2);
-  EXPECT_EQ(after.backends.at("cpu"), 5);
+  EXPECT_EQ(after.backends.at("cpu").any_seconds, 5);
+  EXPECT_EQ(after.backends.at("cpu").seconds, 8);
 }
 
 TEST(ComputeLedgerTest, AnAccountThatIsOpenedAgainIsAnother) {
@@ -41,7 +42,8 @@ TEST(ComputeLedgerTest, AnAccountThatIsOpenedAgainIsAnother) {
   const uint64_t number = ledger.Read(At(2)).accounts[0].account;
   ledger.Close(account);
   EXPECT_TRUE(ledger.Read(At(3)).accounts.empty());
-  EXPECT_EQ(ledger.Read(At(3)).backends.at("cpu"), 1);  // that remains
+  EXPECT_EQ(ledger.Read(At(3)).backends.at("cpu").any_seconds, 1);  // that remains
+  EXPECT_EQ(ledger.Read(At(3)).backends.at("cpu").seconds, 1);
   ledger.Open("a", "1", "cpu");
   EXPECT_NE(ledger.Read(At(4)).accounts[0].account, number);
   EXPECT_EQ(ledger.Read(At(4)).accounts[0].seconds, 0);
@@ -55,7 +57,7 @@ TEST(ComputeLedgerTest, TimesThatOvertakeEachOtherDoNoHarm) {
   ledger.End(account, At(12));
   ledger.End(account, At(11));
   EXPECT_EQ(ledger.Read(At(12)).accounts[0].seconds, 4);
-  EXPECT_EQ(ledger.Read(At(12)).backends.at("cpu"), 2);
+  EXPECT_EQ(ledger.Read(At(12)).backends.at("cpu").any_seconds, 2);
 }
 
 }  // namespace

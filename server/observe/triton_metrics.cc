@@ -81,34 +81,9 @@ void AddModel(const ServedModel& model, MetricFamilies* families) {
         Microseconds(times.cache_miss()));
 }
 
-// Of one device, out of one source: the rails that bear its name, else all of its backend where that has no other device.
-struct DeviceEnergy {
-  std::optional<double> watts;
-  double joules = 0;
-};
-std::optional<DeviceEnergy> EnergyOf(const std::vector<PowerMeter::Rail>& rails, const std::string& backend,
-                                     const std::string& device, bool alone) {
-  // What was measured before what was estimated.
-  for (std::string_view source : {"hwmon", "xrt", "rapl", "model"}) {
-    for (const bool by_name : {true, false}) {
-      if (!by_name && !alone) continue;
-      DeviceEnergy energy;
-      bool found = false;
-      for (const PowerMeter::Rail& rail : rails) {
-        if (rail.backend != backend || rail.source != source || (by_name && rail.device != device)) continue;
-        found = true;
-        energy.joules += rail.joules;
-        if (rail.watts) energy.watts = energy.watts.value_or(0) + *rail.watts;
-      }
-      if (found) return energy;
-    }
-  }
-  return std::nullopt;
-}
-
-void AddDevice(const std::string& uuid, const DeviceReport& device, const std::optional<DeviceEnergy>& energy,
-               const std::optional<double>& utilization, MetricFamilies* families) {
-  const LabelMap labels = {{"gpu_uuid", uuid}};
+// What a device says of itself.
+void AddDevice(const LabelMap& labels, const DeviceReport& device, const std::optional<double>& utilization,
+               MetricFamilies* families) {
   const auto tell = [&](const char* name, const char* help, double value) {
     families->AddGauge(name, help, labels, value);
   };
@@ -119,10 +94,6 @@ void AddDevice(const std::string& uuid, const DeviceReport& device, const std::o
   if (device.memory_used_bytes) {
     tell("nv_gpu_memory_used_bytes", "Device used memory, in bytes.", static_cast<double>(*device.memory_used_bytes));
   }
-  if (!energy) return;
-  if (energy->watts) tell("nv_gpu_power_usage", "Device power usage in watts.", *energy->watts);
-  families->AddCounter("nv_energy_consumption", "Device energy consumption in joules since the server started.", labels,
-                       energy->joules);
 }
 
 // Seconds of all processors together: at work, and in all.
@@ -165,6 +136,50 @@ void TritonMetrics::Share::Look(Time now, double seconds, double of) {
   of_seconds = of;
 }
 
+// Which rails these are does not change when one of them cannot be read. Nothing when none can.
+std::optional<TritonMetrics::DeviceEnergy> TritonMetrics::EnergyOf(const PowerMeter::Report& power,
+                                                                   const std::string& backend,
+                                                                   const std::string& device, bool alone) {
+  // What was measured before what was estimated.
+  for (const char* source : {"hwmon", "xrt", "rapl", "model"}) {
+    for (const bool by_name : {true, false}) {
+      if (!by_name && !alone) continue;
+      const auto is_one = [&](const PowerMeter::Rail& rail) {
+        return rail.backend == backend && rail.source == source && (!by_name || rail.device == device);
+      };
+      DeviceEnergy energy = {.of = {source, by_name}, .watts = {}, .joules = 0};
+      int present = 0, absent = 0, told = 0;
+      for (const PowerMeter::Rail& rail : power.rails) {
+        if (!is_one(rail)) continue;
+        ++present;
+        energy.joules += rail.joules;
+        if (!rail.watts) continue;
+        ++told;
+        energy.watts = energy.watts.value_or(0) + *rail.watts;
+      }
+      for (const PowerMeter::Rail& rail : power.absent) {
+        if (!is_one(rail)) continue;
+        ++absent;
+        energy.joules += rail.joules;
+      }
+      if (told < present + absent) energy.watts.reset();
+      if (present > 0) return energy;
+      if (absent > 0) return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+void TritonMetrics::EnergyCounter::Look(const DeviceEnergy& energy) {
+  if (of.first.empty()) {
+    joules = energy.joules;
+  } else if (of == energy.of) {
+    joules += std::max(0.0, energy.joules - last_joules);
+  }
+  of = energy.of;
+  last_joules = energy.joules;
+}
+
 std::vector<prometheus::MetricFamily> TritonMetrics::Collect(Time now) const {
   std::lock_guard lock(mutex_);
   MetricFamilies families;
@@ -178,8 +193,17 @@ std::vector<prometheus::MetricFamily> TritonMetrics::Collect(Time now) const {
       const std::string uuid = "FPGA-" + device.name;
       Share& utilization = devices_[uuid];
       utilization.Look(now, absl::ToDoubleSeconds(device.running), seconds);
-      AddDevice(uuid, device, EnergyOf(power.rails, backend, device.name, devices.size() == 1), utilization.share,
-                &families);
+      const LabelMap labels = {{"gpu_uuid", uuid}};
+      AddDevice(labels, device, utilization.share, &families);
+      const auto energy = EnergyOf(power, backend, device.name, devices.size() == 1);
+      if (!energy) continue;
+      EnergyCounter& counter = energies_[uuid];
+      counter.Look(*energy);
+      if (energy->watts) {
+        families.AddGauge("nv_gpu_power_usage", "Device power usage in watts.", labels, *energy->watts);
+      }
+      families.AddCounter("nv_energy_consumption", "Device energy consumption in joules since the server started.",
+                          labels, counter.joules);
     }
   }
   if (const auto time = ProcessorTime()) processor_.Look(now, time->first, time->second);

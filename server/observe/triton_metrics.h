@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <prometheus/collectable.h>
@@ -42,9 +43,26 @@ class TritonMetrics final : public prometheus::Collectable {
     void Look(Time now, double seconds, double of);
   };
 
+  // Of one device, out of one source: the rails that bear its name, or all of its backend where that has no other device.
+  struct DeviceEnergy {
+    std::pair<std::string, bool> of;  // the source, and whether by the device's name
+    std::optional<double> watts;      // nothing while one of the rails cannot be read
+    double joules = 0;                // of rails that cannot be read: until then
+  };
+  // Energy that never falls, whatever it is read from: it grows by what its source's grows by.
+  struct EnergyCounter {
+    std::pair<std::string, bool> of;
+    double last_joules = 0, joules = 0;
+
+    void Look(const DeviceEnergy& energy);
+  };
+  static std::optional<DeviceEnergy> EnergyOf(const PowerMeter::Report& power, const std::string& backend,
+                                              const std::string& device, bool alone);
+
   const Parts parts_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, Share> devices_;
+  mutable std::map<std::string, EnergyCounter> energies_;  // by device
   mutable Share processor_;
 };
 

@@ -12,6 +12,7 @@ namespace msq::server {
 namespace {
 
 using msq::testing::SampleModel;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -32,16 +33,18 @@ class ReportedBackend final : public Backend {
   const std::vector<DeviceReport>& devices_;
 };
 
-class FixedSource final : public PowerSource {
+// Tells what the test wants told.
+class PuppetSource final : public PowerSource {
  public:
-  FixedSource(std::string name, std::vector<PowerReading> readings)
+  PuppetSource(std::string name, std::vector<PowerReading> readings)
       : name_(std::move(name)), readings_(std::move(readings)) {}
   std::string_view name() const override { return name_; }
   std::vector<PowerReading> Sample(Time /*now*/) override { return readings_; }
+  std::vector<PowerReading>* readings() { return &readings_; }
 
  private:
   const std::string name_;
-  const std::vector<PowerReading> readings_;
+  std::vector<PowerReading> readings_;
 };
 
 class TritonMetricsTest : public ::testing::Test {
@@ -53,9 +56,14 @@ class TritonMetricsTest : public ::testing::Test {
     devices_.resize(1);
     devices_[0].name = "emulated-z020-0";
   }
-  void AddSource(const std::string& name, std::vector<PowerReading> readings) {
-    sources_.push_back(std::make_unique<FixedSource>(name, std::move(readings)));
+  // Its readings, for the test to change.
+  std::vector<PowerReading>* AddSource(const std::string& name, std::vector<PowerReading> readings) {
+    auto source = std::make_unique<PuppetSource>(name, std::move(readings));
+    std::vector<PowerReading>* told = source->readings();
+    sources_.push_back(std::move(source));
+    return told;
   }
+  void SampleLater() { meter_->Sample(sampled_at_ += std::chrono::seconds(1)); }
   void Make() {
     meter_ = std::make_unique<PowerMeter>(std::move(sources_), &stack_.metrics().ledger());
     metrics_ = std::make_unique<TritonMetrics>(TritonMetrics::Parts{&stack_.repository(), &backends_, meter_.get()});
@@ -72,6 +80,7 @@ class TritonMetricsTest : public ::testing::Test {
   std::vector<std::unique_ptr<PowerSource>> sources_;
   std::unique_ptr<PowerMeter> meter_;
   std::unique_ptr<TritonMetrics> metrics_;
+  TritonMetrics::Time sampled_at_ = std::chrono::steady_clock::now();
 };
 
 TEST_F(TritonMetricsTest, InferenceUnderItsNames) {
@@ -126,6 +135,49 @@ TEST_F(TritonMetricsTest, ABoardsRailsAreItsOnlyDevicesAndMeasuredPowerComesFirs
   devices_[1].name = "other";
   EXPECT_THAT(Text(), HasSubstr("nv_gpu_power_usage{gpu_uuid=\"FPGA-emulated-z020-0\"} 99\n"));
   EXPECT_THAT(Text(), Not(HasSubstr("nv_gpu_power_usage{gpu_uuid=\"FPGA-other\"}")));
+}
+
+TEST_F(TritonMetricsTest, EnergyDoesNotFallWhileARailCannotBeRead) {
+  std::vector<PowerReading>* readings =
+      AddSource("hwmon", {{.backend = "fpga", .device = "u", .rail = "1", .joules = 0, .watts = 1},
+                          {.backend = "fpga", .device = "u", .rail = "2", .joules = 0, .watts = 2}});
+  Make();
+  const std::string energy = "nv_energy_consumption{gpu_uuid=\"FPGA-emulated-z020-0\"} ";
+  const auto pass = [&](size_t rail, double joules) {
+    *readings->at(rail).joules += joules;
+    SampleLater();
+    return Text();
+  };
+  EXPECT_THAT(pass(0, 5), HasSubstr(energy + "5\n"));
+  EXPECT_THAT(pass(1, 7), AllOf(HasSubstr(energy + "12\n"), HasSubstr("nv_gpu_power_usage{")));
+  const PowerReading first = readings->at(0);
+  readings->erase(readings->begin());
+  EXPECT_THAT(pass(0, 1), AllOf(HasSubstr(energy + "13\n"), Not(HasSubstr("nv_gpu_power_usage{"))));
+  const PowerReading second = readings->at(0);
+  readings->clear();
+  SampleLater();
+  EXPECT_THAT(Text(), Not(HasSubstr("nv_energy_consumption{")));
+  *readings = {first, second};
+  SampleLater();
+  EXPECT_THAT(Text(), AllOf(HasSubstr(energy + "13\n"), HasSubstr("nv_gpu_power_usage{")));
+  EXPECT_THAT(pass(1, 2), HasSubstr(energy + "15\n"));
+}
+
+TEST_F(TritonMetricsTest, EnergyDoesNotFallWhenABetterSourceComes) {
+  std::vector<PowerReading>* model =
+      AddSource("model", {{.backend = "fpga", .device = "emulated-z020-0", .joules = 0}});
+  std::vector<PowerReading>* hwmon = AddSource("hwmon", {});
+  Make();
+  const std::string energy = "nv_energy_consumption{gpu_uuid=\"FPGA-emulated-z020-0\"} ";
+  *model->at(0).joules += 9;
+  SampleLater();
+  EXPECT_THAT(Text(), HasSubstr(energy + "9\n"));
+  *hwmon = {{.backend = "fpga", .device = "u", .joules = 0}};
+  SampleLater();
+  EXPECT_THAT(Text(), HasSubstr(energy + "9\n"));
+  *hwmon->at(0).joules += 3;
+  SampleLater();
+  EXPECT_THAT(Text(), HasSubstr(energy + "12\n"));
 }
 
 TEST_F(TritonMetricsTest, UtilizationIsOfTheTimeBetweenTwoLooks) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -44,15 +43,6 @@ std::string RailOf(const std::string& label) {
   return label;
 }
 
-// Rails that rules give one name are one.
-void Add(PowerReading reading, std::vector<PowerReading>* readings) {
-  const auto same = std::find_if(readings->begin(), readings->end(), [&](const PowerReading& other) {
-    return other.backend == reading.backend && other.device == reading.device && other.rail == reading.rail;
-  });
-  if (same == readings->end()) return readings->push_back(std::move(reading));
-  *same->watts += *reading.watts;
-}
-
 bool IsInput(const std::string& label) {
   return label.starts_with("vin") || label.starts_with("iin") || label.starts_with("pin");
 }
@@ -77,16 +67,35 @@ absl::StatusOr<PowerRailRule> ParsePowerRailRule(std::string_view text) {
 }
 
 std::vector<PowerReading> HwmonSource::Sample(Time /*now*/) {
-  std::vector<PowerReading> readings;
+  std::map<RailKey, Sum> sums;
   for (const std::string& folder : files_.List(kFolder)) {
     const std::optional<Chip> chip = ChipOf(absl::StrCat(kFolder, "/", folder));
     if (!chip) continue;
     for (const Channel& channel : ChannelsOf(*chip)) {
       std::optional<PowerReading> reading = Assign(*chip, channel.rail);
       if (!reading) continue;
-      reading->watts = WattsOf(*chip, channel);
-      if (reading->watts) Add(*std::move(reading), &readings);
+      Sum& sum = sums[{reading->backend, reading->device, reading->rail}];
+      std::string member = channel.rail;
+      while (!sum.members.insert(member).second) member += '+';  // of another chip that has no name of its own
+      const std::optional<double> watts = WattsOf(*chip, channel);
+      if (watts) sum.watts += *watts;
+      sum.whole = sum.whole && watts.has_value();
+      sum.reading = *std::move(reading);
     }
+  }
+  return WholeOnes(sums);
+}
+
+// What lacks a sensor that it has now, or had at any time, is no sum.
+std::vector<PowerReading> HwmonSource::WholeOnes(const std::map<RailKey, Sum>& sums) {
+  std::vector<PowerReading> readings;
+  for (const auto& [key, sum] : sums) {
+    if (!sum.whole) continue;
+    std::set<std::string>& known = members_[key];
+    known.insert(sum.members.begin(), sum.members.end());
+    if (known.size() > sum.members.size()) continue;
+    readings.push_back(sum.reading);
+    readings.back().watts = sum.watts;
   }
   return readings;
 }
@@ -105,14 +114,19 @@ std::optional<HwmonSource::Chip> HwmonSource::ChipOf(const std::string& folder) 
   return chip;
 }
 
-std::string HwmonSource::LabelOf(const Chip& chip, const std::string& sensor) const {
+// Empty: it has none. Nothing: it cannot be read, so whose sensor that is cannot be told.
+std::optional<std::string> HwmonSource::LabelOf(const Chip& chip, const std::string& sensor) {
   const std::string file = absl::StrCat(sensor, "_label");
   if (!std::binary_search(chip.files.begin(), chip.files.end(), file)) return "";
-  return files_.Read(absl::StrCat(chip.folder, "/", file)).value_or("");
+  const std::string path = absl::StrCat(chip.folder, "/", file);
+  auto label = files_.Read(path);
+  failures_.Note(path, label.status());
+  return label.ok() ? std::optional(*std::move(label)) : std::nullopt;
 }
 
 // Outputs whose power the chip tells, and those of which it tells voltage and current.
-std::vector<HwmonSource::Channel> HwmonSource::ChannelsOf(const Chip& chip) const {
+std::vector<HwmonSource::Channel> HwmonSource::ChannelsOf(const Chip& chip) {
+  bool tells_power = false;
   std::map<std::string, Channel> channels;  // by rail
   const auto find = [&](std::string_view kind, const std::string& unlabelled, std::string Channel::*file) {
     for (const std::string& input : chip.files) {
@@ -121,17 +135,19 @@ std::vector<HwmonSource::Channel> HwmonSource::ChannelsOf(const Chip& chip) cons
       const std::string number = sensor.substr(kind.size());
       // An INA3221's others are voltages across its shunts, and sums.
       if (chip.name.starts_with("ina3") && (number.size() > 1 || number > "3")) continue;
-      std::string label = LabelOf(chip, sensor);
-      if (label.empty() && kind == "curr") label = LabelOf(chip, absl::StrCat("in", number));  // as of an INA3221
-      if (IsInput(label)) continue;
-      const std::string rail = label.empty() ? unlabelled + number : RailOf(label);
+      std::optional<std::string> label = LabelOf(chip, sensor);
+      // As of an INA3221.
+      if (label && label->empty() && kind == "curr") label = LabelOf(chip, absl::StrCat("in", number));
+      if (label && IsInput(*label)) continue;
+      tells_power = tells_power || kind == "power";
+      if (!label) continue;
+      const std::string rail = label->empty() ? unlabelled + number : RailOf(*label);
       Channel& channel = channels[rail];
       channel.rail = rail;
       channel.*file = input;
     }
   };
   find("power", "power", &Channel::power);
-  const bool tells_power = !channels.empty();
   find("in", "channel", &Channel::voltage);
   find("curr", "channel", &Channel::current);
   std::vector<Channel> found;

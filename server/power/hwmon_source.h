@@ -2,9 +2,12 @@
 // (UCD9248, UCD90120).
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -47,8 +50,17 @@ class HwmonSource final : public PowerSource {
     std::string voltage, current;  // else these two
   };
   std::optional<Chip> ChipOf(const std::string& folder) const;
-  std::vector<Channel> ChannelsOf(const Chip& chip) const;
-  std::string LabelOf(const Chip& chip, const std::string& sensor) const;
+  // All sensors that are one rail, by backend, device and rail.
+  using RailKey = std::tuple<std::string, std::string, std::string>;
+  struct Sum {
+    PowerReading reading;
+    std::set<std::string> members;
+    double watts = 0;
+    bool whole = true;  // each of them could be read
+  };
+  std::vector<PowerReading> WholeOnes(const std::map<RailKey, Sum>& sums);
+  std::vector<Channel> ChannelsOf(const Chip& chip);
+  std::optional<std::string> LabelOf(const Chip& chip, const std::string& sensor);
   std::optional<PowerReading> Assign(const Chip& chip, const std::string& rail) const;
   std::optional<double> WattsOf(const Chip& chip, const Channel& channel);
   absl::StatusOr<int64_t> ReadFile(const Chip& chip, const std::string& file);
@@ -57,6 +69,7 @@ class HwmonSource final : public PowerSource {
   const std::string backend_;
   const std::vector<PowerRailRule> rules_;
   FailureLog failures_;
+  std::map<RailKey, std::set<std::string>> members_;  // of sums that were whole
 };
 
 }  // namespace msq::server

@@ -110,9 +110,59 @@ TEST_F(HwmonSourceTest, RulesSayWhoseARailIs) {
   HwmonSource source(&sysfs_, "fpga", {Rule("ucd9248@4-0034/vout1=fpga/VCCINT"), Rule("ucd9248/vout2=none")});
   EXPECT_THAT(Sample(&source), ElementsAre("fpga ucd9248@4-0034 VCCINT 1.49"));
   HwmonSource split(&sysfs_, "fpga", {Rule("*/vout2=cpu")});
-  EXPECT_THAT(Sample(&split), ElementsAre("fpga ucd9248@4-0034 vout1 1.49", "cpu ucd9248@4-0034 vout2 0.9"));
+  EXPECT_THAT(Sample(&split), ElementsAre("cpu ucd9248@4-0034 vout2 0.9", "fpga ucd9248@4-0034 vout1 1.49"));
   HwmonSource sum(&sysfs_, "fpga", {Rule("ucd9248/*=fpga/board")});
   EXPECT_THAT(Sample(&sum), ElementsAre("fpga ucd9248@4-0034 board 2.39"));
+}
+
+// A part of a sum would look like the sum.
+TEST_F(HwmonSourceTest, RailsOfOneNameAreMissingWhileOneOfThemIs) {
+  WriteUcd9248();
+  HwmonSource sum(&sysfs_, "fpga", {Rule("ucd9248/*=fpga/board")});
+  const std::string file = "class/hwmon/hwmon0/power2_input", whole = "fpga ucd9248@4-0034 board 2.39";
+  sysfs_.Fail(file, Unavailable("Input/output error"));
+  EXPECT_THAT(Sample(&sum), IsEmpty());  // also where it never was whole
+  sysfs_.Fail(file, absl::OkStatus());
+  EXPECT_THAT(Sample(&sum), ElementsAre(whole));
+  sysfs_.Fail(file, Unavailable("Input/output error"));
+  EXPECT_THAT(Sample(&sum), IsEmpty());
+  sysfs_.Fail(file, absl::OkStatus());
+  EXPECT_THAT(Sample(&sum), ElementsAre(whole));
+  sysfs_.Remove("class/hwmon/hwmon0/curr3_input");  // there is no sensor any more that could fail
+  EXPECT_THAT(Sample(&sum), IsEmpty());
+  sysfs_.Remove("class/hwmon/hwmon0");
+  EXPECT_THAT(Sample(&sum), IsEmpty());
+  WriteUcd9248();
+  EXPECT_THAT(Sample(&sum), ElementsAre(whole));
+}
+
+TEST_F(HwmonSourceTest, ChipsOfOneNameAreMissingWhileOneOfThemIs) {
+  for (const char* folder : {"class/hwmon/hwmon0", "class/hwmon/hwmon1"}) {
+    sysfs_.WriteFolder(folder, {{"name", "ina226"}, {"power1_input", "1500000"}});
+  }
+  EXPECT_THAT(Sample(), ElementsAre("fpga ina226 power1 3"));
+  sysfs_.Remove("class/hwmon/hwmon1");
+  EXPECT_THAT(Sample(), IsEmpty());
+  sysfs_.WriteFolder("class/hwmon/hwmon7", {{"name", "ina226"}, {"power1_input", "1500000"}});
+  EXPECT_THAT(Sample(), ElementsAre("fpga ina226 power1 3"));
+}
+
+TEST_F(HwmonSourceTest, ASensorWhoseLabelCannotBeReadIsNoOtherRail) {
+  WriteUcd9248();
+  HwmonSource sum(&sysfs_, "fpga", {Rule("ucd9248/*=fpga/board")});
+  EXPECT_THAT(Sample(&sum), ElementsAre("fpga ucd9248@4-0034 board 2.39"));
+  for (const char* label : {"power2_label", "in3_label", "curr3_label"}) {
+    const std::string file = absl::StrCat("class/hwmon/hwmon0/", label);
+    sysfs_.Fail(file, Unavailable("Input/output error"));
+    const std::vector<std::string> lines = Sample(&sum);
+    if (std::string(label) == "power2_label") {  // of that rail voltage and current are there, too
+      EXPECT_THAT(lines, ElementsAre("fpga ucd9248@4-0034 board 2.4"));
+    } else {
+      EXPECT_THAT(lines, IsEmpty()) << label;
+    }
+    sysfs_.Fail(file, absl::OkStatus());
+    EXPECT_THAT(Sample(&sum), ElementsAre("fpga ucd9248@4-0034 board 2.39")) << label;
+  }
 }
 
 TEST_F(HwmonSourceTest, ChipsComeAndGo) {

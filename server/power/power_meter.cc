@@ -105,6 +105,7 @@ void PowerMeter::SampleLocked(Time now) {
       sum.idle_joules += one.idle_joules;
       sum.active_joules += one.active_joules;
       sum.seconds = std::max(sum.seconds, one.seconds);
+      ++sum.readings;
       sum.rails += one.rails;
       sum.without_idle += one.without_idle;
       rail.last = std::move(reading);
@@ -112,25 +113,27 @@ void PowerMeter::SampleLocked(Time now) {
       rail.present = true;
     }
   }
-  for (auto& [key, rail] : rails_) rail.present = present.contains(key);
+  for (auto& [key, rail] : rails_) {
+    rail.present = present.contains(key);
+    if (!rail.present) intervals[{rail.told.backend, rail.told.source}].lacks_rail = true;
+  }
   Attribute(work, intervals);
 }
 
 PowerMeter::Work PowerMeter::WorkSince(Time now) {
   ComputeLedger::Snapshot is = ledger_.Read(now);
   Work work;
-  for (const auto& [backend, seconds] : is.backends) {
-    const auto was = last_work_.backends.find(backend);
-    const double busy = seconds - (was == last_work_.backends.end() ? 0 : was->second);
+  for (const auto& [backend, usage] : is.backends) {
+    const ComputeLedger::BackendUsage was = last_work_.backends[backend];
+    const double busy = usage.any_seconds - was.any_seconds;
     work.busy_seconds[backend] = busy;
     work.any = work.any || busy > 0;
+    work.batch_seconds[backend] = usage.seconds - was.seconds;
   }
   for (const ComputeLedger::Usage& usage : is.accounts) {
     const auto was = std::find_if(last_work_.accounts.begin(), last_work_.accounts.end(),
                                   [&](const auto& other) { return other.account == usage.account; });
-    const double seconds = usage.seconds - (was == last_work_.accounts.end() ? 0 : was->seconds);
-    work.batch_seconds[usage.backend] += seconds;
-    work.models.emplace_back(usage, seconds);
+    work.models.emplace_back(usage, usage.seconds - (was == last_work_.accounts.end() ? 0 : was->seconds));
   }
   last_work_ = std::move(is);
   return work;
@@ -167,7 +170,7 @@ PowerMeter::Interval PowerMeter::Advance(RailState* rail, const PowerReading& re
 }
 
 // Each model's part of an interval is its part of the time of batches in it. What idling takes counts for as long as
-// something was computed.
+// something was computed. A part of a backend's rails says nothing of its energy.
 void PowerMeter::Attribute(const Work& work, const std::map<std::pair<std::string, std::string>, Interval>& intervals) {
   const auto value = [](const std::map<std::string, double>& map, const std::string& key) {
     const auto found = map.find(key);
@@ -182,10 +185,11 @@ void PowerMeter::Attribute(const Work& work, const std::map<std::pair<std::strin
     }
     for (const auto& [key, interval] : intervals) {
       const auto& [backend, source] = key;
-      if (usage.backend != backend) continue;
+      if (usage.backend != backend || interval.lacks_rail) continue;
       ShareState& share = shares[{usage.account, source}];
       if (share.told.source.empty()) share.told = {usage.model, usage.version, backend, source, 0, std::nullopt};
       share.present = true;
+      if (interval.rails < interval.readings) continue;  // a rail is new, or there again: what it took is not known
       const double all = value(work.batch_seconds, backend);
       const double part_of_work = all > 0 ? seconds / all : 0;
       const double part_of_time =
@@ -205,7 +209,14 @@ PowerMeter::Report PowerMeter::report() const {
   std::lock_guard lock(mutex_);
   Report report;
   for (const auto& [key, rail] : rails_) {
-    if (rail.present) report.rails.push_back(rail.told);
+    if (rail.present) {
+      report.rails.push_back(rail.told);
+      continue;
+    }
+    Rail& absent = report.absent.emplace_back(rail.told);
+    absent.watts.reset();
+    absent.idle_watts.reset();
+    absent.interval_seconds.reset();
   }
   for (const auto& [key, share] : shares_) {
     if (share.present) report.shares.push_back(share.told);

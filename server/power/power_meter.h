@@ -37,7 +37,6 @@ class PowerMeter {
   // Samples, unless the last sample is younger than `age`: for whoever is about to look.
   void SampleIfOlder(absl::Duration age);
 
-  // A rail that could be read at the last sample.
   struct Rail {
     std::string backend, device, rail, source;
     double joules = 0;                    // since the first sample, without the gaps
@@ -52,7 +51,8 @@ class PowerMeter {
     std::optional<double> active_joules;
   };
   struct Report {
-    std::vector<Rail> rails;
+    std::vector<Rail> rails;   // that could be read at the last sample
+    std::vector<Rail> absent;  // that could be read before: with their energy until then, and nothing of now
     std::vector<Share> shares;
   };
   Report report() const;
@@ -79,13 +79,14 @@ class PowerMeter {
     double idle_joules = 0;    // what idling would have taken
     double active_joules = 0;  // beyond that, where something was computed
     double seconds = 0;
-    int rails = 0, without_idle = 0;
+    int readings = 0, rails = 0, without_idle = 0;  // rails: those of which two readings tell what they took
+    bool lacks_rail = false;                        // one that could be read before
   };
   // What was computed between two samples.
   struct Work {
     std::map<std::string, double> busy_seconds;  // by backend
     bool any = false;
-    std::map<std::string, double> batch_seconds;                  // by backend; two at once count twice
+    std::map<std::string, double> batch_seconds;  // by backend; two at once count twice, closed accounts' count too
     std::vector<std::pair<ComputeLedger::Usage, double>> models;  // with their parts of these
   };
   struct ShareState {

@@ -181,6 +181,46 @@ TEST_F(PowerMeterTest, SharesGoWithTheirModelAndItsSuccessorBeginsAnew) {
   EXPECT_EQ(ShareOf("m").joules, 0);
 }
 
+TEST_F(PowerMeterTest, WhatAModelTookThatIsGoneIsNotItsNeighbours) {
+  ComputeLedger::Account* gone = ledger_.Open("gone", "1", "cpu");
+  ComputeLedger::Account* stays = ledger_.Open("stays", "1", "cpu");
+  Pass(2, 20);
+  Compute(gone, 0, 0.75);
+  Compute(stays, 0, 0.25);
+  ledger_.Close(gone);
+  ComputeLedger::Account* brief = ledger_.Open("brief", "1", "cpu");  // that no sample sees
+  Compute(brief, 0, 1);
+  ledger_.Close(brief);
+  Pass(1, 26);  // 16 beyond idling
+  EXPECT_DOUBLE_EQ(*ShareOf("stays").active_joules, 16 * 0.25 / 2);
+  EXPECT_EQ(meter_->report().shares.size(), 1u);
+}
+
+TEST_F(PowerMeterTest, APartOfABackendsRailsIsSharedByNobody) {
+  readings_.push_back({.backend = "cpu", .device = "package-1", .rail = "package", .joules = 0});
+  ComputeLedger::Account* account = ledger_.Open("m", "1", "cpu");
+  Compute(account, 0, 1);
+  Pass(1, 7);  // what the second one took is not known
+  EXPECT_EQ(ShareOf("m").joules, 0);
+  Compute(account, 0, 1);
+  *readings_[1].joules += 3;
+  Pass(1, 7);
+  EXPECT_DOUBLE_EQ(ShareOf("m").joules, 10);
+  const PowerReading second = readings_[1];
+  readings_.pop_back();
+  Compute(account, 0, 1);
+  Pass(1, 7);
+  EXPECT_TRUE(meter_->report().shares.empty());
+  readings_.push_back(second);
+  Compute(account, 0, 1);
+  Pass(1, 7);
+  EXPECT_DOUBLE_EQ(ShareOf("m").joules, 10);
+  Compute(account, 0, 1);
+  *readings_[1].joules += 3;
+  Pass(1, 7);
+  EXPECT_DOUBLE_EQ(ShareOf("m").joules, 20);
+}
+
 TEST_F(PowerMeterTest, ARailThatVanishesHasNoSeriesAndLosesTheGap) {
   ComputeLedger::Account* account = ledger_.Open("m", "1", "cpu");
   Compute(account, 0, 1);
@@ -190,8 +230,12 @@ TEST_F(PowerMeterTest, ARailThatVanishesHasNoSeriesAndLosesTheGap) {
   meter_->Sample(now_ = After(now_, 1));
   EXPECT_TRUE(meter_->report().rails.empty());
   EXPECT_TRUE(meter_->report().shares.empty());
+  ASSERT_EQ(meter_->report().absent.size(), 1u);
+  EXPECT_DOUBLE_EQ(meter_->report().absent[0].joules, 20);  // until then
+  EXPECT_FALSE(meter_->report().absent[0].watts);
   readings_ = there;
   Pass(1, 1000);  // meanwhile
+  EXPECT_TRUE(meter_->report().absent.empty());
   EXPECT_DOUBLE_EQ(Rail().joules, 20);
   EXPECT_FALSE(Rail().interval_seconds);
   EXPECT_DOUBLE_EQ(ShareOf("m").joules, 20);

@@ -85,7 +85,7 @@ StatusReport StatusReporter::Report() const {
     const Backend& backend = **parts_.backends->Find(name);
     const auto busy = work.backends.find(std::string(name));
     report.backends.push_back({std::string(name), backend.capabilities().device,
-                               busy == work.backends.end() ? 0 : busy->second, backend.Report()});
+                               busy == work.backends.end() ? 0 : busy->second.any_seconds, backend.Report()});
   }
   if (parts_.meter != nullptr) report.power = parts_.meter->report().rails;
   report.log = parts_.history->Read();

@@ -214,8 +214,19 @@ class BalancerTests:
         self.assertEqual([answer.raw_output_contents[0] for answer in answers],
                          [self.cluster.fixture.logits[:1].tobytes()] * 5)
 
+    def test_where_no_node_answers_it_says_so(self):
+        for node in self.cluster.nodes:
+            node.process.kill()
+        with self.cluster.channel(retry=False) as channel:
+            stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+            for metadata in ([], [("x-msq-sequence", "7")]):
+                code, text = self.cluster.ask(False, stub, metadata=metadata)
+                self.assertEqual(code, "UNAVAILABLE", metadata)
+                self.assertIn(self.NOBODY, text, metadata)
+
 
 class HaproxyTest(BalancerTests, unittest.TestCase):
+    NOBODY = ""  # a page or a reset stream, for which clients have words of their own
 
     def start_balancer(self, folder, place):
         config = folder / "haproxy.cfg"
@@ -238,6 +249,7 @@ class HaproxyTest(BalancerTests, unittest.TestCase):
 
 
 class NginxTest(BalancerTests, unittest.TestCase):
+    NOBODY = "no node answers"
 
     def start_balancer(self, folder, place):
         config = folder / "nginx.conf"

@@ -1,16 +1,53 @@
 """msq bench against the real daemon: figures that agree with each other, and plain words where there are none."""
+import concurrent.futures
+import contextlib
 import csv
 import json
 import pathlib
 import re
+import shutil
 import threading
 import unittest
 
+import grpc
+
 import harness
-from harness import msq
+from harness import inference_pb2, inference_pb2_grpc, msq
 
 DEVICE = "emulated,configuration=tiny"
 QUICK = ["--rounds", 1, "--warmup", 0.1, "--sample-interval-seconds", 0.1]
+
+
+class Liar(inference_pb2_grpc.GRPCInferenceServiceServicer):
+    """A server whose backend `fpga` answers with other bits than all others."""
+
+    def ServerMetadata(self, request, context):
+        return inference_pb2.ServerMetadataResponse(name="liar", version="1")
+
+    def ModelMetadata(self, request, context):
+        answer = inference_pb2.ModelMetadataResponse(name=request.name, versions=["1"])
+        answer.inputs.add(name="pixels", datatype="UINT8", shape=[4])
+        return answer
+
+    def ModelConfig(self, request, context):
+        return inference_pb2.ModelConfigResponse()
+
+    def ModelInfer(self, request, context):
+        answer = inference_pb2.ModelInferResponse(model_name=request.model_name)
+        answer.outputs.add(name="logits", datatype="UINT8", shape=[2])
+        answer.raw_output_contents.append(b"ab" if request.parameters["backend"].string_param == "fpga" else b"aa")
+        return answer
+
+
+@contextlib.contextmanager
+def serving(servicer):
+    """The address of a server in this process."""
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None)
 
 
 class BenchTest(unittest.TestCase):
@@ -115,6 +152,48 @@ class BenchTest(unittest.TestCase):
         (row,) = document["rows"]
         self.assertEqual((row["backend"], row["phases_ms"], row["batch_sizes"], row["energy"]), ("", {}, None, []))
         self.assertIn("no figures of the server and no energy", document["notes"][-1])
+
+    def test_a_difference_before_the_load_is_the_report(self):
+        files = {kind: self.reports / f"r.{kind}" for kind in ("json", "csv", "html")}
+        for file in files.values():
+            file.write_text("of another day")
+        with serving(Liar()) as url:
+            result = msq("bench", "sample", "--url", url, "--backend", "cpu,fpga", "--metrics-url", "",
+                         *[part for kind, file in files.items() for part in (f"--{kind}", file)])
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout, "16 answers compared, 16 differ\n")
+        difference = "backend 'fpga', question 0, output 'logits' from byte 1 on"
+        self.assertIn(f"msq: 16 answers differ from the first backend's; the first one: {difference}", result.stderr)
+        document = json.loads(files["json"].read_text())
+        self.assertEqual((document["answers_wrong"], document["first_difference"], document["rows"]),
+                         (16, difference, []))
+        self.assertIn("nothing was measured: answers differed before there was any load", document["notes"])
+        self.assertEqual(len(files["csv"].read_text().splitlines()), 1)
+        self.assertIn("16 answers compared, 16 differ", files["html"].read_text())
+
+    def test_an_old_report_does_not_outlive_a_run_without_one(self):
+        report = self.reports / "r.html"
+        report.write_text("of another day")
+        result = msq("bench", "sample", "--url", "127.0.0.1:1", "--html", report)
+        self.assertEqual((result.returncode, report.read_text()), (1, ""))
+
+    def test_a_response_cache_that_answers_is_told(self):
+        repository = self.reports / "repository"
+        shutil.copytree(self.fixture.repository / "sample", repository / "sample")
+        (repository / "sample" / "config.pbtxt").write_text("max_batch_size: 4 response_cache { enable: true }\n")
+        with harness.Daemon(repository, "--response-cache-bytes", 1 << 20) as cached:
+            def bench(*arguments):
+                file = self.reports / "cached.json"
+                result = msq("bench", "sample", "--url", cached.url, "--metrics-url", "", *QUICK, "--concurrency", 1,
+                             "--json", file, *arguments)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                return result.stderr, json.loads(file.read_text())
+            said, document = bench()
+            self.assertGreater(document["cache_hits"], 0)
+            self.assertIn(f"note: the server answered {document['cache_hits']} requests out of its response cache", said)
+            said, document = bench("--backend", "cpu")
+            self.assertEqual(document["cache_hits"], 0)
+            self.assertNotIn("cache", said)
 
     def test_metrics_of_another_server_are_refused(self):
         with harness.Daemon(self.fixture.repository) as other:
