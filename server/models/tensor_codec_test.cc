@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "model/numerics/edge.h"
 
 namespace msq::server {
@@ -145,7 +146,7 @@ TEST(InputCodecTest, NormalizedFloatsAreRealInputsThatKeepTheLayout) {
 
 TEST(InputCodecTest, ReadsUnalignedFloats) {
   const InputCodec codec(CodeType({3}, 8, 1.0f, 0), {});
-  const std::string bytes = "x" + Bytes({7, 8, 9});
+  const std::string bytes = absl::StrCat("x", Bytes({7, 8, 9}));
   std::vector<uint8_t> codes(3);
   codec.EncodeFloat(std::string_view(bytes).substr(1), false, codes);
   EXPECT_EQ(codes, (std::vector<uint8_t>{7, 8, 9}));

@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace msq::server {
@@ -218,7 +219,7 @@ TEST(SharedMemoryTest, SurvivesTruncationWhileManyThreadsWrite) {
   SharedMemoryRegistry registry({});
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
-    const std::string name = "r" + std::to_string(i);
+    const std::string name = absl::StrCat("r", i);
     ASSERT_TRUE(registry.Register("", client.Region(name, 0, 64 * kPageBytes)).ok());
     threads.emplace_back([&registry, name] {
       const auto span = registry.Find("", name, 0, 64 * kPageBytes);
