@@ -1,4 +1,5 @@
-// The inner loops of the functional model's CONV, one file an instruction set.
+// The inner loops of the functional model's CONV, one file an instruction set. The generic ones are the reference that
+// the others are tested against.
 #pragma once
 
 #include <algorithm>
@@ -8,42 +9,66 @@
 
 namespace msq::hw {
 
-inline constexpr size_t kKernelPixels = 4;  // that accumulate takes at once
+inline constexpr size_t kChannels = 16;     // of a word
+inline constexpr size_t kKernelPixels = 8;  // that a kernel takes at once
 inline constexpr size_t kLaneBlock = 16;    // lanes are counted in blocks of so many
+inline constexpr size_t kMaxLanes = 64;
 
-// Sums of one pass: acc[pixel * lanes + lane] = sum over steps and channels of code * weight.
-struct AccumulateArgs {
-  // Of each pixel and step the word of 16 codes, one a byte: words[pixel * steps + step].
-  const uint8_t* const* words;
-  size_t pixels;  // 1 to kKernelPixels
-  size_t steps;
-  const int8_t* weights;  // [step][4][lanes][4]: channels in fours
-  size_t lanes;           // a multiple of kLaneBlock, at most 64
-  int32_t* acc;
+// Rounded up to whole blocks.
+constexpr size_t LanesOfBlocks(size_t lanes) {
+  return (lanes + kLaneBlock - 1) / kLaneBlock * kLaneBlock;
+}
+
+// Weights of a tile from DRAM: beats of 16 codes to a code a byte.
+struct UnpackArgs {
+  const uint64_t* beats;  // [row][lanes]
+  size_t rows;
+  size_t lanes;     // a multiple of 8, at most kMaxLanes
+  uint64_t sp2;     // bit l: codes of lane l are sp2_4, else two's complement
+  int8_t* weights;  // [row][4][lanes of blocks][4]: channels in fours; lanes beyond `lanes` hold anything
 };
 
-// Of all lanes of a tile, named as in the programmer's guide; [lanes].
+// Sums of one pass over the windows of some pixels: acc[pixel][lane] = (acc[pixel][lane] << shift) + sum over steps and
+// channels of code * weight, modulo 2^32.
+struct AccumulateArgs {
+  const uint8_t* windows;  // of each pixel [step][16] codes; the diagonal kernel may read 48 bytes beyond
+  size_t stride;           // bytes from one pixel's window to the next one's
+  size_t pixels;           // 1 to kKernelPixels
+  size_t steps;
+  const int8_t* weights;  // [step][4][lanes][4]: channels in fours
+  size_t lanes;           // a multiple of kLaneBlock
+  bool is_first;          // takes acc as 0
+  int shift;
+  int32_t* acc;  // [pixel][lanes]
+};
+
+// Of all lanes of a tile, named as in the programmer's guide but for `c`, which has what the sums are off by, too; [lanes].
 struct LaneConstants {
-  const int32_t *m, *n, *s, *t, *m_below;
+  const int32_t *c, *m, *n, *s, *t, *m_below;
   const int64_t *b, *b_below;
 };
 
-// codes[lane] = clamp((acc * M + skip * N + B) >> S, 0, max), with M' and B' where acc < T if `leaky`.
+// a = acc + C modulo 2^24, signed;  code = clamp((a * M + skip * N + B) >> S, 0, high == nullptr ? 15 : 255), with M' and
+// B' where a < T if `leaky`. Into words of 16 lanes: the codes' low and high four bits.
 struct RequantizeArgs {
-  const int32_t* acc;
-  const uint8_t* skip;  // null: none
+  const int32_t* acc;   // [pixel][lanes]
+  const uint8_t* skip;  // [pixel][lanes]; null: none
+  size_t pixels;
+  size_t lanes;  // a multiple of kLaneBlock
   LaneConstants constants;
   bool leaky;
-  int max;
-  size_t lanes;
-  uint8_t* codes;
+  uint64_t *low, *high;  // [pixel][lanes / 16]; `high` null: codes have four bits
 };
 
 // All noexcept and without allocation.
 struct ConvKernels {
   const char* name;
   bool (*supported)() noexcept;
+  void (*unpack)(const UnpackArgs&) noexcept;
   void (*accumulate)(const AccumulateArgs&) noexcept;
+  // For tiles of which lane l has weights for channel l % 16 only: [steps / 4, rounded up][lanes][4], steps in fours, zeros
+  // beyond the last.
+  void (*accumulate_diagonal)(const AccumulateArgs&) noexcept;
   void (*requantize)(const RequantizeArgs&) noexcept;
 };
 

@@ -32,11 +32,6 @@ size_t OpcodeOf(const AnyFields& fields) {
   return std::visit([](const auto& f) { return static_cast<size_t>(f.kOpcode); }, fields);
 }
 
-// Beats of which every one holds the weights of 16 lanes to one for each lane, in place.
-void SpreadDiagonal(uint64_t* beats, uint64_t lanes) {
-  for (uint64_t lane = lanes; lane-- > 0;) beats[lane] = beats[lane / 16] & uint64_t{15} << (4 * (lane % 16));
-}
-
 // Steps an address as the nested loops of LOAD, STORE and VEC do.
 int64_t Advance(int64_t word, Address step, int banks) {
   return word + JoinAddress(step, banks);
@@ -183,16 +178,22 @@ void FunctionalModel::Execute(const WeightsFields& f) {
     if (!DramHas(base + static_cast<uint64_t>(port) * stride, port_bytes)) return;
   }
   for (uint64_t t = 0; t < tiles; ++t) {
-    Tile tile{f.param_rows, f.weight_rows, std::vector<uint64_t>(rows * lanes)};
-    for (uint64_t row = 0; row < rows; ++row) {
-      const bool diagonal = f.diagonal && row >= params;
-      const uint64_t before = row < params ? row * port_lanes : params * port_lanes + (row - params) * row_beats;
-      for (uint64_t lane = 0; lane < lanes; lane += port_lanes) {
-        const uint64_t from = base + lane / port_lanes * stride + 8 * (t * tile_beats + before);
-        uint64_t* to = tile.beats.data() + row * lanes + lane;
-        std::memcpy(to, dram_.bytes.data() + (from - dram_.base), 8 * (diagonal ? row_beats : port_lanes));
-        if (diagonal) SpreadDiagonal(to, port_lanes);
-      }
+    WeightTile tile{f.param_rows, f.weight_rows, f.diagonal, {}};
+    if (!spare_beats_.empty()) {
+      tile.beats = std::move(spare_beats_.back());
+      spare_beats_.pop_back();
+    }
+    tile.beats.resize(tile_beats * static_cast<uint64_t>(configuration_.ports));
+    for (uint64_t port = 0; port < static_cast<uint64_t>(configuration_.ports); ++port) {
+      const std::byte* from = dram_.bytes.data() + (base + port * stride + 8 * t * tile_beats - dram_.base);
+      const auto take = [&](uint64_t row_beats_of_port, uint64_t count, uint64_t* to) {
+        for (uint64_t row = 0; row < count; ++row, from += 8 * row_beats_of_port) {
+          std::memcpy(to + (row * static_cast<uint64_t>(configuration_.ports) + port) * row_beats_of_port, from,
+                      8 * row_beats_of_port);
+        }
+      };
+      take(port_lanes, params, tile.beats.data());
+      take(row_beats, rows - params, tile.beats.data() + params * lanes);
     }
     tiles_.push_back(std::move(tile));
   }

@@ -53,6 +53,7 @@ void RegisterAll(const Backend* cpu, const Backend* emulated) {
           (name + where).c_str(),
           [network = network, backend = backend](benchmark::State& state) { RunNetwork(state, network, *backend); })
           ->Unit(benchmark::kMillisecond)
+          ->MeasureProcessCPUTime()  // of all threads: the emulated device has one of its own
           ->UseRealTime();
     }
   }

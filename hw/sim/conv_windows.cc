@@ -1,0 +1,121 @@
+#include "hw/sim/conv_windows.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "hw/sim/nibbles.h"
+
+namespace msq::hw {
+namespace {
+
+constexpr size_t kReadBeyond = 48;          // bytes, by the diagonal kernel
+constexpr size_t kKeptBytes = size_t{1} << 19;  // more is gathered anew for each tile, which is faster than the L3 cache
+
+}  // namespace
+
+void ConvWindows::Begin(const Configuration& configuration, const ConvFields& f, std::span<const uint64_t> words,
+                        std::span<const ConvPass> passes) {
+  banks_ = configuration.banks;
+  in_height_ = f.in_height, in_width_ = f.in_width;
+  tile_words_ = JoinAddress(f.in_tile, banks_);
+  plane_words_ = {0, JoinAddress(f.in_plane, banks_)};
+  pad_[0].fill(static_cast<uint8_t>(f.pad_low));
+  pad_[1].fill(static_cast<uint8_t>(f.pad_high));
+  outside_.reset();
+  AddPlaces(f);
+  std::array<bool, kCodeSources> has{};
+  for (const ConvPass& pass : passes) has[static_cast<size_t>(pass.source)] = true;
+  Expand(words, f, has[static_cast<size_t>(CodeSource::kHigh)] || has[static_cast<size_t>(CodeSource::kBoth)]);
+  const size_t all = static_cast<size_t>(f.pixels) * stride();
+  are_kept_ = tile_words_ == 0 && all <= kKeptBytes;
+  for (size_t source = 0; source < kCodeSources; ++source) {
+    const size_t bytes = (are_kept_ ? all : kKernelPixels * stride()) + kReadBeyond;
+    if (has[source] && windows_[source].size() < bytes) windows_[source].resize(bytes);
+  }
+  high_.resize(stride());
+}
+
+void ConvWindows::AddPlaces(const ConvFields& f) {
+  pixels_.clear(), steps_.clear(), offsets_.clear();
+  const auto words = [this](Address address) { return JoinAddress(address, banks_); };
+  const int64_t in_pixel = words(f.in_pixel), in_row = words(f.in_row);
+  int64_t word = words(f.in), y = f.first_y;
+  for (int64_t pixel = 0, ox = 0; pixel < f.pixels; ++pixel) {
+    pixels_.push_back({word, y, f.first_x + ox * f.stride_x});
+    const bool row_ends = ++ox == f.out_width;
+    word += row_ends ? in_row : in_pixel;
+    if (row_ends) ox = 0, y += f.stride_y;
+  }
+  int64_t offset = 0;
+  for (int64_t ky = 0; ky < f.kernel_h; ++ky) {
+    for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
+      for (int64_t g = 0; g < f.channel_groups; ++g) {
+        steps_.push_back({offset, ky * f.dilation_y, kx * f.dilation_x});
+        offsets_.push_back(offset * static_cast<int64_t>(kChannels));
+        const bool tap_ends = g + 1 == f.channel_groups;
+        offset += words(!tap_ends ? f.in_group : kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row);
+      }
+    }
+  }
+}
+
+void ConvWindows::Expand(std::span<const uint64_t> words, const ConvFields& f, bool reads_high) {
+  const auto by_word = [](const Place& a, const Place& b) { return a.word < b.word; };
+  const auto [first, last] = std::minmax_element(pixels_.begin(), pixels_.end(), by_word);
+  const auto [near, far] = std::minmax_element(steps_.begin(), steps_.end(), by_word);
+  near_ = near->word, far_ = far->word;
+  const int64_t tiles = (f.tiles - 1) * tile_words_, plane = reads_high ? plane_words_[1] : 0;
+  const int64_t begin = first->word + near_ + std::min<int64_t>(tiles, 0) + std::min<int64_t>(plane, 0);
+  const int64_t end = last->word + far_ + std::max<int64_t>(tiles, 0) + std::max<int64_t>(plane, 0) + 1;
+  begin_ = std::clamp<int64_t>(begin, 0, std::ssize(words));
+  end_ = std::clamp<int64_t>(end, begin_, std::ssize(words));
+  const auto count = static_cast<size_t>(end_ - begin_);
+  if (codes_.size() < count * kChannels) codes_.resize(count * kChannels);
+  const auto* from = reinterpret_cast<const uint8_t*>(words.data() + begin_);
+  uint8_t* to = codes_.data();
+  for (size_t i = 0; i < sizeof(uint64_t) * count; ++i) {
+    to[2 * i] = from[i] & 15;
+    to[2 * i + 1] = from[i] >> 4;
+  }
+}
+
+const uint8_t* ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count) {
+  uint8_t* windows = windows_[static_cast<size_t>(source)].data();
+  if (are_kept_) windows += static_cast<size_t>(pixel) * stride();
+  if (are_kept_ && tile > 0) return windows;
+  for (size_t p = 0; p < count; ++p) {
+    uint8_t* to = windows + p * stride();
+    const int64_t which = pixel + static_cast<int64_t>(p);
+    GatherPixel(tile, which, source == CodeSource::kHigh ? 1 : 0, to);
+    if (source != CodeSource::kBoth) continue;
+    GatherPixel(tile, which, 1, high_.data());
+    for (size_t i = 0; i < stride(); ++i) to[i] = static_cast<uint8_t>(to[i] | high_[i] << 4);
+  }
+  return windows;
+}
+
+void ConvWindows::GatherPixel(int64_t tile, int64_t pixel, size_t plane, uint8_t* to) {
+  const Place& first = pixels_[static_cast<size_t>(pixel)];
+  const int64_t base = first.word + tile * tile_words_ + plane_words_[plane];
+  const Place& last = steps_.back();
+  const bool is_inside = first.y >= 0 && first.y + last.y < in_height_ && first.x >= 0 && first.x + last.x < in_width_ &&
+                         base + near_ >= begin_ && base + far_ < end_;
+  if (is_inside) {
+    const uint8_t* at = CodesOf(base);
+    for (const int64_t offset : offsets_) {
+      std::memcpy(to, at + offset, kChannels);
+      to += kChannels;
+    }
+    return;
+  }
+  for (const Place& step : steps_) {
+    const int64_t y = first.y + step.y, x = first.x + step.x, word = base + step.word;
+    const bool inside = y >= 0 && y < in_height_ && x >= 0 && x < in_width_;
+    const bool is_there = word >= begin_ && word < end_;
+    if (inside && !is_there && !outside_) outside_ = word;
+    std::memcpy(to, inside && is_there ? CodesOf(word) : pad_[plane].data(), kChannels);
+    to += kChannels;
+  }
+}
+
+}  // namespace msq::hw
