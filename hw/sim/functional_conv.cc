@@ -105,40 +105,45 @@ void FunctionalModel::WriteSums(const ConvFields& f, const Pixels& at, const int
 void FunctionalModel::WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc) {
   const size_t all = lanes_.lanes(), blocks = all / kLaneBlock;
   std::array<uint8_t, kKernelPixels * kMaxLanes> skip;
-  for (size_t p = 0; f.skip && p < at.count; ++p) ReadResidual(f, at.tile, at.pixel + static_cast<int64_t>(p), &skip[p * all]);
+  if (f.skip) ReadResidual(f, at, skip.data());
   std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock> low, high;
   Kernels().requantize({acc, f.skip ? skip.data() : nullptr, at.count, all, lanes_.constants(), f.leaky, low.data(),
                         f.out8 ? high.data() : nullptr});
   const int64_t first_slot = FirstSlot(f, at.tile), written = Written(f, at.tile);
-  for (size_t p = 0; p < at.count; ++p) {
-    const int64_t out = OutputOf(f, at.tile, at.pixel + static_cast<int64_t>(p));
-    for (int64_t lane = 0; lane < written && ok(); lane += 8) {
-      const int64_t slot = first_slot + lane, word = out + slot / 16 * Word(f.out_group);
-      const size_t from = p * blocks + static_cast<size_t>(lane) / kLaneBlock;
-      if (slot % 16 == 0 && lane % 16 == 0 && lane + 16 <= written) {
-        WriteWord(word, low[from]);
-        if (f.out8) WriteWord(word + Word(f.out_plane), high[from]);
-        lane += 8;
-      } else {
-        const int64_t shift = lane / 8 % 2 * 32;
-        WriteHalf(word, slot / 8 % 2, static_cast<uint32_t>(low[from] >> shift));
-        if (f.out8) WriteHalf(word + Word(f.out_plane), slot / 8 % 2, static_cast<uint32_t>(high[from] >> shift));
+  const int64_t first = OutputOf(f, at.tile, at.pixel), out_pixel = Word(f.out_pixel), out_group = Word(f.out_group);
+  for (int plane = 0; plane < (f.out8 ? 2 : 1); ++plane) {
+    const uint64_t* from = plane == 0 ? low.data() : high.data();
+    int64_t out = first + (plane == 0 ? 0 : Word(f.out_plane));
+    for (size_t p = 0; p < at.count; ++p, out += out_pixel, from += blocks) {
+      for (int64_t lane = 0; lane < written && ok(); lane += 8) {
+        const int64_t slot = first_slot + lane, word = out + slot / 16 * out_group;
+        const uint64_t value = from[lane / 16];
+        if (slot % 16 == 0 && lane % 16 == 0 && lane + 16 <= written) {
+          WriteWord(word, value);
+          lane += 8;
+        } else {
+          WriteHalf(word, slot / 8 % 2, static_cast<uint32_t>(value >> (lane / 8 % 2 * 32)));
+        }
       }
     }
   }
 }
 
-// A pixel's codes of the tile's lanes that are written.
-void FunctionalModel::ReadResidual(const ConvFields& f, int64_t tile, int64_t pixel, uint8_t* codes) {
-  const int64_t first_slot = FirstSlot(f, tile);
-  for (int64_t lane = 0; lane < Written(f, tile); lane += 8, codes += 8) {
-    const int64_t slot = first_slot + lane, word = Word(f.skip_in) + slot / 16 * Word(f.skip_group) + pixel;
-    const auto half = [&](int64_t at) { return static_cast<uint32_t>(ReadWord(at) >> (slot / 8 % 2 * 32)); };
-    SpreadNibbles(half(word), codes);
-    if (!f.skip8) continue;
-    std::array<uint8_t, 8> high;
-    SpreadNibbles(half(word + Word(f.skip_plane)), high.data());
-    for (size_t i = 0; i < high.size(); ++i) codes[i] = static_cast<uint8_t>(codes[i] | high[i] << 4);
+// The codes that are added to those of the tile's lanes that are written.
+void FunctionalModel::ReadResidual(const ConvFields& f, const Pixels& at, uint8_t* codes) {
+  const int64_t first_slot = FirstSlot(f, at.tile), written = Written(f, at.tile);
+  const int64_t skip_group = Word(f.skip_group), skip_plane = Word(f.skip_plane);
+  int64_t first = Word(f.skip_in) + at.pixel;
+  for (size_t p = 0; p < at.count; ++p, ++first, codes += lanes_.lanes()) {
+    for (int64_t lane = 0; lane < written; lane += 8) {
+      const int64_t slot = first_slot + lane, word = first + slot / 16 * skip_group;
+      const auto half = [&](int64_t from) { return static_cast<uint32_t>(ReadWord(from) >> (slot / 8 % 2 * 32)); };
+      SpreadNibbles(half(word), codes + lane);
+      if (!f.skip8) continue;
+      std::array<uint8_t, 8> high;
+      SpreadNibbles(half(word + skip_plane), high.data());
+      for (size_t i = 0; i < high.size(); ++i) codes[lane + static_cast<int64_t>(i)] |= static_cast<uint8_t>(high[i] << 4);
+    }
   }
 }
 

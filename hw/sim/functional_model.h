@@ -76,11 +76,13 @@ class FunctionalModel {
   void Execute(const StoreFields& f);
   void Execute(const ConvFields& f);
   void Execute(const VecFields& f);
+  template <typename Fields, typename Move>
+  void MoveRows(const Fields& f, const Move& move);  // of LOAD or STORE
   std::string_view Contradiction(const ConvFields& f) const;
   void ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at);
   void WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc);
   void WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc);
-  void ReadResidual(const ConvFields& f, int64_t tile, int64_t pixel, uint8_t* codes);
+  void ReadResidual(const ConvFields& f, const Pixels& at, uint8_t* codes);
   int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const;
   // Of a tile: the lanes that are written, and the place of the first one among the instruction's channels.
   int64_t Written(const ConvFields& f, int64_t tile) const {

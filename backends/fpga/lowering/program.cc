@@ -1,24 +1,80 @@
 #include "backends/fpga/lowering/program.h"
 
+#include <algorithm>
 #include <cstring>
 #include <variant>
+#include <vector>
 
+#include "backends/fpga/lowering/word_packing.h"
 #include "base/check.h"
 #include "hw/regs/isa.h"
 
 namespace msq::fpga {
 namespace {
 
-// A tensor's words in host memory.
+// Of a code tensor: a word group's part of its planes from `pixel` on.
+struct PackedPixels {
+  std::span<uint64_t> low, high;  // `high` is empty if codes have four bits
+};
+PackedPixels PixelsOf(const ImageLayout& layout, std::span<uint64_t> words, int64_t group, int64_t pixel, int64_t count) {
+  const auto at = [&](int64_t plane) {
+    const int64_t first = plane * layout.plane_words() + group * layout.pixels() + pixel;
+    return words.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  };
+  return {at(0), layout.planes() > 1 ? at(1) : std::span<uint64_t>()};
+}
+
+// `count` pixels from `pixel` on, the codes of each channel beside each other, channels `stride` bytes apart.
+void PackPixels(const ImageLayout& layout, const std::byte* codes, int64_t stride, int64_t pixel, int64_t count,
+                std::span<uint64_t> words) {
+  std::vector<WordCodes> groups(static_cast<size_t>(layout.groups()));
+  for (size_t channel = 0; channel < layout.slots.size(); ++channel) {
+    const int64_t slot = layout.slots[channel];
+    groups[static_cast<size_t>(slot / kWordChannels)][static_cast<size_t>(slot % kWordChannels)] =
+        codes + static_cast<int64_t>(channel) * stride;
+  }
+  for (int64_t group = 0; group < layout.groups(); ++group) {
+    const PackedPixels at = PixelsOf(layout, words, group, pixel, count);
+    PackWords(groups[static_cast<size_t>(group)], at.low, at.high);
+  }
+}
+
+// A row of the input as a tap sees it, which begins at column `left`.
+void TakeTapRow(const TapPacking& taps, const std::byte* row, int64_t left, std::span<std::byte> to) {
+  for (size_t i = 0; i < to.size(); ++i) {
+    const int64_t x = left + static_cast<int64_t>(i) * taps.stride_x;
+    to[i] = x >= 0 && x < taps.shape[2] ? row[x] : static_cast<std::byte>(taps.zero_point);
+  }
+}
+
+void PackTaps(const ImageLayout& layout, const TapPacking& taps, std::span<const std::byte> codes,
+              std::span<uint64_t> words) {
+  const auto [channels, height, width] = taps.shape;
+  const auto out_width = static_cast<size_t>(layout.width);
+  std::vector<std::byte> rows(layout.slots.size() * out_width);
+  for (int64_t out_row = 0; out_row < layout.height; ++out_row) {
+    for (int64_t row = 0; row < taps.rows; ++row) {
+      const int64_t y = out_row * taps.stride_y - taps.pad_top + row;
+      for (int64_t kx = 0; kx < taps.kernel_w; ++kx) {
+        for (int64_t c = 0; c < channels; ++c) {
+          const auto to = std::span(rows).subspan(static_cast<size_t>(taps.slot(row, kx, c)) * out_width, out_width);
+          if (y < 0 || y >= height) {
+            std::fill(to.begin(), to.end(), static_cast<std::byte>(taps.zero_point));
+          } else {
+            TakeTapRow(taps, codes.data() + (c * height + y) * width, kx * taps.dilation_x - taps.pad_left, to);
+          }
+        }
+      }
+    }
+    PackPixels(layout, rows.data(), layout.width, out_row * layout.width, layout.width, words);
+  }
+}
+
+// The words of an output.
 class Words {
  public:
   explicit Words(const ImageLayout& layout) : layout_(layout), words_(static_cast<size_t>(layout.words())) {}
 
-  void PutCode(int64_t slot, int64_t pixel, uint64_t code) {
-    for (int64_t plane = 0; plane < layout_.planes(); ++plane) {
-      words_[Index(plane, slot, pixel)] |= (code >> (4 * plane) & 15) << (4 * (slot % kWordChannels));
-    }
-  }
   uint64_t TakeCode(int64_t slot, int64_t pixel) const {
     uint64_t code = 0;
     for (int64_t plane = 0; plane < layout_.planes(); ++plane) {
@@ -42,25 +98,6 @@ class Words {
   std::vector<uint64_t> words_;
 };
 
-void PackTaps(const ImageLayout& layout, const TapPacking& taps, std::span<const std::byte> codes, Words* words) {
-  const auto [channels, height, width] = taps.shape;
-  for (int64_t pixel = 0; pixel < layout.pixels(); ++pixel) {
-    const int64_t top = pixel / layout.width * taps.stride_y - taps.pad_top;
-    const int64_t left = pixel % layout.width * taps.stride_x - taps.pad_left;
-    for (int64_t row = 0; row < taps.rows; ++row) {
-      for (int64_t kx = 0; kx < taps.kernel_w; ++kx) {
-        const int64_t y = top + row, x = left + kx * taps.dilation_x;
-        const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-        for (int64_t c = 0; c < channels; ++c) {
-          const auto index = static_cast<size_t>((c * height + y) * width + x);
-          const uint64_t code = inside ? static_cast<uint64_t>(codes[index]) : static_cast<uint64_t>(taps.zero_point);
-          words->PutCode(layout.slots[static_cast<size_t>(taps.slot(row, kx, c))], pixel, code);
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 
 void Program::MoveTo(uint64_t base) {
@@ -80,18 +117,14 @@ void Program::MoveTo(uint64_t base) {
 }
 
 void PackInput(const HostTensor& input, std::span<const std::byte> codes, std::span<std::byte> out) {
-  Words words(input.layout);
+  // What no channel has is 0, and `out` need not be aligned.
+  std::vector<uint64_t> words(static_cast<size_t>(input.layout.words()));
   if (input.taps) {
-    PackTaps(input.layout, *input.taps, codes, &words);
+    PackTaps(input.layout, *input.taps, codes, words);
   } else {
-    size_t index = 0;
-    for (int64_t slot : input.layout.slots) {
-      for (int64_t pixel = 0; pixel < input.layout.pixels(); ++pixel) {
-        words.PutCode(slot, pixel, static_cast<uint64_t>(codes[index++]));
-      }
-    }
+    PackPixels(input.layout, codes.data(), input.layout.pixels(), 0, input.layout.pixels(), words);
   }
-  std::memcpy(out.data(), words.words().data(), out.size());
+  std::memcpy(out.data(), words.data(), out.size());
 }
 
 void UnpackOutput(const HostTensor& output, std::span<const std::byte> words, std::span<std::byte> values) {
