@@ -21,9 +21,9 @@ constexpr size_t LanesOfBlocks(size_t lanes) {
 
 // Weights of a tile from DRAM: beats of 16 codes to a code a byte.
 struct UnpackArgs {
-  const uint64_t* beats;  // [row][lanes]
-  size_t rows;
-  size_t lanes;     // a multiple of 8, at most kMaxLanes
+  const uint64_t* beats;  // [row][row_beats]
+  size_t rows, row_beats;
+  size_t lanes;     // from the first on; a multiple of 8, at most kMaxLanes
   uint64_t sp2;     // bit l: codes of lane l are sp2_4, else two's complement
   int8_t* weights;  // [row][4][lanes of blocks][4]: channels in fours; lanes beyond `lanes` hold anything
 };
@@ -31,9 +31,11 @@ struct UnpackArgs {
 // Sums of one pass over the windows of some pixels: acc[pixel][lane] = (acc[pixel][lane] << shift) + sum over steps and
 // channels of code * weight, modulo 2^32.
 struct AccumulateArgs {
-  const uint8_t* windows;  // of each pixel [step][16] codes; the diagonal kernel may read 48 bytes beyond
-  size_t stride;           // bytes from one pixel's window to the next one's
-  size_t pixels;           // 1 to kKernelPixels
+  const uint8_t* windows;    // of the first pixel
+  ptrdiff_t stride;          // bytes from one pixel's window to the next one's
+  const ptrdiff_t* offsets;  // [step]: bytes from a window to its 16 codes. The diagonal kernel takes them for 16 * step,
+                             // and may read 48 bytes beyond the last
+  size_t pixels;             // 1 to kKernelPixels
   size_t steps;
   const int8_t* weights;  // [step][4][lanes][4]: channels in fours
   size_t lanes;           // a multiple of kLaneBlock
@@ -48,16 +50,23 @@ struct LaneConstants {
   const int64_t *b, *b_below;
 };
 
-// a = acc + C modulo 2^24, signed;  code = clamp((a * M + skip * N + B) >> S, 0, high == nullptr ? 15 : 255), with M' and
-// B' where a < T if `leaky`. Into words of 16 lanes: the codes' low and high four bits.
+// Codes of some pixels in words of 16 lanes, the low and the high four bits of each: [lanes / 16][pixel]. `high` null: codes
+// have four bits.
+template <typename Word>
+struct PixelWords {
+  Word *low, *high;
+};
+
+// a = acc + C modulo 2^24, signed;  code = clamp((a * M + skip * N + B) >> S, 0, 15 or 255 as `codes` holds), with M' and B'
+// where a < T if `leaky`.
 struct RequantizeArgs {
-  const int32_t* acc;   // [pixel][lanes]
-  const uint8_t* skip;  // [pixel][lanes]; null: none
+  const int32_t* acc;               // [pixel][lanes]
+  PixelWords<const uint64_t> skip;  // `low` null: none
   size_t pixels;
   size_t lanes;  // a multiple of kLaneBlock
   LaneConstants constants;
   bool leaky;
-  uint64_t *low, *high;  // [pixel][lanes / 16]; `high` null: codes have four bits
+  PixelWords<uint64_t> codes;
 };
 
 // All noexcept and without allocation.

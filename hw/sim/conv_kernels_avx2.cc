@@ -51,7 +51,7 @@ void Unpack(const UnpackArgs& args) noexcept {
   const size_t all = LanesOfBlocks(args.lanes);
   for (size_t row = 0; row < args.rows; ++row) {
     for (size_t lane = 0; lane < args.lanes; lane += 8) {
-      const uint64_t* beats = args.beats + row * args.lanes + lane;
+      const uint64_t* beats = args.beats + row * args.row_beats + lane;
       __m256i low = Load(beats), high = Load(beats + 4);
       const __m256i is_sp2 = MaskOf(args.sp2 >> lane);
       for (size_t four = 0; four < 4; ++four) {
@@ -83,13 +83,13 @@ void AccumulateBlock(const AccumulateArgs& args, size_t pixel, size_t block) {
   for (size_t p = 0; p < kPixels; ++p) {
     for (size_t h = 0; h < 2; ++h) acc[p][h] = Begin(args, sums + p * args.lanes + 8 * h);
   }
-  const uint8_t* word = args.windows + pixel * args.stride;
   const int8_t* w = args.weights + 4 * kLaneBlock * block;
-  for (size_t step = 0; step < args.steps; ++step, word += kChannels) {
+  for (size_t step = 0; step < args.steps; ++step) {
+    const uint8_t* word = args.windows + static_cast<ptrdiff_t>(pixel) * args.stride + args.offsets[step];
     __m256i pairs[kPixels][2] = {};
     for (size_t four = 0; four < 4; ++four, w += 4 * args.lanes) {
       for (size_t p = 0; p < kPixels; ++p) {
-        const __m256i codes = _mm256_set1_epi32(Four(word + p * args.stride + 4 * four));
+        const __m256i codes = _mm256_set1_epi32(Four(word + static_cast<ptrdiff_t>(p) * args.stride + 4 * four));
         for (size_t h = 0; h < 2; ++h)
           pairs[p][h] = _mm256_add_epi16(pairs[p][h], _mm256_maddubs_epi16(codes, Load(w + 32 * h)));
       }
@@ -132,7 +132,7 @@ void AccumulateDiagonal(const AccumulateArgs& args) noexcept {
     for (size_t lane = 0; lane < args.lanes; lane += 8) Store(sums + lane, Begin(args, sums + lane));
     const int8_t* w = args.weights;
     for (size_t step = 0; step < args.steps; step += 4, w += 4 * args.lanes) {
-      const ByChannel codes(args.windows + pixel * args.stride + step * kChannels);
+      const ByChannel codes(args.windows + static_cast<ptrdiff_t>(pixel) * args.stride + step * kChannels);
       for (size_t lane = 0; lane < args.lanes; lane += 8) {
         const __m256i pairs = _mm256_maddubs_epi16(codes.halves[lane / 8 % 2], Load(w + 4 * lane));
         Store(sums + lane, _mm256_add_epi32(Load(sums + lane), _mm256_madd_epi16(pairs, ones)));
@@ -153,9 +153,9 @@ __m256i ShiftDown(__m256i sum, __m256i by) {
 }
 
 // Four lanes of a pixel, in 64 bits.
-int Codes(const RequantizeArgs& args, size_t pixel, size_t lane) {
+int Codes(const RequantizeArgs& args, size_t pixel, size_t lane, const uint8_t* skip) {
   const LaneConstants& k = args.constants;
-  const __m256i zero = _mm256_setzero_si256(), max = _mm256_set1_epi64x(args.high == nullptr ? 15 : 255);
+  const __m256i zero = _mm256_setzero_si256(), max = _mm256_set1_epi64x(args.codes.high == nullptr ? 15 : 255);
   const size_t at = pixel * args.lanes + lane;
   const auto load = [](const int32_t* four) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(four)); };
   const __m128i sum = _mm_slli_epi32(_mm_add_epi32(load(args.acc + at), load(k.c + lane)), 8);
@@ -167,8 +167,8 @@ int Codes(const RequantizeArgs& args, size_t pixel, size_t lane) {
     b = _mm256_blendv_epi8(b, Load(k.b_below + lane), below);
   }
   __m256i total = _mm256_add_epi64(_mm256_mul_epi32(acc, m), b);
-  if (args.skip != nullptr) {
-    const __m256i codes = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(Four(args.skip + at)));
+  if (args.skip.low != nullptr) {
+    const __m256i codes = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(Four(skip)));
     total = _mm256_add_epi64(total, _mm256_mul_epi32(codes, Wide(k.n + lane)));
   }
   total = ShiftDown(total, Wide(k.s + lane));
@@ -185,14 +185,14 @@ int Codes(const RequantizeArgs& args, size_t pixel, size_t lane) {
 void Requantize(const RequantizeArgs& args) noexcept {
   for (size_t pixel = 0; pixel < args.pixels; ++pixel) {
     for (size_t first = 0; first < args.lanes; first += kLaneBlock) {
+      const size_t word = first / kLaneBlock * args.pixels + pixel;
       uint8_t codes[kLaneBlock];
+      if (args.skip.low != nullptr) SpreadWords(args.skip, word, codes);
       for (size_t i = 0; i < kLaneBlock; i += 4) {
-        const int four = Codes(args, pixel, first + i);
+        const int four = Codes(args, pixel, first + i, codes + i);
         std::memcpy(codes + i, &four, sizeof(four));
       }
-      const size_t word = (pixel * args.lanes + first) / kLaneBlock;
-      args.low[word] = PackWord(codes, 0);
-      if (args.high != nullptr) args.high[word] = PackWord(codes, 4);
+      PackWords(codes, word, args.codes);
     }
   }
 }

@@ -53,7 +53,7 @@ void Unpack(const UnpackArgs& args) noexcept {
         decode(_mm512_extracti64x4_epi64(codes, 1), 2 * two + 1);
       }
     }
-    beats += args.lanes;
+    beats += args.row_beats;
   }
 }
 
@@ -78,17 +78,19 @@ void AccumulateBlocks(const AccumulateArgs& args, size_t block) {
 #pragma GCC unroll 2
     for (size_t b = 0; b < kBlocks; ++b) acc[p][b] = Begin(args, sums + p * args.lanes + kLaneBlock * b);
   }
-  const uint8_t* four = args.windows;
   const int8_t* w = args.weights + 4 * kLaneBlock * block;
-  for (size_t fours = 4 * args.steps; fours > 0; --fours, four += 4, w += 4 * args.lanes) {
-    __m512i weights[kBlocks];
+  for (size_t step = 0; step < args.steps; ++step) {
+    const uint8_t* word = args.windows + args.offsets[step];
+    for (size_t four = 0; four < kChannels; four += 4, w += 4 * args.lanes) {
+      __m512i weights[kBlocks];
 #pragma GCC unroll 2
-    for (size_t b = 0; b < kBlocks; ++b) weights[b] = _mm512_loadu_si512(w + 4 * kLaneBlock * b);
+      for (size_t b = 0; b < kBlocks; ++b) weights[b] = _mm512_loadu_si512(w + 4 * kLaneBlock * b);
 #pragma GCC unroll 8
-    for (size_t p = 0; p < kPixels; ++p) {
-      const __m512i codes = _mm512_set1_epi32(Four(four + p * args.stride));
+      for (size_t p = 0; p < kPixels; ++p) {
+        const __m512i codes = _mm512_set1_epi32(Four(word + static_cast<ptrdiff_t>(p) * args.stride + four));
 #pragma GCC unroll 2
-      for (size_t b = 0; b < kBlocks; ++b) acc[p][b] = _mm512_dpbusd_epi32(acc[p][b], codes, weights[b]);
+        for (size_t b = 0; b < kBlocks; ++b) acc[p][b] = _mm512_dpbusd_epi32(acc[p][b], codes, weights[b]);
+      }
     }
   }
 #pragma GCC unroll 8
@@ -126,7 +128,7 @@ void AccumulateDiagonalBlocks(const AccumulateArgs& args, size_t block) {
     int32_t* sums = args.acc + pixel * args.lanes + kLaneBlock * block;
     __m512i acc[kBlocks];
     for (size_t b = 0; b < kBlocks; ++b) acc[b] = Begin(args, sums + kLaneBlock * b);
-    const uint8_t* words = args.windows + pixel * args.stride;
+    const uint8_t* words = args.windows + static_cast<ptrdiff_t>(pixel) * args.stride;
     const int8_t* w = args.weights + 4 * kLaneBlock * block;
     for (size_t step = 0; step < args.steps; step += 4, words += 4 * kChannels, w += 4 * args.lanes) {
       const __m512i codes = ByChannel(words);
@@ -161,6 +163,12 @@ Halves HalvesOf(const int64_t* numbers) {
   return {_mm512_permutex2var_epi64(low, even, high), _mm512_permutex2var_epi64(low, odd, high)};
 }
 
+// The nibbles of a word, a byte each.
+__m128i Spread(uint64_t word) {
+  const __m128i wide = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(word)));
+  return _mm_and_si128(_mm_or_si128(wide, _mm_slli_epi16(wide, 4)), _mm_set1_epi8(15));
+}
+
 // The nibbles of 16 bytes beside each other.
 uint64_t Pack(__m128i nibbles) {
   const __m128i pairs = _mm_maddubs_epi16(nibbles, _mm_set1_epi16(0x1001));
@@ -171,15 +179,15 @@ uint64_t Pack(__m128i nibbles) {
 template <bool kLeaky>
 void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
   const LaneConstants& k = args.constants;
-  const __m512i zero = _mm512_setzero_si512(), max = _mm512_set1_epi64(args.high == nullptr ? 15 : 255);
+  const __m512i zero = _mm512_setzero_si512(), max = _mm512_set1_epi64(args.codes.high == nullptr ? 15 : 255);
   const __m512i c = _mm512_loadu_si512(k.c + lane), m = _mm512_loadu_si512(k.m + lane);
   const Halves n = HalvesOf(_mm512_loadu_si512(k.n + lane)), b = HalvesOf(k.b + lane), s = UnsignedHalvesOf(k.s + lane);
   const auto finish = [&](__m512i total, __m512i shift) {
     return _mm512_min_epi64(_mm512_max_epi64(_mm512_srav_epi64(total, shift), zero), max);
   };
   for (size_t pixel = 0; pixel < args.pixels; ++pixel) {
-    const size_t at = pixel * args.lanes + lane;
-    const __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(args.acc + at), c);
+    const size_t word = lane / kLaneBlock * args.pixels + pixel;
+    const __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(args.acc + pixel * args.lanes + lane), c);
     const __m512i acc = _mm512_srai_epi32(_mm512_slli_epi32(sum, 8), 8);
     __m512i factor = m;
     Halves bias = b;
@@ -193,17 +201,18 @@ void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
     const Halves of_acc = HalvesOf(acc), of_factor = HalvesOf(factor);
     Halves total = {_mm512_add_epi64(_mm512_mul_epi32(of_acc.even, of_factor.even), bias.even),
                     _mm512_add_epi64(_mm512_mul_epi32(of_acc.odd, of_factor.odd), bias.odd)};
-    if (args.skip != nullptr) {
-      const auto* skip = reinterpret_cast<const __m128i*>(args.skip + at);
-      const Halves of_skip = HalvesOf(_mm512_cvtepu8_epi32(_mm_loadu_si128(skip)));
+    if (args.skip.low != nullptr) {
+      __m128i skip = Spread(args.skip.low[word]);
+      if (args.skip.high != nullptr) skip = _mm_or_si128(skip, _mm_slli_epi16(Spread(args.skip.high[word]), 4));
+      const Halves of_skip = HalvesOf(_mm512_cvtepu8_epi32(skip));
       total.even = _mm512_add_epi64(total.even, _mm512_mul_epi32(of_skip.even, n.even));
       total.odd = _mm512_add_epi64(total.odd, _mm512_mul_epi32(of_skip.odd, n.odd));
     }
     const __m512i even = finish(total.even, s.even), odd = finish(total.odd, s.odd);
     const __m128i codes = _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64(odd, 32)));
     const __m128i nibble = _mm_set1_epi8(15);
-    args.low[at / kLaneBlock] = Pack(_mm_and_si128(codes, nibble));
-    if (args.high != nullptr) args.high[at / kLaneBlock] = Pack(_mm_and_si128(_mm_srli_epi16(codes, 4), nibble));
+    args.codes.low[word] = Pack(_mm_and_si128(codes, nibble));
+    if (args.codes.high != nullptr) args.codes.high[word] = Pack(_mm_and_si128(_mm_srli_epi16(codes, 4), nibble));
   }
 }
 

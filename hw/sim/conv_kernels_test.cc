@@ -20,6 +20,13 @@ std::vector<const ConvKernels*> Supported() {
   return kernels;
 }
 
+// Of windows whose words follow each other.
+std::vector<ptrdiff_t> OffsetsOf(size_t steps) {
+  std::vector<ptrdiff_t> offsets;
+  for (size_t step = 0; step < steps; ++step) offsets.push_back(static_cast<ptrdiff_t>(kChannels * step));
+  return offsets;
+}
+
 class ConvKernelsTest : public ::testing::TestWithParam<const ConvKernels*> {
  protected:
   template <typename Number>
@@ -34,13 +41,14 @@ class ConvKernelsTest : public ::testing::TestWithParam<const ConvKernels*> {
   void CompareSums(void (*ConvKernels::*kernel)(const AccumulateArgs&) noexcept, size_t steps, size_t weight_rows) {
     for (size_t lanes = kLaneBlock; lanes <= kMaxLanes; lanes += kLaneBlock) {
       for (size_t pixels = 1; pixels <= kKernelPixels; ++pixels) {
-        const size_t stride = kChannels * steps + pixels % 3;
-        const auto codes = Draw<uint8_t>(stride * pixels + 48, 0, pixels % 2 == 0 ? 15 : 255);
+        const auto stride = static_cast<ptrdiff_t>(kChannels * steps + pixels % 3);
+        const std::vector<ptrdiff_t> offsets = OffsetsOf(steps);
+        const auto codes = Draw<uint8_t>(static_cast<size_t>(stride) * pixels + 48, 0, pixels % 2 == 0 ? 15 : 255);
         const auto weights = Draw<int8_t>(weight_rows * lanes, -8, 8);
         auto sums = Draw<int32_t>(pixels * lanes, -(int64_t{1} << 31), (int64_t{1} << 31) - 1), expected = sums;
         for (const int shift : {-1, 0, 4, 8}) {
-          AccumulateArgs args{codes.data(), stride,     pixels, steps,      weights.data(),
-                              lanes,        shift < 0, shift,  sums.data()};
+          AccumulateArgs args{codes.data(),   stride, offsets.data(), pixels, steps,
+                              weights.data(), lanes,  shift < 0,      shift,  sums.data()};
           (GetParam()->*kernel)(args);
           args.acc = expected.data();
           (kGenericConvKernels.*kernel)(args);
@@ -56,13 +64,14 @@ class ConvKernelsTest : public ::testing::TestWithParam<const ConvKernels*> {
 TEST_P(ConvKernelsTest, UnpackAsThePlainOne) {
   for (size_t lanes = 8; lanes <= kMaxLanes; lanes += 8) {
     for (const size_t rows : {1u, 2u, 9u}) {
-      std::vector<uint64_t> beats(rows * lanes);
+      const size_t row_beats = lanes + 8 * (rows % 3);
+      std::vector<uint64_t> beats(rows * row_beats);
       for (uint64_t& beat : beats) beat = random_();
       const size_t all = LanesOfBlocks(lanes);
       std::vector<int8_t> weights(rows * kChannels * all), expected = weights;
       const uint64_t sp2 = random_();
-      GetParam()->unpack({beats.data(), rows, lanes, sp2, weights.data()});
-      kGenericConvKernels.unpack({beats.data(), rows, lanes, sp2, expected.data()});
+      GetParam()->unpack({beats.data(), rows, row_beats, lanes, sp2, weights.data()});
+      kGenericConvKernels.unpack({beats.data(), rows, row_beats, lanes, sp2, expected.data()});
       for (size_t i = 0; i < weights.size(); ++i) {
         if (i / 4 % all >= lanes) weights[i] = expected[i] = 0;  // may hold anything
       }
@@ -79,6 +88,29 @@ TEST_P(ConvKernelsTest, AccumulateDiagonalAsThePlainOne) {
   for (const size_t steps : {4u, 12u, 40u}) CompareSums(&ConvKernels::accumulate_diagonal, steps, steps);
 }
 
+// Windows that share words, the later ones in front of the earlier ones.
+TEST_P(ConvKernelsTest, WindowsMayBeAnywhere) {
+  constexpr size_t kLanes = 32;
+  const std::vector<ptrdiff_t> offsets = {64, -16, 0, 480};
+  const auto codes = Draw<uint8_t>(1024, 0, 15);
+  const auto weights = Draw<int8_t>(kChannels * offsets.size() * kLanes, -8, 8);
+  std::vector<int32_t> sums(kKernelPixels * kLanes), expected = sums;
+  AccumulateArgs args{codes.data() + 256, -16,  offsets.data(), kKernelPixels, offsets.size(),
+                      weights.data(),     kLanes,         true,           0,             sums.data()};
+  GetParam()->accumulate(args);
+  for (size_t pixel = 0; pixel < kKernelPixels; ++pixel) {
+    for (size_t step = 0; step < offsets.size(); ++step) {
+      for (size_t i = 0; i < kChannels * kLanes; ++i) {
+        const size_t channel = i / kLanes, lane = i % kLanes;
+        const auto from = static_cast<size_t>(256 - 16 * static_cast<ptrdiff_t>(pixel) + offsets[step]) + channel;
+        const size_t weight = ((step * 4 + channel / 4) * kLanes + lane) * 4 + channel % 4;
+        expected[pixel * kLanes + lane] += codes[from] * weights[weight];
+      }
+    }
+  }
+  EXPECT_EQ(sums, expected);
+}
+
 // Windows are no whole fours of steps: the weights behind them are zeros, whatever codes are there.
 TEST_P(ConvKernelsTest, DiagonalStepsBehindTheLastDoNotCount) {
   constexpr size_t kSteps = 9, kLanes = 32, kPixels = 3;
@@ -86,7 +118,9 @@ TEST_P(ConvKernelsTest, DiagonalStepsBehindTheLastDoNotCount) {
   auto weights = Draw<int8_t>((kSteps + 3) / 4 * 4 * kLanes, -8, 8);
   for (size_t i = 8 * kLanes; i < weights.size(); ++i) weights[i] = i % 4 == 0 ? weights[i] : int8_t{0};
   std::vector<int32_t> sums(kPixels * kLanes), expected = sums;
-  AccumulateArgs args{codes.data(), kChannels * kSteps, kPixels, kSteps, weights.data(), kLanes, true, 0, sums.data()};
+  const std::vector<ptrdiff_t> offsets = OffsetsOf(kSteps);
+  AccumulateArgs args{codes.data(),   kChannels * kSteps, offsets.data(), kPixels, kSteps,
+                      weights.data(), kLanes,             true,           0,       sums.data()};
   GetParam()->accumulate_diagonal(args);
   args.acc = expected.data();
   kGenericConvKernels.accumulate_diagonal(args);
@@ -109,7 +143,9 @@ TEST(ConvKernelsReference, DiagonalIsAllWithZeros) {
     }
   }
   std::vector<int32_t> sums(kPixels * kLanes), expected = sums;
-  AccumulateArgs args{codes.data(), kChannels * kSteps, kPixels, kSteps, diagonal.data(), kLanes, true, 0, sums.data()};
+  const std::vector<ptrdiff_t> offsets = OffsetsOf(kSteps);
+  AccumulateArgs args{codes.data(),    kChannels * kSteps, offsets.data(), kPixels, kSteps,
+                      diagonal.data(), kLanes,             true,           0,       sums.data()};
   kGenericConvKernels.accumulate_diagonal(args);
   args.weights = all.data();
   args.acc = expected.data();
@@ -125,7 +161,10 @@ TEST_P(ConvKernelsTest, RequantizeAsThePlainOne) {
     const size_t lanes = kLaneBlock * (1 + static_cast<size_t>(round) % 4), pixels = 1 + static_cast<size_t>(round) % 3;
     const int64_t b_limit = kWide >> (round % 40), acc_limit = (1 << 23) >> (round % 20);
     const auto acc = Draw<int32_t>(pixels * lanes, -acc_limit, acc_limit - 1);
-    const auto skip = Draw<uint8_t>(pixels * lanes, 0, 255);
+    std::vector<uint64_t> skip(pixels * lanes / kLaneBlock), skip_high = skip;
+    for (auto* words : {&skip, &skip_high}) {
+      for (uint64_t& word : *words) word = random_();
+    }
     const auto c = Draw<int32_t>(lanes, -acc_limit, acc_limit * (round % 5 == 0 ? 255 : 1));
     const auto m = Draw<int32_t>(lanes, 0, (1 << 17) - 1), m_below = Draw<int32_t>(lanes, 0, (1 << 17) - 1);
     const auto n = Draw<int32_t>(lanes, 0, (1 << 17) - 1), s = Draw<int32_t>(lanes, 0, round % 64);
@@ -137,13 +176,11 @@ TEST_P(ConvKernelsTest, RequantizeAsThePlainOne) {
       for (const bool leaky : {false, true}) {
         for (const bool wide : {false, true}) {
           std::vector<uint64_t> low(pixels * lanes / kLaneBlock, 1), high = low, expected_low = low, expected_high = low;
-          RequantizeArgs args{acc.data(), has_skip ? skip.data() : nullptr,
-                              pixels,     lanes,
-                              constants,  leaky,
-                              low.data(), wide ? high.data() : nullptr};
+          const PixelWords<const uint64_t> added = {has_skip ? skip.data() : nullptr,
+                                                    round % 2 == 0 ? skip_high.data() : nullptr};
+          RequantizeArgs args{acc.data(), added, pixels, lanes, constants, leaky, {low.data(), wide ? high.data() : nullptr}};
           GetParam()->requantize(args);
-          args.low = expected_low.data();
-          args.high = wide ? expected_high.data() : nullptr;
+          args.codes = {expected_low.data(), wide ? expected_high.data() : nullptr};
           kGenericConvKernels.requantize(args);
           ASSERT_EQ(low, expected_low) << "round " << round;
           ASSERT_EQ(high, expected_high) << "round " << round;

@@ -24,11 +24,11 @@ struct WeightTile {
 // Made once: its memory is used again and only grows.
 class ConvLanes {
  public:
-  // Of the tile and instruction that fit each other.
+  // The first `lanes` lanes of a tile that fits the instruction.
   void Unpack(const Configuration& configuration, const ConvFields& f, std::span<const ConvPass> passes,
-              const WeightTile& tile);
+              const WeightTile& tile, size_t lanes);
 
-  size_t lanes() const { return lanes_; }  // rounded up to whole blocks
+  size_t lanes() const { return LanesOfBlocks(lanes_); }
   bool is_diagonal() const { return is_diagonal_; }
   // Of a pass of the instruction, for the kernel that the tile needs.
   const int8_t* weights(size_t pass) const { return weights_.data() + first_of_pass_[pass]; }
@@ -37,10 +37,10 @@ class ConvLanes {
  private:
   void TakeParameters(const Configuration& configuration, const ConvFields& f, const WeightTile& tile);
   // C with what the array's sums are too large by.
-  void AddExcess(const Configuration& configuration, const ConvFields& f, const WeightTile& tile);
+  void AddExcess(const Configuration& configuration, const ConvFields& f, std::span<const uint64_t> beats);
   void UnpackDiagonal(const ConvFields& f, std::span<const ConvPass> passes, std::span<const uint64_t> beats);
 
-  size_t lanes_ = 0;
+  size_t lanes_ = 0, tile_lanes_ = 0;  // those that are used, and all
   bool is_diagonal_ = false;
   uint64_t sp2_ = 0;  // lanes whose codes are sp2_4
   std::vector<int8_t> weights_;

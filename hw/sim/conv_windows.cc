@@ -9,7 +9,7 @@ namespace msq::hw {
 namespace {
 
 constexpr size_t kReadBeyond = 48;          // bytes, by the diagonal kernel
-constexpr size_t kKeptBytes = size_t{1} << 19;  // more is gathered anew for each tile, which is faster than the L3 cache
+constexpr size_t kKeptBytes = size_t{1} << 21;  // more is gathered anew for each tile, so as not to leave the L3 cache
 
 // Puts the high codes over the low ones.
 void Join(std::span<const uint8_t> high, uint8_t* low) {
@@ -28,20 +28,21 @@ void ConvWindows::Begin(const Configuration& configuration, const ConvFields& f,
   pad_[1].fill(static_cast<uint8_t>(f.pad_high));
   outside_.reset();
   AddPlaces(f);
+  FindEvenGroups();
   std::array<bool, kCodeSources> has{};
   for (const ConvPass& pass : passes) has[static_cast<size_t>(pass.source)] = true;
   Expand(words, f, has[static_cast<size_t>(CodeSource::kHigh)] || has[static_cast<size_t>(CodeSource::kBoth)]);
-  const size_t all = static_cast<size_t>(f.pixels) * stride();
+  const size_t all = static_cast<size_t>(f.pixels) * window_bytes();
   are_kept_ = tile_words_ == 0 && all <= kKeptBytes;
   for (size_t source = 0; source < kCodeSources; ++source) {
-    const size_t bytes = (are_kept_ ? all : kKernelPixels * stride()) + kReadBeyond;
+    const size_t bytes = (are_kept_ ? all : kKernelPixels * window_bytes()) + kReadBeyond;
     if (has[source] && windows_[source].size() < bytes) windows_[source].resize(bytes);
   }
-  high_.resize(stride());
+  high_.resize(window_bytes());
 }
 
 void ConvWindows::AddPlaces(const ConvFields& f) {
-  pixels_.clear(), steps_.clear(), offsets_.clear();
+  pixels_.clear(), steps_.clear(), offsets_.clear(), gathered_offsets_.clear();
   const auto words = [this](Address address) { return JoinAddress(address, banks_); };
   const int64_t in_pixel = words(f.in_pixel), in_row = words(f.in_row);
   int64_t word = words(f.in), y = f.first_y;
@@ -56,7 +57,8 @@ void ConvWindows::AddPlaces(const ConvFields& f) {
     for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
       for (int64_t g = 0; g < f.channel_groups; ++g) {
         steps_.push_back({offset, ky * f.dilation_y, kx * f.dilation_x});
-        offsets_.push_back(offset * static_cast<int64_t>(kChannels));
+        gathered_offsets_.push_back(std::ssize(offsets_) * static_cast<ptrdiff_t>(kChannels));
+        offsets_.push_back(offset * static_cast<ptrdiff_t>(kChannels));
         const bool tap_ends = g + 1 == f.channel_groups;
         offset += words(!tap_ends ? f.in_group : kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row);
       }
@@ -84,30 +86,60 @@ void ConvWindows::Expand(std::span<const uint64_t> words, const ConvFields& f, b
   }
 }
 
-const uint8_t* ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count) {
+bool ConvWindows::IsInside(const Place& first) const {
+  const Place& last = steps_.back();
+  return first.y >= 0 && first.y + last.y < in_height_ && first.x >= 0 && first.x + last.x < in_width_;
+}
+
+void ConvWindows::FindEvenGroups() {
+  is_even_.clear();
+  for (size_t first = 0; first < pixels_.size(); first += kKernelPixels) {
+    const auto group = std::span(pixels_).subspan(first, std::min(kKernelPixels, pixels_.size() - first));
+    bool is_even = true;
+    for (size_t p = 0; p < group.size() && is_even; ++p) {
+      const int64_t distance = p == 0 ? 0 : group[p].word - group[p - 1].word;
+      is_even = IsInside(group[p]) && (p < 2 || distance == group[1].word - group[0].word);
+    }
+    is_even_.push_back(is_even);
+  }
+}
+
+std::optional<ConvWindows::Windows> ConvWindows::InPlace(int64_t tile, int64_t pixel, size_t count, size_t plane) const {
+  if (!is_even_[static_cast<size_t>(pixel) / kKernelPixels]) return std::nullopt;
+  const auto group = std::span(pixels_).subspan(static_cast<size_t>(pixel), count);
+  const int64_t move = tile * tile_words_ + plane_words_[plane];
+  const auto [low, high] = std::minmax(group.front().word, group.back().word);
+  if (low + move + near_ < begin_ || high + move + far_ >= end_) return std::nullopt;
+  const int64_t distance = count > 1 ? group[1].word - group[0].word : 0;
+  return Windows{CodesOf(group.front().word + move), distance * static_cast<ptrdiff_t>(kChannels), offsets_.data()};
+}
+
+ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count, bool gathered) {
+  const size_t plane = source == CodeSource::kHigh ? 1 : 0;
+  if (!gathered && source != CodeSource::kBoth) {
+    if (const auto windows = InPlace(tile, pixel, count, plane)) return *windows;
+  }
   uint8_t* windows = windows_[static_cast<size_t>(source)].data();
-  if (are_kept_) windows += static_cast<size_t>(pixel) * stride();
-  if (are_kept_ && tile > 0) return windows;
+  if (are_kept_) windows += static_cast<size_t>(pixel) * window_bytes();
+  const Windows result = {windows, static_cast<ptrdiff_t>(window_bytes()), gathered_offsets_.data()};
+  if (are_kept_ && tile > 0) return result;
   for (size_t p = 0; p < count; ++p) {
-    uint8_t* to = windows + p * stride();
+    uint8_t* to = windows + p * window_bytes();
     const int64_t which = pixel + static_cast<int64_t>(p);
-    GatherPixel(tile, which, source == CodeSource::kHigh ? 1 : 0, to);
+    GatherPixel(tile, which, plane, to);
     if (source != CodeSource::kBoth) continue;
     GatherPixel(tile, which, 1, high_.data());
     Join(high_, to);
   }
-  return windows;
+  return result;
 }
 
 void ConvWindows::GatherPixel(int64_t tile, int64_t pixel, size_t plane, uint8_t* to) {
   const Place& first = pixels_[static_cast<size_t>(pixel)];
   const int64_t base = first.word + tile * tile_words_ + plane_words_[plane];
-  const Place& last = steps_.back();
-  const bool is_inside = first.y >= 0 && first.y + last.y < in_height_ && first.x >= 0 && first.x + last.x < in_width_ &&
-                         base + near_ >= begin_ && base + far_ < end_;
-  if (is_inside) {
+  if (IsInside(first) && base + near_ >= begin_ && base + far_ < end_) {
     const uint8_t* at = CodesOf(base);
-    for (const int64_t offset : offsets_) {
+    for (const ptrdiff_t offset : offsets_) {
       std::memcpy(to, at + offset, kChannels);
       to += kChannels;
     }

@@ -22,10 +22,16 @@ class ConvWindows {
   void Begin(const Configuration& configuration, const ConvFields& f, std::span<const uint64_t> words,
              std::span<const ConvPass> passes);
 
-  // [pixel][step][16], `stride()` bytes a pixel, of up to kKernelPixels pixels from `pixel` on; until the next call for
-  // this source. Call it for the tiles in order, and for all pixels of each.
-  const uint8_t* Get(CodeSource source, int64_t tile, int64_t pixel, size_t count);
-  size_t stride() const { return steps_.size() * kChannels; }
+  // As the kernels want them.
+  struct Windows {
+    const uint8_t* first;
+    ptrdiff_t stride;
+    const ptrdiff_t* offsets;
+  };
+  // Of a group of pixels: `count` from `pixel` on, which is a multiple of kKernelPixels. Good until the next call for this
+  // source. Call it for the tiles in order, and for all pixels of each. With `gathered` a window's words are beside each
+  // other.
+  Windows Get(CodeSource source, int64_t tile, int64_t pixel, size_t count, bool gathered);
 
   // The first word that was read and is none of the memory.
   std::optional<int64_t> outside() const { return outside_; }
@@ -38,6 +44,13 @@ class ConvWindows {
   void AddPlaces(const ConvFields& f);
   // All words that may be read, a code a byte.
   void Expand(std::span<const uint64_t> words, const ConvFields& f, bool reads_high);
+  // Whether all steps of the pixel with this first tap are in the image.
+  bool IsInside(const Place& first) const;
+  // Groups of pixels that lie at even distances and are inside for all their steps.
+  void FindEvenGroups();
+  // Such a group's windows where they are, if all are in the memory.
+  std::optional<Windows> InPlace(int64_t tile, int64_t pixel, size_t count, size_t plane) const;
+  size_t window_bytes() const { return steps_.size() * kChannels; }
   void GatherPixel(int64_t tile, int64_t pixel, size_t plane, uint8_t* to);
   const uint8_t* CodesOf(int64_t word) const { return codes_.data() + static_cast<size_t>(word - begin_) * kChannels; }
 
@@ -46,7 +59,9 @@ class ConvWindows {
   std::array<int64_t, 2> plane_words_{};
   std::vector<Place> pixels_;        // of the first tap
   std::vector<Place> steps_;         // relative to it
-  std::vector<int64_t> offsets_;     // of the steps in `codes_`
+  std::vector<ptrdiff_t> offsets_;   // of the steps in `codes_`
+  std::vector<ptrdiff_t> gathered_offsets_;
+  std::vector<bool> is_even_;        // groups of pixels
   int64_t near_ = 0, far_ = 0;       // words of the steps that lie lowest and highest
   int64_t begin_ = 0, end_ = 0;      // words that `codes_` holds
   std::vector<uint8_t> codes_;       // [word - begin][16]

@@ -58,7 +58,7 @@ void FunctionalModel::Execute(const ConvFields& f) {
     if (tile.weight_rows != f.weight_rows || tile.param_rows != (f.leaky ? 4 : 2)) {
       return Fail(ErrorCode::kIllegalInstruction, "the next tile of the weight buffer has another size");
     }
-    lanes_.Unpack(configuration_, f, passes, tile);
+    lanes_.Unpack(configuration_, f, passes, tile, static_cast<size_t>(Written(f, t)));
     spare_beats_.push_back(std::move(tile.beats));
     for (int64_t pixel = 0; pixel < f.pixels && ok(); pixel += int64_t{kKernelPixels}) {
       ComputePixels(f, passes, {t, pixel, static_cast<size_t>(std::min<int64_t>(kKernelPixels, f.pixels - pixel))});
@@ -71,8 +71,9 @@ void FunctionalModel::ComputePixels(const ConvFields& f, std::span<const ConvPas
   const auto steps = static_cast<size_t>(StepsOf(f));
   std::array<int32_t, kKernelPixels * kMaxLanes> acc;
   for (size_t pass = 0; pass < passes.size(); ++pass) {
-    const uint8_t* windows = windows_.Get(passes[pass].source, at.tile, at.pixel, at.count);
-    accumulate({windows, windows_.stride(), at.count, steps, lanes_.weights(pass), lanes_.lanes(), pass == 0,
+    const auto [first, stride, offsets] =
+        windows_.Get(passes[pass].source, at.tile, at.pixel, at.count, lanes_.is_diagonal());
+    accumulate({first, stride, offsets, at.count, steps, lanes_.weights(pass), lanes_.lanes(), pass == 0,
                 passes[pass].shift, acc.data()});
   }
   if (windows_.outside()) return FailAtWord("reads", *windows_.outside());
@@ -103,46 +104,55 @@ void FunctionalModel::WriteSums(const ConvFields& f, const Pixels& at, const int
 }
 
 void FunctionalModel::WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc) {
-  const size_t all = lanes_.lanes(), blocks = all / kLaneBlock;
-  std::array<uint8_t, kKernelPixels * kMaxLanes> skip;
-  if (f.skip) ReadResidual(f, at, skip.data());
-  std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock> low, high;
-  Kernels().requantize({acc, f.skip ? skip.data() : nullptr, at.count, all, lanes_.constants(), f.leaky, low.data(),
-                        f.out8 ? high.data() : nullptr});
-  const int64_t first_slot = FirstSlot(f, at.tile), written = Written(f, at.tile);
-  const int64_t first = OutputOf(f, at.tile, at.pixel), out_pixel = Word(f.out_pixel), out_group = Word(f.out_group);
-  for (int plane = 0; plane < (f.out8 ? 2 : 1); ++plane) {
-    const uint64_t* from = plane == 0 ? low.data() : high.data();
-    int64_t out = first + (plane == 0 ? 0 : Word(f.out_plane));
-    for (size_t p = 0; p < at.count; ++p, out += out_pixel, from += blocks) {
-      for (int64_t lane = 0; lane < written && ok(); lane += 8) {
-        const int64_t slot = first_slot + lane, word = out + slot / 16 * out_group;
-        const uint64_t value = from[lane / 16];
-        if (slot % 16 == 0 && lane % 16 == 0 && lane + 16 <= written) {
-          WriteWord(word, value);
-          lane += 8;
-        } else {
-          WriteHalf(word, slot / 8 % 2, static_cast<uint32_t>(value >> (lane / 8 % 2 * 32)));
-        }
+  std::array<PlaneOfPixels, 2> skip, codes;
+  for (size_t plane = 0; f.skip && plane < (f.skip8 ? 2 : 1); ++plane) {
+    const int64_t first = Word(f.skip_in) + at.pixel + (plane == 0 ? 0 : Word(f.skip_plane));
+    ReadBlocks(f, at, {first, 1, Word(f.skip_group)}, &skip[plane]);
+  }
+  Kernels().requantize({acc,
+                        {f.skip ? skip[0].data() : nullptr, f.skip8 ? skip[1].data() : nullptr},
+                        at.count,
+                        lanes_.lanes(),
+                        lanes_.constants(),
+                        f.leaky,
+                        {codes[0].data(), f.out8 ? codes[1].data() : nullptr}});
+  for (size_t plane = 0; plane < (f.out8 ? 2 : 1); ++plane) {
+    const int64_t first = OutputOf(f, at.tile, at.pixel) + (plane == 0 ? 0 : Word(f.out_plane));
+    WriteBlocks(f, at, {first, Word(f.out_pixel), Word(f.out_group)}, codes[plane]);
+  }
+}
+
+// The words of the tile's lanes that are written, which may begin in the middle of one.
+void FunctionalModel::ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to) {
+  const int64_t first_half = FirstSlot(f, at.tile) / 8, halves = Written(f, at.tile) / 8;
+  for (int64_t half = 0; half < halves; half += 2) {
+    const int64_t from = first_half + half;
+    uint64_t* each = to->data() + static_cast<size_t>(half) / 2 * at.count;
+    int64_t word = words.first + from / 2 * words.group;
+    for (size_t p = 0; p < at.count; ++p, word += words.pixel) {
+      if (from % 2 == 0) {
+        each[p] = ReadWord(word);
+      } else {
+        const uint64_t next = half + 1 < halves ? ReadWord(word + words.group) : 0;
+        each[p] = ReadWord(word) >> 32 | next << 32;
       }
     }
   }
 }
 
-// The codes that are added to those of the tile's lanes that are written.
-void FunctionalModel::ReadResidual(const ConvFields& f, const Pixels& at, uint8_t* codes) {
-  const int64_t first_slot = FirstSlot(f, at.tile), written = Written(f, at.tile);
-  const int64_t skip_group = Word(f.skip_group), skip_plane = Word(f.skip_plane);
-  int64_t first = Word(f.skip_in) + at.pixel;
-  for (size_t p = 0; p < at.count; ++p, ++first, codes += lanes_.lanes()) {
-    for (int64_t lane = 0; lane < written; lane += 8) {
-      const int64_t slot = first_slot + lane, word = first + slot / 16 * skip_group;
-      const auto half = [&](int64_t from) { return static_cast<uint32_t>(ReadWord(from) >> (slot / 8 % 2 * 32)); };
-      SpreadNibbles(half(word), codes + lane);
-      if (!f.skip8) continue;
-      std::array<uint8_t, 8> high;
-      SpreadNibbles(half(word + skip_plane), high.data());
-      for (size_t i = 0; i < high.size(); ++i) codes[lane + static_cast<int64_t>(i)] |= static_cast<uint8_t>(high[i] << 4);
+void FunctionalModel::WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words, const PlaneOfPixels& from) {
+  const int64_t first_half = FirstSlot(f, at.tile) / 8, halves = Written(f, at.tile) / 8;
+  for (int64_t half = 0; half < halves; half += 2) {
+    const int64_t to = first_half + half;
+    const uint64_t* each = from.data() + static_cast<size_t>(half) / 2 * at.count;
+    int64_t word = words.first + to / 2 * words.group;
+    for (size_t p = 0; p < at.count; ++p, word += words.pixel) {
+      if (to % 2 == 0 && half + 1 < halves) {
+        WriteWord(word, each[p]);
+        continue;
+      }
+      WriteHalf(word, to % 2, static_cast<uint32_t>(each[p]));
+      if (half + 1 < halves) WriteHalf(word + words.group, 0, static_cast<uint32_t>(each[p] >> 32));
     }
   }
 }

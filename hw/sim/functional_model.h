@@ -82,7 +82,14 @@ class FunctionalModel {
   void ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at);
   void WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc);
   void WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc);
-  void ReadResidual(const ConvFields& f, const Pixels& at, uint8_t* codes);
+  // Words of 16 lanes of such pixels: [lanes / 16][pixel].
+  using PlaneOfPixels = std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock>;
+  // Where they are: the first one, and how far it is to the next pixel and to the next 16 channels.
+  struct Words {
+    int64_t first, pixel, group;
+  };
+  void ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to);
+  void WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words, const PlaneOfPixels& from);
   int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const;
   // Of a tile: the lanes that are written, and the place of the first one among the instruction's channels.
   int64_t Written(const ConvFields& f, int64_t tile) const {

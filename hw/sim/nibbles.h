@@ -1,8 +1,12 @@
 // Codes of four bits between words, 16 or 8 beside each other, and bytes, one each.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include "hw/sim/conv_kernels.h"
 
 namespace msq::hw {
 
@@ -25,9 +29,24 @@ inline uint32_t PackNibbles(const uint8_t* bytes, int shift) {
   return static_cast<uint32_t>(spread | spread >> 16);
 }
 
-// Of 16 bytes.
-inline uint64_t PackWord(const uint8_t* bytes, int shift) {
-  return uint64_t{PackNibbles(bytes + 8, shift)} << 32 | PackNibbles(bytes, shift);
+// Word number `word` to or from 16 bytes.
+inline void SpreadWords(const PixelWords<const uint64_t>& words, size_t word, uint8_t* bytes) {
+  const auto spread = [word](const uint64_t* from, uint8_t* to) {
+    SpreadNibbles(static_cast<uint32_t>(from[word]), to);
+    SpreadNibbles(static_cast<uint32_t>(from[word] >> 32), to + 8);
+  };
+  spread(words.low, bytes);
+  if (words.high == nullptr) return;
+  std::array<uint8_t, kLaneBlock> high;
+  spread(words.high, high.data());
+  for (size_t i = 0; i < high.size(); ++i) bytes[i] = static_cast<uint8_t>(bytes[i] | high[i] << 4);
+}
+inline void PackWords(const uint8_t* bytes, size_t word, const PixelWords<uint64_t>& words) {
+  const auto pack = [bytes](int shift) {
+    return uint64_t{PackNibbles(bytes + 8, shift)} << 32 | PackNibbles(bytes, shift);
+  };
+  words.low[word] = pack(0);
+  if (words.high != nullptr) words.high[word] = pack(4);
 }
 
 }  // namespace msq::hw
