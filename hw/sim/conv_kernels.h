@@ -33,8 +33,7 @@ struct UnpackArgs {
 struct AccumulateArgs {
   const uint8_t* windows;    // of the first pixel
   ptrdiff_t stride;          // bytes from one pixel's window to the next one's
-  const ptrdiff_t* offsets;  // [step]: bytes from a window to its 16 codes. The diagonal kernel takes them for 16 * step,
-                             // and may read 48 bytes beyond the last
+  const ptrdiff_t* offsets;  // [steps, rounded up to fours]: bytes from a window to its 16 codes; those beyond are read, too
   size_t pixels;             // 1 to kKernelPixels
   size_t steps;
   const int8_t* weights;  // [step][4][lanes][4]: channels in fours

@@ -113,9 +113,9 @@ void Accumulate(const AccumulateArgs& args) noexcept {
 
 // Four words of 16 codes: of each channel the four codes beside each other, channels 0-7 and 8-15.
 struct ByChannel {
-  explicit ByChannel(const uint8_t* words) {
-    const auto word = [words](size_t i) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + kChannels * i));
+  ByChannel(const uint8_t* window, const ptrdiff_t* offsets) {
+    const auto word = [=](size_t i) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(window + offsets[i]));
     };
     const __m128i a = _mm_unpacklo_epi8(word(0), word(1)), b = _mm_unpacklo_epi8(word(2), word(3));
     const __m128i c = _mm_unpackhi_epi8(word(0), word(1)), d = _mm_unpackhi_epi8(word(2), word(3));
@@ -132,7 +132,7 @@ void AccumulateDiagonal(const AccumulateArgs& args) noexcept {
     for (size_t lane = 0; lane < args.lanes; lane += 8) Store(sums + lane, Begin(args, sums + lane));
     const int8_t* w = args.weights;
     for (size_t step = 0; step < args.steps; step += 4, w += 4 * args.lanes) {
-      const ByChannel codes(args.windows + static_cast<ptrdiff_t>(pixel) * args.stride + step * kChannels);
+      const ByChannel codes(args.windows + static_cast<ptrdiff_t>(pixel) * args.stride, args.offsets + step);
       for (size_t lane = 0; lane < args.lanes; lane += 8) {
         const __m256i pairs = _mm256_maddubs_epi16(codes.halves[lane / 8 % 2], Load(w + 4 * lane));
         Store(sums + lane, _mm256_add_epi32(Load(sums + lane), _mm256_madd_epi16(pairs, ones)));

@@ -116,10 +116,15 @@ void Accumulate(const AccumulateArgs& args) noexcept {
 }
 
 // Four words of 16 codes: of each channel the four codes beside each other.
-__m512i ByChannel(const uint8_t* words) {
+__m512i ByChannel(const uint8_t* window, const ptrdiff_t* offsets) {
+  const auto word = [=](size_t i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(window + offsets[i])); };
+  __m512i words = _mm512_castsi128_si512(word(0));
+  words = _mm512_inserti32x4(words, word(1), 1);
+  words = _mm512_inserti32x4(words, word(2), 2);
+  words = _mm512_inserti32x4(words, word(3), 3);
   const __m512i fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i codes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(fours, _mm512_loadu_si512(words)), codes);
+  return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(fours, words), codes);
 }
 
 template <size_t kBlocks>
@@ -128,10 +133,10 @@ void AccumulateDiagonalBlocks(const AccumulateArgs& args, size_t block) {
     int32_t* sums = args.acc + pixel * args.lanes + kLaneBlock * block;
     __m512i acc[kBlocks];
     for (size_t b = 0; b < kBlocks; ++b) acc[b] = Begin(args, sums + kLaneBlock * b);
-    const uint8_t* words = args.windows + static_cast<ptrdiff_t>(pixel) * args.stride;
+    const uint8_t* window = args.windows + static_cast<ptrdiff_t>(pixel) * args.stride;
     const int8_t* w = args.weights + 4 * kLaneBlock * block;
-    for (size_t step = 0; step < args.steps; step += 4, words += 4 * kChannels, w += 4 * args.lanes) {
-      const __m512i codes = ByChannel(words);
+    for (size_t step = 0; step < args.steps; step += 4, w += 4 * args.lanes) {
+      const __m512i codes = ByChannel(window, args.offsets + step);
       for (size_t b = 0; b < kBlocks; ++b)
         acc[b] = _mm512_dpbusd_epi32(acc[b], codes, _mm512_loadu_si512(w + 4 * kLaneBlock * b));
     }
@@ -145,6 +150,9 @@ void AccumulateDiagonal(const AccumulateArgs& args) noexcept {
   if (blocks % 2 != 0) AccumulateDiagonalBlocks<1>(args, blocks - 1);
 }
 
+// All constants are 2^8-fold, so that the sum, shifted up by as much, wraps around as it should.
+constexpr int kScale = 8;
+
 // Of 16 numbers those in even or odd places, in 64 bits. Products look at the lower 32 bits alone.
 struct Halves {
   __m512i even, odd;
@@ -152,12 +160,13 @@ struct Halves {
 Halves HalvesOf(__m512i numbers) {
   return {numbers, _mm512_srli_epi64(numbers, 32)};
 }
-Halves UnsignedHalvesOf(const int32_t* numbers) {
-  const __m512i all = _mm512_loadu_si512(numbers);
+Halves ShiftsOf(const int32_t* numbers) {
+  const __m512i all = _mm512_add_epi32(_mm512_loadu_si512(numbers), _mm512_set1_epi32(kScale));
   return {_mm512_and_si512(all, _mm512_set1_epi64(0xffffffff)), _mm512_srli_epi64(all, 32)};
 }
-Halves HalvesOf(const int64_t* numbers) {
-  const __m512i low = _mm512_loadu_si512(numbers), high = _mm512_loadu_si512(numbers + 8);
+Halves ScaledHalvesOf(const int64_t* numbers) {
+  const __m512i low = _mm512_slli_epi64(_mm512_loadu_si512(numbers), kScale);
+  const __m512i high = _mm512_slli_epi64(_mm512_loadu_si512(numbers + 8), kScale);
   const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
   const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
   return {_mm512_permutex2var_epi64(low, even, high), _mm512_permutex2var_epi64(low, odd, high)};
@@ -179,22 +188,25 @@ uint64_t Pack(__m128i nibbles) {
 template <bool kLeaky>
 void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
   const LaneConstants& k = args.constants;
-  const __m512i zero = _mm512_setzero_si512(), max = _mm512_set1_epi64(args.codes.high == nullptr ? 15 : 255);
-  const __m512i c = _mm512_loadu_si512(k.c + lane), m = _mm512_loadu_si512(k.m + lane);
-  const Halves n = HalvesOf(_mm512_loadu_si512(k.n + lane)), b = HalvesOf(k.b + lane), s = UnsignedHalvesOf(k.s + lane);
-  const auto finish = [&](__m512i total, __m512i shift) {
-    return _mm512_min_epi64(_mm512_max_epi64(_mm512_srav_epi64(total, shift), zero), max);
+  const __m128i max = _mm_set1_epi8(args.codes.high == nullptr ? 15 : -1), nibble = _mm_set1_epi8(15);
+  const __m512i m = _mm512_loadu_si512(k.m + lane);
+  const __m512i c = _mm512_slli_epi32(_mm512_loadu_si512(k.c + lane), kScale);
+  const Halves n = HalvesOf(_mm512_slli_epi32(_mm512_loadu_si512(k.n + lane), kScale));
+  const Halves b = ScaledHalvesOf(k.b + lane), s = ShiftsOf(k.s + lane);
+  // Eight codes, 255 for all that are larger.
+  const auto finish = [](__m512i total, __m512i shift) {
+    return _mm512_cvtusepi64_epi8(_mm512_max_epi64(_mm512_srav_epi64(total, shift), _mm512_setzero_si512()));
   };
   for (size_t pixel = 0; pixel < args.pixels; ++pixel) {
     const size_t word = lane / kLaneBlock * args.pixels + pixel;
-    const __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(args.acc + pixel * args.lanes + lane), c);
-    const __m512i acc = _mm512_srai_epi32(_mm512_slli_epi32(sum, 8), 8);
+    const __m512i sum = _mm512_loadu_si512(args.acc + pixel * args.lanes + lane);
+    const __m512i acc = _mm512_add_epi32(_mm512_slli_epi32(sum, kScale), c);
     __m512i factor = m;
     Halves bias = b;
     if constexpr (kLeaky) {
-      const __mmask16 below = _mm512_cmplt_epi32_mask(acc, _mm512_loadu_si512(k.t + lane));
+      const __mmask16 below = _mm512_cmplt_epi32_mask(acc, _mm512_slli_epi32(_mm512_loadu_si512(k.t + lane), kScale));
       factor = _mm512_mask_loadu_epi32(m, below, k.m_below + lane);
-      const Halves is_below = HalvesOf(_mm512_movm_epi32(below)), b_below = HalvesOf(k.b_below + lane);
+      const Halves is_below = HalvesOf(_mm512_movm_epi32(below)), b_below = ScaledHalvesOf(k.b_below + lane);
       bias.even = _mm512_mask_mov_epi64(b.even, _mm512_test_epi64_mask(is_below.even, _mm512_set1_epi64(1)), b_below.even);
       bias.odd = _mm512_mask_mov_epi64(b.odd, _mm512_test_epi64_mask(is_below.odd, _mm512_set1_epi64(1)), b_below.odd);
     }
@@ -208,9 +220,8 @@ void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
       total.even = _mm512_add_epi64(total.even, _mm512_mul_epi32(of_skip.even, n.even));
       total.odd = _mm512_add_epi64(total.odd, _mm512_mul_epi32(of_skip.odd, n.odd));
     }
-    const __m512i even = finish(total.even, s.even), odd = finish(total.odd, s.odd);
-    const __m128i codes = _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64(odd, 32)));
-    const __m128i nibble = _mm_set1_epi8(15);
+    const __m128i all = _mm_unpacklo_epi8(finish(total.even, s.even), finish(total.odd, s.odd));
+    const __m128i codes = _mm_min_epu8(all, max);
     args.codes.low[word] = Pack(_mm_and_si128(codes, nibble));
     if (args.codes.high != nullptr) args.codes.high[word] = Pack(_mm_and_si128(_mm_srli_epi16(codes, 4), nibble));
   }

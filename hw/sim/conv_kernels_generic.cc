@@ -59,7 +59,7 @@ void AccumulateDiagonal(const AccumulateArgs& args) noexcept {
   Begin(args);
   for (size_t pixel = 0; pixel < args.pixels; ++pixel) {
     for (size_t step = 0; step < args.steps; ++step) {
-      const uint8_t* word = args.windows + static_cast<ptrdiff_t>(pixel) * args.stride + step * kChannels;
+      const uint8_t* word = args.windows + static_cast<ptrdiff_t>(pixel) * args.stride + args.offsets[step];
       const int8_t* w = args.weights + step / 4 * 4 * args.lanes + step % 4;
       for (size_t lane = 0; lane < args.lanes; ++lane) {
         Add(word[lane % kChannels] * w[4 * lane], &args.acc[pixel * args.lanes + lane]);

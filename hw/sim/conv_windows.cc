@@ -8,7 +8,6 @@
 namespace msq::hw {
 namespace {
 
-constexpr size_t kReadBeyond = 48;          // bytes, by the diagonal kernel
 constexpr size_t kKeptBytes = size_t{1} << 21;  // more is gathered anew for each tile, so as not to leave the L3 cache
 
 // Puts the high codes over the low ones.
@@ -35,7 +34,7 @@ void ConvWindows::Begin(const Configuration& configuration, const ConvFields& f,
   const size_t all = static_cast<size_t>(f.pixels) * window_bytes();
   are_kept_ = tile_words_ == 0 && all <= kKeptBytes;
   for (size_t source = 0; source < kCodeSources; ++source) {
-    const size_t bytes = (are_kept_ ? all : kKernelPixels * window_bytes()) + kReadBeyond;
+    const size_t bytes = are_kept_ ? all : kKernelPixels * window_bytes();
     if (has[source] && windows_[source].size() < bytes) windows_[source].resize(bytes);
   }
   high_.resize(window_bytes());
@@ -45,9 +44,11 @@ void ConvWindows::AddPlaces(const ConvFields& f) {
   pixels_.clear(), steps_.clear(), offsets_.clear(), gathered_offsets_.clear();
   const auto words = [this](Address address) { return JoinAddress(address, banks_); };
   const int64_t in_pixel = words(f.in_pixel), in_row = words(f.in_row);
+  const int64_t far_y = (f.kernel_h - 1) * f.dilation_y, far_x = (f.kernel_w - 1) * f.dilation_x;
   int64_t word = words(f.in), y = f.first_y;
   for (int64_t pixel = 0, ox = 0; pixel < f.pixels; ++pixel) {
-    pixels_.push_back({word, y, f.first_x + ox * f.stride_x});
+    const int64_t x = f.first_x + ox * f.stride_x;
+    pixels_.push_back({{word, y, x}, y >= 0 && y + far_y < in_height_ && x >= 0 && x + far_x < in_width_});
     const bool row_ends = ++ox == f.out_width;
     word += row_ends ? in_row : in_pixel;
     if (row_ends) ox = 0, y += f.stride_y;
@@ -64,16 +65,19 @@ void ConvWindows::AddPlaces(const ConvFields& f) {
       }
     }
   }
+  // The kernels read some more.
+  for (auto* offsets : {&offsets_, &gathered_offsets_}) offsets->resize((steps_.size() + 3) / 4 * 4, offsets->front());
 }
 
 void ConvWindows::Expand(std::span<const uint64_t> words, const ConvFields& f, bool reads_high) {
   const auto by_word = [](const Place& a, const Place& b) { return a.word < b.word; };
-  const auto [first, last] = std::minmax_element(pixels_.begin(), pixels_.end(), by_word);
+  const auto [first, last] = std::minmax_element(
+      pixels_.begin(), pixels_.end(), [&](const Pixel& a, const Pixel& b) { return by_word(a.first, b.first); });
   const auto [near, far] = std::minmax_element(steps_.begin(), steps_.end(), by_word);
   near_ = near->word, far_ = far->word;
   const int64_t tiles = (f.tiles - 1) * tile_words_, plane = reads_high ? plane_words_[1] : 0;
-  const int64_t begin = first->word + near_ + std::min<int64_t>(tiles, 0) + std::min<int64_t>(plane, 0);
-  const int64_t end = last->word + far_ + std::max<int64_t>(tiles, 0) + std::max<int64_t>(plane, 0) + 1;
+  const int64_t begin = first->first.word + near_ + std::min<int64_t>(tiles, 0) + std::min<int64_t>(plane, 0);
+  const int64_t end = last->first.word + far_ + std::max<int64_t>(tiles, 0) + std::max<int64_t>(plane, 0) + 1;
   begin_ = std::clamp<int64_t>(begin, 0, std::ssize(words));
   end_ = std::clamp<int64_t>(end, begin_, std::ssize(words));
   const auto count = static_cast<size_t>(end_ - begin_);
@@ -86,19 +90,14 @@ void ConvWindows::Expand(std::span<const uint64_t> words, const ConvFields& f, b
   }
 }
 
-bool ConvWindows::IsInside(const Place& first) const {
-  const Place& last = steps_.back();
-  return first.y >= 0 && first.y + last.y < in_height_ && first.x >= 0 && first.x + last.x < in_width_;
-}
-
 void ConvWindows::FindEvenGroups() {
   is_even_.clear();
   for (size_t first = 0; first < pixels_.size(); first += kKernelPixels) {
     const auto group = std::span(pixels_).subspan(first, std::min(kKernelPixels, pixels_.size() - first));
     bool is_even = true;
     for (size_t p = 0; p < group.size() && is_even; ++p) {
-      const int64_t distance = p == 0 ? 0 : group[p].word - group[p - 1].word;
-      is_even = IsInside(group[p]) && (p < 2 || distance == group[1].word - group[0].word);
+      const auto distance = [&](size_t to) { return group[to].first.word - group[to - 1].first.word; };
+      is_even = group[p].is_inside && (p < 2 || distance(p) == distance(1));
     }
     is_even_.push_back(is_even);
   }
@@ -108,15 +107,15 @@ std::optional<ConvWindows::Windows> ConvWindows::InPlace(int64_t tile, int64_t p
   if (!is_even_[static_cast<size_t>(pixel) / kKernelPixels]) return std::nullopt;
   const auto group = std::span(pixels_).subspan(static_cast<size_t>(pixel), count);
   const int64_t move = tile * tile_words_ + plane_words_[plane];
-  const auto [low, high] = std::minmax(group.front().word, group.back().word);
+  const auto [low, high] = std::minmax(group.front().first.word, group.back().first.word);
   if (low + move + near_ < begin_ || high + move + far_ >= end_) return std::nullopt;
-  const int64_t distance = count > 1 ? group[1].word - group[0].word : 0;
-  return Windows{CodesOf(group.front().word + move), distance * static_cast<ptrdiff_t>(kChannels), offsets_.data()};
+  const int64_t distance = count > 1 ? group[1].first.word - group[0].first.word : 0;
+  return Windows{CodesOf(group.front().first.word + move), distance * static_cast<ptrdiff_t>(kChannels), offsets_.data()};
 }
 
-ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count, bool gathered) {
+ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count) {
   const size_t plane = source == CodeSource::kHigh ? 1 : 0;
-  if (!gathered && source != CodeSource::kBoth) {
+  if (source != CodeSource::kBoth) {
     if (const auto windows = InPlace(tile, pixel, count, plane)) return *windows;
   }
   uint8_t* windows = windows_[static_cast<size_t>(source)].data();
@@ -135,14 +134,11 @@ ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t p
 }
 
 void ConvWindows::GatherPixel(int64_t tile, int64_t pixel, size_t plane, uint8_t* to) {
-  const Place& first = pixels_[static_cast<size_t>(pixel)];
+  const auto& [first, is_inside] = pixels_[static_cast<size_t>(pixel)];
   const int64_t base = first.word + tile * tile_words_ + plane_words_[plane];
-  if (IsInside(first) && base + near_ >= begin_ && base + far_ < end_) {
+  if (is_inside && base + near_ >= begin_ && base + far_ < end_) {
     const uint8_t* at = CodesOf(base);
-    for (const ptrdiff_t offset : offsets_) {
-      std::memcpy(to, at + offset, kChannels);
-      to += kChannels;
-    }
+    for (size_t step = 0; step < steps_.size(); ++step) std::memcpy(to + step * kChannels, at + offsets_[step], kChannels);
     return;
   }
   for (const Place& step : steps_) {

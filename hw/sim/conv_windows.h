@@ -29,9 +29,8 @@ class ConvWindows {
     const ptrdiff_t* offsets;
   };
   // Of a group of pixels: `count` from `pixel` on, which is a multiple of kKernelPixels. Good until the next call for this
-  // source. Call it for the tiles in order, and for all pixels of each. With `gathered` a window's words are beside each
-  // other.
-  Windows Get(CodeSource source, int64_t tile, int64_t pixel, size_t count, bool gathered);
+  // source. Call it for the tiles in order, and for all pixels of each.
+  Windows Get(CodeSource source, int64_t tile, int64_t pixel, size_t count);
 
   // The first word that was read and is none of the memory.
   std::optional<int64_t> outside() const { return outside_; }
@@ -40,12 +39,15 @@ class ConvWindows {
   struct Place {
     int64_t word, y, x;
   };
+  // Of a pixel's first tap.
+  struct Pixel {
+    Place first;
+    bool is_inside;  // with all its steps in the image
+  };
 
   void AddPlaces(const ConvFields& f);
   // All words that may be read, a code a byte.
   void Expand(std::span<const uint64_t> words, const ConvFields& f, bool reads_high);
-  // Whether all steps of the pixel with this first tap are in the image.
-  bool IsInside(const Place& first) const;
   // Groups of pixels that lie at even distances and are inside for all their steps.
   void FindEvenGroups();
   // Such a group's windows where they are, if all are in the memory.
@@ -57,7 +59,7 @@ class ConvWindows {
   int banks_ = 1;
   int64_t in_height_ = 0, in_width_ = 0, tile_words_ = 0;
   std::array<int64_t, 2> plane_words_{};
-  std::vector<Place> pixels_;        // of the first tap
+  std::vector<Pixel> pixels_;
   std::vector<Place> steps_;         // relative to it
   std::vector<ptrdiff_t> offsets_;   // of the steps in `codes_`
   std::vector<ptrdiff_t> gathered_offsets_;

@@ -71,8 +71,7 @@ void FunctionalModel::ComputePixels(const ConvFields& f, std::span<const ConvPas
   const auto steps = static_cast<size_t>(StepsOf(f));
   std::array<int32_t, kKernelPixels * kMaxLanes> acc;
   for (size_t pass = 0; pass < passes.size(); ++pass) {
-    const auto [first, stride, offsets] =
-        windows_.Get(passes[pass].source, at.tile, at.pixel, at.count, lanes_.is_diagonal());
+    const auto [first, stride, offsets] = windows_.Get(passes[pass].source, at.tile, at.pixel, at.count);
     accumulate({first, stride, offsets, at.count, steps, lanes_.weights(pass), lanes_.lanes(), pass == 0,
                 passes[pass].shift, acc.data()});
   }

@@ -24,27 +24,34 @@ PackedPixels PixelsOf(const ImageLayout& layout, std::span<uint64_t> words, int6
   return {at(0), layout.planes() > 1 ? at(1) : std::span<uint64_t>()};
 }
 
-// `count` pixels from `pixel` on, the codes of each channel beside each other, channels `stride` bytes apart.
-void PackPixels(const ImageLayout& layout, const std::byte* codes, int64_t stride, int64_t pixel, int64_t count,
-                std::span<uint64_t> words) {
+// The codes of each word group's channels, which are `stride` bytes apart.
+std::vector<WordCodes> GroupsOf(const ImageLayout& layout, const std::byte* codes, int64_t stride) {
   std::vector<WordCodes> groups(static_cast<size_t>(layout.groups()));
   for (size_t channel = 0; channel < layout.slots.size(); ++channel) {
     const int64_t slot = layout.slots[channel];
     groups[static_cast<size_t>(slot / kWordChannels)][static_cast<size_t>(slot % kWordChannels)] =
         codes + static_cast<int64_t>(channel) * stride;
   }
-  for (int64_t group = 0; group < layout.groups(); ++group) {
-    const PackedPixels at = PixelsOf(layout, words, group, pixel, count);
-    PackWords(groups[static_cast<size_t>(group)], at.low, at.high);
+  return groups;
+}
+
+// `count` pixels from `pixel` on.
+void PackPixels(const ImageLayout& layout, const std::vector<WordCodes>& groups, int64_t pixel, int64_t count,
+                std::span<uint64_t> words) {
+  for (size_t group = 0; group < groups.size(); ++group) {
+    const PackedPixels at = PixelsOf(layout, words, static_cast<int64_t>(group), pixel, count);
+    PackWords(groups[group], at.low, at.high);
   }
 }
 
 // A row of the input as a tap sees it, which begins at column `left`.
 void TakeTapRow(const TapPacking& taps, const std::byte* row, int64_t left, std::span<std::byte> to) {
-  for (size_t i = 0; i < to.size(); ++i) {
-    const int64_t x = left + static_cast<int64_t>(i) * taps.stride_x;
-    to[i] = x >= 0 && x < taps.shape[2] ? row[x] : static_cast<std::byte>(taps.zero_point);
-  }
+  const int64_t width = taps.shape[2], stride = taps.stride_x, count = std::ssize(to);
+  const int64_t begin = std::clamp<int64_t>(CeilDiv(std::max<int64_t>(-left, 0), stride), 0, count);
+  const int64_t end = std::clamp<int64_t>(CeilDiv(std::max<int64_t>(width - left, 0), stride), begin, count);
+  std::fill(to.begin(), to.begin() + begin, static_cast<std::byte>(taps.zero_point));
+  for (int64_t i = begin; i < end; ++i) to[static_cast<size_t>(i)] = row[left + i * stride];
+  std::fill(to.begin() + end, to.end(), static_cast<std::byte>(taps.zero_point));
 }
 
 void PackTaps(const ImageLayout& layout, const TapPacking& taps, std::span<const std::byte> codes,
@@ -52,6 +59,7 @@ void PackTaps(const ImageLayout& layout, const TapPacking& taps, std::span<const
   const auto [channels, height, width] = taps.shape;
   const auto out_width = static_cast<size_t>(layout.width);
   std::vector<std::byte> rows(layout.slots.size() * out_width);
+  const std::vector<WordCodes> groups = GroupsOf(layout, rows.data(), layout.width);
   for (int64_t out_row = 0; out_row < layout.height; ++out_row) {
     for (int64_t row = 0; row < taps.rows; ++row) {
       const int64_t y = out_row * taps.stride_y - taps.pad_top + row;
@@ -66,7 +74,7 @@ void PackTaps(const ImageLayout& layout, const TapPacking& taps, std::span<const
         }
       }
     }
-    PackPixels(layout, rows.data(), layout.width, out_row * layout.width, layout.width, words);
+    PackPixels(layout, groups, out_row * layout.width, layout.width, words);
   }
 }
 
@@ -122,7 +130,8 @@ void PackInput(const HostTensor& input, std::span<const std::byte> codes, std::s
   if (input.taps) {
     PackTaps(input.layout, *input.taps, codes, words);
   } else {
-    PackPixels(input.layout, codes.data(), input.layout.pixels(), 0, input.layout.pixels(), words);
+    const int64_t pixels = input.layout.pixels();
+    PackPixels(input.layout, GroupsOf(input.layout, codes.data(), pixels), 0, pixels, words);
   }
   std::memcpy(out.data(), words.data(), out.size());
 }
