@@ -34,9 +34,10 @@ size_t OpcodeOf(const AnyFields& fields) {
 
 }  // namespace
 
-FunctionalModel::FunctionalModel(const Configuration& configuration)
+FunctionalModel::FunctionalModel(const Configuration& configuration, int threads)
     : configuration_(configuration),
-      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)) {}
+      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)),
+      threads_(threads) {}
 
 ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed,
                                 std::optional<int64_t> only_first) {
