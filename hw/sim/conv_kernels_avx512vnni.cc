@@ -172,30 +172,40 @@ Halves ScaledHalvesOf(const int64_t* numbers) {
   return {_mm512_permutex2var_epi64(low, even, high), _mm512_permutex2var_epi64(low, odd, high)};
 }
 
-// The nibbles of a word, a byte each.
-__m128i Spread(uint64_t word) {
-  const __m128i wide = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(word)));
-  return _mm_and_si128(_mm_or_si128(wide, _mm_slli_epi16(wide, 4)), _mm_set1_epi8(15));
+// A word has the codes of eight such pairs, a pair a byte.
+Halves CodesOf(const PixelWords<const uint64_t>& words, size_t word) {
+  const auto bytes = [word](const uint64_t* from) {
+    return _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + word)));
+  };
+  const __m512i nibble = _mm512_set1_epi64(15), low = bytes(words.low);
+  Halves codes = {_mm512_and_si512(low, nibble), _mm512_srli_epi64(low, 4)};
+  if (words.high == nullptr) return codes;
+  const __m512i high = bytes(words.high);
+  codes.even = _mm512_or_si512(codes.even, _mm512_slli_epi64(_mm512_and_si512(high, nibble), 4));
+  codes.odd = _mm512_or_si512(codes.odd, _mm512_andnot_si512(nibble, high));
+  return codes;
 }
-
-// The nibbles of 16 bytes beside each other.
-uint64_t Pack(__m128i nibbles) {
-  const __m128i pairs = _mm_maddubs_epi16(nibbles, _mm_set1_epi16(0x1001));
-  return static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_packus_epi16(pairs, pairs)));
+void StoreCodes(const Halves& codes, size_t word, const PixelWords<uint64_t>& words) {
+  const auto store = [word](__m512i pairs, uint64_t* to) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + word), _mm512_cvtepi64_epi8(pairs));
+  };
+  const __m512i nibble = _mm512_set1_epi64(15);
+  store(_mm512_or_si512(_mm512_and_si512(codes.even, nibble), _mm512_slli_epi64(codes.odd, 4)), words.low);
+  if (words.high == nullptr) return;
+  store(_mm512_or_si512(_mm512_srli_epi64(codes.even, 4), _mm512_andnot_si512(nibble, codes.odd)), words.high);
 }
 
 // 16 lanes, pixel by pixel.
 template <bool kLeaky>
 void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
   const LaneConstants& k = args.constants;
-  const __m128i max = _mm_set1_epi8(args.codes.high == nullptr ? 15 : -1), nibble = _mm_set1_epi8(15);
+  const __m512i max = _mm512_set1_epi64(args.codes.high == nullptr ? 15 : 255);
   const __m512i m = _mm512_loadu_si512(k.m + lane);
   const __m512i c = _mm512_slli_epi32(_mm512_loadu_si512(k.c + lane), kScale);
   const Halves n = HalvesOf(_mm512_slli_epi32(_mm512_loadu_si512(k.n + lane), kScale));
   const Halves b = ScaledHalvesOf(k.b + lane), s = ShiftsOf(k.s + lane);
-  // Eight codes, 255 for all that are larger.
-  const auto finish = [](__m512i total, __m512i shift) {
-    return _mm512_cvtusepi64_epi8(_mm512_max_epi64(_mm512_srav_epi64(total, shift), _mm512_setzero_si512()));
+  const auto finish = [max](__m512i total, __m512i shift) {
+    return _mm512_min_epi64(_mm512_max_epi64(_mm512_srav_epi64(total, shift), _mm512_setzero_si512()), max);
   };
   for (size_t pixel = 0; pixel < args.pixels; ++pixel) {
     const size_t word = lane / kLaneBlock * args.pixels + pixel;
@@ -214,16 +224,11 @@ void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
     Halves total = {_mm512_add_epi64(_mm512_mul_epi32(of_acc.even, of_factor.even), bias.even),
                     _mm512_add_epi64(_mm512_mul_epi32(of_acc.odd, of_factor.odd), bias.odd)};
     if (args.skip.low != nullptr) {
-      __m128i skip = Spread(args.skip.low[word]);
-      if (args.skip.high != nullptr) skip = _mm_or_si128(skip, _mm_slli_epi16(Spread(args.skip.high[word]), 4));
-      const Halves of_skip = HalvesOf(_mm512_cvtepu8_epi32(skip));
+      const Halves of_skip = CodesOf(args.skip, word);
       total.even = _mm512_add_epi64(total.even, _mm512_mul_epi32(of_skip.even, n.even));
       total.odd = _mm512_add_epi64(total.odd, _mm512_mul_epi32(of_skip.odd, n.odd));
     }
-    const __m128i all = _mm_unpacklo_epi8(finish(total.even, s.even), finish(total.odd, s.odd));
-    const __m128i codes = _mm_min_epu8(all, max);
-    args.codes.low[word] = Pack(_mm_and_si128(codes, nibble));
-    if (args.codes.high != nullptr) args.codes.high[word] = Pack(_mm_and_si128(_mm_srli_epi16(codes, 4), nibble));
+    StoreCodes({finish(total.even, s.even), finish(total.odd, s.odd)}, word, args.codes);
   }
 }
 

@@ -17,14 +17,14 @@ const ConvKernels& Kernels() {
 
 }  // namespace
 
-std::optional<int64_t> ConvWorker::Compute(const ConvWork& work, int64_t tile, const WeightTile& weights, int64_t first,
-                                           std::span<ConvResult> results) {
+std::optional<int64_t> ConvWorker::Compute(const ConvWork& work, int64_t tile, const WeightTile& weights, Groups groups,
+                                           uint64_t* results) {
   scratch_.outside.reset();
   lanes_.Unpack(work.configuration, work.f, work.passes, weights, static_cast<size_t>(work.Written(tile)));
-  for (int64_t i = 0; i < std::ssize(results) && !scratch_.outside; ++i) {
-    ConvResult* result = &results[static_cast<size_t>(i)];
-    Accumulate(work, tile, first + i);
-    work.f.raw ? TakeSums(work, first + i, result) : TakeCodes(work, tile, first + i, result);
+  for (int64_t group = groups.begin; group < groups.end && !scratch_.outside; ++group) {
+    Accumulate(work, tile, group);
+    work.f.raw ? TakeSums(work, group, results) : TakeCodes(work, tile, group, results);
+    results += work.result_words();
   }
   return scratch_.outside;
 }
@@ -40,7 +40,7 @@ void ConvWorker::Accumulate(const ConvWork& work, int64_t tile, int64_t group) {
   }
 }
 
-void ConvWorker::TakeSums(const ConvWork& work, int64_t group, ConvResult* result) const {
+void ConvWorker::TakeSums(const ConvWork& work, int64_t group, uint64_t* result) const {
   const LaneConstants k = lanes_.constants();
   const size_t pixels = work.PixelsOf(group), lanes = lanes_.lanes();
   for (size_t p = 0; p < pixels; ++p) {
@@ -49,25 +49,25 @@ void ConvWorker::TakeSums(const ConvWork& work, int64_t group, ConvResult* resul
       return static_cast<uint32_t>(acc * k.m[lane] + k.b[lane]);
     };
     for (size_t lane = 0; lane < lanes; lane += 2) {
-      result->sums[lane / 2 * pixels + p] = uint64_t{sum(lane + 1)} << 32 | sum(lane);
+      result[lane / 2 * pixels + p] = uint64_t{sum(lane + 1)} << 32 | sum(lane);
     }
   }
 }
 
-void ConvWorker::TakeCodes(const ConvWork& work, int64_t tile, int64_t group, ConvResult* result) {
+void ConvWorker::TakeCodes(const ConvWork& work, int64_t tile, int64_t group, uint64_t* result) {
   const ConvFields& f = work.f;
   const auto words = [&](Address address) { return JoinAddress(address, work.configuration.banks); };
-  ConvResult skip;
+  std::array<std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock>, 2> skip;
   const int64_t first = words(f.skip_in) + group * ConvWork::kGroup;
-  if (f.skip) ReadResidual(work, tile, group, first, skip.codes[0].data());
-  if (f.skip8) ReadResidual(work, tile, group, first + words(f.skip_plane), skip.codes[1].data());
+  if (f.skip) ReadResidual(work, tile, group, first, skip[0].data());
+  if (f.skip8) ReadResidual(work, tile, group, first + words(f.skip_plane), skip[1].data());
   Kernels().requantize({acc_.data(),
-                        {f.skip ? skip.codes[0].data() : nullptr, f.skip8 ? skip.codes[1].data() : nullptr},
+                        {f.skip ? skip[0].data() : nullptr, f.skip8 ? skip[1].data() : nullptr},
                         work.PixelsOf(group),
                         lanes_.lanes(),
                         lanes_.constants(),
                         f.leaky,
-                        {result->codes[0].data(), f.out8 ? result->codes[1].data() : nullptr}});
+                        {result, f.out8 ? result + work.plane_words() : nullptr}});
 }
 
 void ConvWorker::ReadResidual(const ConvWork& work, int64_t tile, int64_t group, int64_t first, uint64_t* to) {

@@ -34,28 +34,30 @@ struct ConvWork {
   }
   int64_t FirstSlot(int64_t tile) const { return (f.out_half ? 8 : 0) + tile * configuration.lanes(); }
 
-  static constexpr int64_t kGroup = kKernelPixels;
-};
+  // What becomes of a group of pixels of a tile. Codes: words of 16 lanes, [plane][lanes / 16][pixel]. Sums: words of two
+  // lanes, [lanes / 2][pixel].
+  size_t plane_words() const { return LanesOfBlocks(static_cast<size_t>(configuration.lanes())) / kLaneBlock * kKernelPixels; }
+  size_t result_words() const { return plane_words() * (f.raw ? kLaneBlock / 2 : f.out8 ? 2 : 1); }
 
-// Of a group of pixels of a tile. Codes: their low and their high four bits, words of 16 lanes, [lanes / 16][pixel]. Sums:
-// words of two lanes, [lanes / 2][pixel].
-union ConvResult {
-  std::array<std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock>, 2> codes;
-  std::array<uint64_t, kKernelPixels * kMaxLanes / 2> sums;
+  static constexpr int64_t kGroup = kKernelPixels;
 };
 
 // One thread's. Made once: its memory is used again and only grows.
 class ConvWorker {
  public:
-  // Groups of the tile from `first` on, one result each. Returns the first word that was read and is none of the memory.
-  std::optional<int64_t> Compute(const ConvWork& work, int64_t tile, const WeightTile& weights, int64_t first,
-                                 std::span<ConvResult> results);
+  struct Groups {
+    int64_t begin, end;
+  };
+  // These groups of the tile; `results` has work.result_words() for each. Returns the first word that was read and is none
+  // of the memory.
+  std::optional<int64_t> Compute(const ConvWork& work, int64_t tile, const WeightTile& weights, Groups groups,
+                                 uint64_t* results);
   ConvWindows::Scratch* scratch() { return &scratch_; }
 
  private:
   void Accumulate(const ConvWork& work, int64_t tile, int64_t group);
-  void TakeSums(const ConvWork& work, int64_t group, ConvResult* result) const;
-  void TakeCodes(const ConvWork& work, int64_t tile, int64_t group, ConvResult* result);
+  void TakeSums(const ConvWork& work, int64_t group, uint64_t* result) const;
+  void TakeCodes(const ConvWork& work, int64_t tile, int64_t group, uint64_t* result);
   // Words of the tile's lanes at the pixels from word `first` on.
   void ReadResidual(const ConvWork& work, int64_t tile, int64_t group, int64_t first, uint64_t* to);
   uint64_t ReadWord(const ConvWork& work, int64_t word);

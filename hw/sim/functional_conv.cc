@@ -9,7 +9,7 @@ namespace msq::hw {
 namespace {
 
 // Less is not worth the wait for other threads: pixels times steps.
-constexpr int64_t kSharedWork = 8192;
+constexpr int64_t kSharedWork = 32768;
 
 }  // namespace
 
@@ -53,9 +53,9 @@ void FunctionalModel::Execute(const ConvFields& f) {
   const ConvWork work{configuration_, f, passes, windows_, words_};
   Compute(work, tiles);
   for (int64_t t = 0; t < std::ssize(tiles) && ok(); ++t) {
-    const ConvResult* result = &results_[static_cast<size_t>(t * work.groups())];
-    for (int64_t group = 0; group < work.groups() && ok(); ++group, ++result) {
-      f.raw ? WriteSums(work, t, group, *result) : WriteCodes(work, t, group, *result);
+    const uint64_t* result = &results_[static_cast<size_t>(t * work.groups()) * work.result_words()];
+    for (int64_t group = 0; group < work.groups() && ok(); ++group, result += work.result_words()) {
+      f.raw ? WriteSums(work, t, group, result) : WriteCodes(work, t, group, result);
     }
   }
   for (WeightTile& tile : tiles) spare_beats_.push_back(std::move(tile.beats));
@@ -67,7 +67,7 @@ void FunctionalModel::Compute(const ConvWork& work, std::span<const WeightTile> 
   const int64_t groups = work.groups(), count = std::ssize(tiles);
   const bool is_shared = threads_.threads() > 1 && count * work.f.pixels * StepsOf(work.f) >= kSharedWork;
   const int64_t wanted = is_shared ? 2 * threads_.threads() : 1;  // parts: some, as threads may be late
-  results_.resize(std::max(results_.size(), static_cast<size_t>(count * groups)));
+  results_.resize(std::max(results_.size(), static_cast<size_t>(count * groups) * work.result_words()));
   std::vector<std::optional<int64_t>> outside(static_cast<size_t>(wanted));
   if (windows_.are_kept()) {
     ForParts(wanted, [&](int64_t part, ConvWorker* worker) {
@@ -83,9 +83,8 @@ void FunctionalModel::Compute(const ConvWork& work, std::span<const WeightTile> 
   outside.assign(static_cast<size_t>(count * parts), std::nullopt);
   ForParts(count * parts, [&](int64_t i, ConvWorker* worker) {
     const int64_t tile = i / parts, begin = groups * (i % parts) / parts, end = groups * (i % parts + 1) / parts;
-    const std::span results = std::span(results_).subspan(static_cast<size_t>(tile * groups + begin),
-                                                          static_cast<size_t>(end - begin));
-    outside[static_cast<size_t>(i)] = worker->Compute(work, tile, tiles[static_cast<size_t>(tile)], begin, results);
+    uint64_t* results = &results_[static_cast<size_t>(tile * groups + begin) * work.result_words()];
+    outside[static_cast<size_t>(i)] = worker->Compute(work, tile, tiles[static_cast<size_t>(tile)], {begin, end}, results);
   });
   for (const auto& word : outside) {
     if (word) FailAtWord("reads", *word);
@@ -118,24 +117,24 @@ int64_t FunctionalModel::OutputOf(const ConvFields& f, int64_t tile, int64_t gro
   return out;
 }
 
-void FunctionalModel::WriteSums(const ConvWork& work, int64_t tile, int64_t group, const ConvResult& result) {
+void FunctionalModel::WriteSums(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result) {
   const int64_t out = OutputOf(work.f, tile, group);
   const size_t pixels = work.PixelsOf(group);
   for (int64_t lane = 0; lane < work.Written(tile); lane += 2) {
     const int64_t slot = work.FirstSlot(tile) + lane;
     int64_t word = out + slot / 16 * Word(work.f.out_group) + slot % 16 / 2;
-    const uint64_t* sums = &result.sums[static_cast<size_t>(lane) / 2 * pixels];
+    const uint64_t* sums = result + static_cast<size_t>(lane) / 2 * pixels;
     for (size_t p = 0; p < pixels; ++p, word += Word(work.f.out_pixel)) WriteWord(word, sums[p]);
   }
 }
 
-void FunctionalModel::WriteCodes(const ConvWork& work, int64_t tile, int64_t group, const ConvResult& result) {
+void FunctionalModel::WriteCodes(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result) {
   const int64_t first_half = work.FirstSlot(tile) / 8, halves = work.Written(tile) / 8;
   const int64_t out_pixel = Word(work.f.out_pixel), out_group = Word(work.f.out_group);
   const size_t pixels = work.PixelsOf(group);
   for (size_t plane = 0; plane < (work.f.out8 ? 2 : 1); ++plane) {
     const int64_t out = OutputOf(work.f, tile, group) + (plane == 0 ? 0 : Word(work.f.out_plane));
-    const uint64_t* from = result.codes[plane].data();
+    const uint64_t* from = result + plane * work.plane_words();
     for (int64_t half = 0; half < halves; half += 2) {
       const int64_t to = first_half + half;
       int64_t word = out + to / 2 * out_group;

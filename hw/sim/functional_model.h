@@ -80,8 +80,8 @@ class FunctionalModel {
   void Compute(const ConvWork& work, std::span<const WeightTile> tiles);
   // Each part once, on any of the threads.
   void ForParts(int64_t count, const std::function<void(int64_t, ConvWorker*)>& compute);
-  void WriteSums(const ConvWork& work, int64_t tile, int64_t group, const ConvResult& result);
-  void WriteCodes(const ConvWork& work, int64_t tile, int64_t group, const ConvResult& result);
+  void WriteSums(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result);
+  void WriteCodes(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result);
   int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t group) const;
   void WriteHalf(int64_t word, int64_t half, uint32_t value);
 
@@ -111,7 +111,7 @@ class FunctionalModel {
   ThreadPool threads_;
   std::mutex workers_mutex_;
   std::vector<std::unique_ptr<ConvWorker>> idle_workers_;
-  std::vector<ConvResult> results_;  // [tile][group of pixels]
+  std::vector<uint64_t> results_;  // of a CONV, [tile][group of pixels]
   std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;

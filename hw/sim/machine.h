@@ -44,6 +44,8 @@ class Machine {
 };
 
 // The transaction model: whole instructions in C++, the same bits and nearly the same cycles. `memory.ports` is set here.
-std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory);
+// `threads` compute the bits of a program, the caller's among them.
+std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory,
+                                            int threads = 1);
 
 }  // namespace msq::hw
