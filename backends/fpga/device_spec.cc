@@ -27,7 +27,6 @@ struct Settings {
   double memory_mb = 64;
   bool paced = false;
   std::string fidelity = "model";
-  double threads = 1;
   std::string faults;
   double hang_ms = 0;  // 0: by fidelity
   std::string xclbin, driver;
@@ -97,10 +96,8 @@ absl::StatusOr<DeviceSpec> EmulatedSpec(const Settings& settings, DeviceSpec spe
   memory.bytes = static_cast<uint64_t>(settings.memory_mb * (1 << 20));
   memory.clock_hz = options.clock_hz;
   spec.device.emulated = true;
-  const auto threads = static_cast<int>(settings.threads);
   spec.device.open = [=, configuration = spec.configuration]() -> absl::StatusOr<std::unique_ptr<Device>> {
-    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<hw::Machine> machine, 
-                         hw::CreateMachine(configuration, fidelity, memory, threads));
+    MSQ_ASSIGN_OR_RETURN(std::unique_ptr<hw::Machine> machine, hw::CreateMachine(configuration, fidelity, memory));
     return CreateEmulatedDevice(hw::AddFaults(std::move(machine), faults), options);
   };
   return spec;
@@ -135,7 +132,6 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
                     {"memory-mb", Number(1, 2048, &settings.memory_mb)},
                     {"paced", Switch(&settings.paced)},
                     {"fidelity", Text(&settings.fidelity)},
-                    {"threads", Number(1, 64, &settings.threads)},
                     {"faults", Text(&settings.faults)}});
   } else {
     return InvalidArgument("device '", whole, "': is neither '", std::string(kEmulated), "' nor '", std::string(kXrt),

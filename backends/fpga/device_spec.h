@@ -19,7 +19,7 @@ struct DeviceSpec {
 
 // What ParseDeviceSpec takes, for --help. The driver's own options follow it to the end: OpenXrtDevice.
 inline constexpr std::string_view kDeviceSpecHelp =
-    "emulated[,configuration=z020][,fidelity=model|rtl][,threads=1][,clock-mhz=100][,paced=true][,memory-mb=64][,hang-ms=N]"
+    "emulated[,configuration=z020][,fidelity=model|rtl][,clock-mhz=100][,paced=true][,memory-mb=64][,hang-ms=N]"
     "[,faults=hang@N;slverr@N;flip@N][,backend=fpga] | "
     "xrt,xclbin=FILE[,index=0][,configuration=z020][,hang-ms=N][,backend=fpga][,driver=emu:...]";
 

@@ -28,13 +28,22 @@ struct UnpackArgs {
   int8_t* weights;  // [row][4][lanes of blocks][4]: channels in fours; lanes beyond `lanes` hold anything
 };
 
+// Adds to counts[lane] how many of the lane's weights have the sign bit.
+struct NegativeArgs {
+  const uint64_t* beats;  // [row][row_beats]
+  size_t rows, row_beats;
+  size_t lanes;  // from the first on; at most kMaxLanes
+  uint32_t* counts;
+};
+
 // Sums of one pass over the windows of some pixels: acc[pixel][lane] = (acc[pixel][lane] << shift) + sum over steps and
 // channels of code * weight, modulo 2^32.
 struct AccumulateArgs {
-  const uint8_t* windows;    // of the first pixel
-  ptrdiff_t stride;          // bytes from one pixel's window to the next one's
-  const ptrdiff_t* offsets;  // [steps, rounded up to fours]: bytes from a window to its 16 codes; those beyond are read, too
-  size_t pixels;             // 1 to kKernelPixels
+  const uint8_t* windows;  // of the first pixel
+  ptrdiff_t stride;        // bytes from one pixel's window to the next one's
+  const ptrdiff_t*
+      offsets;    // [steps, rounded up to fours]: bytes from a window to its 16 codes; those beyond are read, too
+  size_t pixels;  // 1 to kKernelPixels
   size_t steps;
   const int8_t* weights;  // [step][4][lanes][4]: channels in fours
   size_t lanes;           // a multiple of kLaneBlock
@@ -73,6 +82,7 @@ struct ConvKernels {
   const char* name;
   bool (*supported)() noexcept;
   void (*unpack)(const UnpackArgs&) noexcept;
+  void (*count_negative)(const NegativeArgs&) noexcept;
   void (*accumulate)(const AccumulateArgs&) noexcept;
   // For tiles of which lane l has weights for channel l % 16 only: [steps / 4, rounded up][lanes][4], steps in fours, zeros
   // beyond the last.

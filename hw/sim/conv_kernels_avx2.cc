@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "hw/sim/conv_kernels.h"
+#include "hw/sim/negative_counts.h"
 #include "hw/sim/nibbles.h"
 #include "hw/sim/weight_codes.h"
 
@@ -55,10 +56,10 @@ void Unpack(const UnpackArgs& args) noexcept {
       __m256i low = Load(beats), high = Load(beats + 4);
       const __m256i is_sp2 = MaskOf(args.sp2 >> lane);
       for (size_t four = 0; four < 4; ++four) {
-        const __m256i codes = _mm256_permute4x64_epi64(
-            _mm256_castps_si256(
-                _mm256_shuffle_ps(_mm256_castsi256_ps(Spread(low)), _mm256_castsi256_ps(Spread(high)), 0x88)),
-            0xd8);
+        const __m256i codes =
+            _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(Spread(low)),
+                                                                           _mm256_castsi256_ps(Spread(high)), 0x88)),
+                                     0xd8);
         Store(args.weights + row * kChannels * all + 4 * (four * all + lane),
               _mm256_blendv_epi8(_mm256_shuffle_epi8(twos_complement, codes), _mm256_shuffle_epi8(sp2, codes), is_sp2));
         low = _mm256_srli_epi64(low, 16);
@@ -66,6 +67,10 @@ void Unpack(const UnpackArgs& args) noexcept {
       }
     }
   }
+}
+
+void CountNegative(const NegativeArgs& args) noexcept {
+  CountNegativeRows(args);
 }
 
 // What is in the accumulators of 8 lanes before the first step.
@@ -114,9 +119,7 @@ void Accumulate(const AccumulateArgs& args) noexcept {
 // Four words of 16 codes: of each channel the four codes beside each other, channels 0-7 and 8-15.
 struct ByChannel {
   ByChannel(const uint8_t* window, const ptrdiff_t* offsets) {
-    const auto word = [=](size_t i) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(window + offsets[i]));
-    };
+    const auto word = [=](size_t i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(window + offsets[i])); };
     const __m128i a = _mm_unpacklo_epi8(word(0), word(1)), b = _mm_unpacklo_epi8(word(2), word(3));
     const __m128i c = _mm_unpackhi_epi8(word(0), word(1)), d = _mm_unpackhi_epi8(word(2), word(3));
     halves[0] = _mm256_set_m128i(_mm_unpackhi_epi16(a, b), _mm_unpacklo_epi16(a, b));
@@ -175,8 +178,8 @@ int Codes(const RequantizeArgs& args, size_t pixel, size_t lane, const uint8_t* 
   total = _mm256_andnot_si256(_mm256_cmpgt_epi64(zero, total), total);
   total = _mm256_blendv_epi8(total, max, _mm256_cmpgt_epi64(total, max));
   const __m256i low_bytes =
-      _mm256_shuffle_epi8(total, _mm256_setr_epi8(0, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 8, -1,
-                                                  -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+      _mm256_shuffle_epi8(total, _mm256_setr_epi8(0, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 8,
+                                                  -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
   const int low = _mm_cvtsi128_si32(_mm256_castsi256_si128(low_bytes));
   const int high = _mm_cvtsi128_si32(_mm256_extracti128_si256(low_bytes, 1));
   return low | high << 16;
@@ -199,6 +202,7 @@ void Requantize(const RequantizeArgs& args) noexcept {
 
 }  // namespace
 
-const ConvKernels kAvx2ConvKernels = {"avx2", Supported, Unpack, Accumulate, AccumulateDiagonal, Requantize};
+const ConvKernels kAvx2ConvKernels = {"avx2",     Supported,          Unpack,    CountNegative,
+                                      Accumulate, AccumulateDiagonal, Requantize};
 
 }  // namespace msq::hw

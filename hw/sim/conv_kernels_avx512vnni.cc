@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "hw/sim/conv_kernels.h"
+#include "hw/sim/negative_counts.h"
 #include "hw/sim/weight_codes.h"
 
 namespace msq::hw {
@@ -41,10 +42,9 @@ void Unpack(const UnpackArgs& args) noexcept {
       const auto is_sp2 = static_cast<__mmask16>(args.sp2 >> lane);
       const auto decode = [&](__m256i codes, size_t four) {
         const __m512i wide = _mm512_cvtepu8_epi16(codes);
-        const __m512i each =
-            _mm512_and_si512(_mm512_or_si512(wide, _mm512_slli_epi16(wide, 4)), _mm512_set1_epi8(15));
-        const __m512i weights = _mm512_mask_mov_epi32(_mm512_shuffle_epi8(twos_complement, each), is_sp2,
-                                                      _mm512_shuffle_epi8(sp2, each));
+        const __m512i each = _mm512_and_si512(_mm512_or_si512(wide, _mm512_slli_epi16(wide, 4)), _mm512_set1_epi8(15));
+        const __m512i weights =
+            _mm512_mask_mov_epi32(_mm512_shuffle_epi8(twos_complement, each), is_sp2, _mm512_shuffle_epi8(sp2, each));
         _mm512_storeu_si512(row + 4 * (four * all + lane), weights);
       };
       for (size_t two = 0; two < 2; ++two) {
@@ -61,6 +61,10 @@ int Four(const uint8_t* codes) {
   int four;
   std::memcpy(&four, codes, sizeof(four));
   return four;
+}
+
+void CountNegative(const NegativeArgs& args) noexcept {
+  CountNegativeRows(args);
 }
 
 // What is in the accumulators of 16 lanes before the first step.
@@ -217,7 +221,8 @@ void RequantizeBlock(const RequantizeArgs& args, size_t lane) {
       const __mmask16 below = _mm512_cmplt_epi32_mask(acc, _mm512_slli_epi32(_mm512_loadu_si512(k.t + lane), kScale));
       factor = _mm512_mask_loadu_epi32(m, below, k.m_below + lane);
       const Halves is_below = HalvesOf(_mm512_movm_epi32(below)), b_below = ScaledHalvesOf(k.b_below + lane);
-      bias.even = _mm512_mask_mov_epi64(b.even, _mm512_test_epi64_mask(is_below.even, _mm512_set1_epi64(1)), b_below.even);
+      bias.even =
+          _mm512_mask_mov_epi64(b.even, _mm512_test_epi64_mask(is_below.even, _mm512_set1_epi64(1)), b_below.even);
       bias.odd = _mm512_mask_mov_epi64(b.odd, _mm512_test_epi64_mask(is_below.odd, _mm512_set1_epi64(1)), b_below.odd);
     }
     const Halves of_acc = HalvesOf(acc), of_factor = HalvesOf(factor);
@@ -240,6 +245,7 @@ void Requantize(const RequantizeArgs& args) noexcept {
 
 }  // namespace
 
-const ConvKernels kAvx512VnniConvKernels = {"avx512vnni", Supported, Unpack, Accumulate, AccumulateDiagonal, Requantize};
+const ConvKernels kAvx512VnniConvKernels = {"avx512vnni", Supported,          Unpack,    CountNegative,
+                                            Accumulate,   AccumulateDiagonal, Requantize};
 
 }  // namespace msq::hw

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "hw/sim/conv_kernels.h"
+#include "hw/sim/negative_counts.h"
 #include "hw/sim/nibbles.h"
 #include "hw/sim/weight_codes.h"
 
@@ -24,6 +25,10 @@ void Unpack(const UnpackArgs& args) noexcept {
       }
     }
   }
+}
+
+void CountNegative(const NegativeArgs& args) noexcept {
+  CountNegativeRows(args);
 }
 
 // What is in `acc` before the first step.
@@ -92,6 +97,7 @@ void Requantize(const RequantizeArgs& args) noexcept {
 
 }  // namespace
 
-const ConvKernels kGenericConvKernels = {"generic", Always, Unpack, Accumulate, AccumulateDiagonal, Requantize};
+const ConvKernels kGenericConvKernels = {"generic",          Always,    Unpack, CountNegative, Accumulate,
+                                         AccumulateDiagonal, Requantize};
 
 }  // namespace msq::hw

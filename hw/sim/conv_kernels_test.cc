@@ -54,7 +54,8 @@ class ConvKernelsTest : public ::testing::TestWithParam<const ConvKernels*> {
           (GetParam()->*kernel)(args);
           args.acc = expected.data();
           (kGenericConvKernels.*kernel)(args);
-          ASSERT_EQ(sums, expected) << lanes << " lanes, " << pixels << " pixels, " << steps << " steps, shift " << shift;
+          ASSERT_EQ(sums, expected) << lanes << " lanes, " << pixels << " pixels, " << steps << " steps, shift "
+                                    << shift;
         }
       }
     }
@@ -82,6 +83,21 @@ TEST_P(ConvKernelsTest, UnpackAsThePlainOne) {
   }
 }
 
+TEST_P(ConvKernelsTest, CountsTheNegative) {
+  for (const size_t rows : {1u, 15u, 16u, 300u}) {
+    constexpr size_t kLanes = 24, kRowBeats = 40;
+    std::vector<uint64_t> beats(rows * kRowBeats);
+    for (uint64_t& beat : beats) beat = rows == 300u ? ~uint64_t{0} : random_();
+    std::vector<uint32_t> counts(kLanes, 5), expected = counts;
+    GetParam()->count_negative({beats.data(), rows, kRowBeats, kLanes, counts.data()});
+    for (size_t i = 0; i < beats.size(); ++i) {
+      if (i % kRowBeats >= kLanes) continue;
+      expected[i % kRowBeats] += static_cast<uint32_t>(std::popcount(beats[i] & 0x8888888888888888u));
+    }
+    ASSERT_EQ(counts, expected) << rows << " rows";
+  }
+}
+
 TEST_P(ConvKernelsTest, AccumulateAsThePlainOne) {
   for (const size_t steps : {1u, 2u, 9u, 40u}) CompareSums(&ConvKernels::accumulate, steps, steps * kChannels);
 }
@@ -97,8 +113,9 @@ TEST_P(ConvKernelsTest, WindowsMayBeAnywhere) {
   const auto codes = Draw<uint8_t>(1024, 0, 15);
   const auto weights = Draw<int8_t>(kChannels * offsets.size() * kLanes, -8, 8);
   std::vector<int32_t> sums(kKernelPixels * kLanes), expected = sums;
-  AccumulateArgs args{codes.data() + 256, -16,  offsets.data(), kKernelPixels, offsets.size(),
-                      weights.data(),     kLanes,         true,           0,             sums.data()};
+  AccumulateArgs args{
+      codes.data() + 256, -16, offsets.data(), kKernelPixels, offsets.size(), weights.data(), kLanes, true, 0,
+      sums.data()};
   GetParam()->accumulate(args);
   for (size_t pixel = 0; pixel < kKernelPixels; ++pixel) {
     for (size_t step = 0; step < offsets.size(); ++step) {
@@ -121,8 +138,8 @@ TEST_P(ConvKernelsTest, DiagonalStepsBehindTheLastDoNotCount) {
   for (size_t i = 8 * kLanes; i < weights.size(); ++i) weights[i] = i % 4 == 0 ? weights[i] : int8_t{0};
   std::vector<int32_t> sums(kPixels * kLanes), expected = sums;
   const std::vector<ptrdiff_t> offsets = OffsetsOf(kSteps);
-  AccumulateArgs args{codes.data(),   kChannels * kSteps, offsets.data(), kPixels, kSteps,
-                      weights.data(), kLanes,             true,           0,       sums.data()};
+  AccumulateArgs args{
+      codes.data(), kChannels * kSteps, offsets.data(), kPixels, kSteps, weights.data(), kLanes, true, 0, sums.data()};
   GetParam()->accumulate_diagonal(args);
   args.acc = expected.data();
   kGenericConvKernels.accumulate_diagonal(args);
@@ -146,8 +163,8 @@ TEST(ConvKernelsReference, DiagonalIsAllWithZeros) {
   }
   std::vector<int32_t> sums(kPixels * kLanes), expected = sums;
   const std::vector<ptrdiff_t> offsets = OffsetsOf(kSteps);
-  AccumulateArgs args{codes.data(),    kChannels * kSteps, offsets.data(), kPixels, kSteps,
-                      diagonal.data(), kLanes,             true,           0,       sums.data()};
+  AccumulateArgs args{
+      codes.data(), kChannels * kSteps, offsets.data(), kPixels, kSteps, diagonal.data(), kLanes, true, 0, sums.data()};
   kGenericConvKernels.accumulate_diagonal(args);
   args.weights = all.data();
   args.acc = expected.data();
@@ -177,10 +194,12 @@ TEST_P(ConvKernelsTest, RequantizeAsThePlainOne) {
     for (const bool has_skip : {false, true}) {
       for (const bool leaky : {false, true}) {
         for (const bool wide : {false, true}) {
-          std::vector<uint64_t> low(pixels * lanes / kLaneBlock, 1), high = low, expected_low = low, expected_high = low;
+          std::vector<uint64_t> low(pixels * lanes / kLaneBlock, 1), high = low, expected_low = low,
+                                                                     expected_high = low;
           const PixelWords<const uint64_t> added = {has_skip ? skip.data() : nullptr,
                                                     round % 2 == 0 ? skip_high.data() : nullptr};
-          RequantizeArgs args{acc.data(), added, pixels, lanes, constants, leaky, {low.data(), wide ? high.data() : nullptr}};
+          RequantizeArgs args{
+              acc.data(), added, pixels, lanes, constants, leaky, {low.data(), wide ? high.data() : nullptr}};
           GetParam()->requantize(args);
           args.codes = {expected_low.data(), wide ? expected_high.data() : nullptr};
           kGenericConvKernels.requantize(args);

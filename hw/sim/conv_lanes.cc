@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "hw/sim/negative_counts.h"
 #include "hw/sim/weight_codes.h"
 
 namespace msq::hw {
@@ -19,25 +20,12 @@ int64_t SignedBits(uint64_t word, int lsb, int width) {
 
 using Counts = std::array<uint32_t, kMaxLanes>;
 
-constexpr uint64_t kNibbleOnes = 0x1111111111111111u, kLowNibbles = 0x0f0f0f0f0f0f0f0fu;
-constexpr size_t kNibbleRows = 15;  // that a count in a nibble holds
-
-// Adds to each lane how many of its weights have the sign bit.
-void CountNegative(const uint64_t* beats, size_t rows, size_t row_beats, size_t lanes, Counts* counts) {
-  for (size_t first = 0; first < rows; first += kNibbleRows) {
-    std::array<uint64_t, kMaxLanes> nibbles{};
-    for (size_t row = first; row < std::min(rows, first + kNibbleRows); ++row) {
-      for (size_t lane = 0; lane < lanes; ++lane) nibbles[lane] += beats[row * row_beats + lane] >> 3 & kNibbleOnes;
-    }
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      const uint64_t bytes = (nibbles[lane] & kLowNibbles) + (nibbles[lane] >> 4 & kLowNibbles);
-      const uint64_t pairs = (bytes & 0x00ff00ff00ff00ffu) + (bytes >> 8 & 0x00ff00ff00ff00ffu);
-      (*counts)[lane] += static_cast<uint32_t>(pairs * 0x0001000100010001u >> 48);
-    }
-  }
+const ConvKernels& Kernels() {
+  static const ConvKernels& kernels = FastestConvKernels();
+  return kernels;
 }
 
-// The same where a row has a beat for 16 lanes.
+// Adds to each lane how many of its weights have the sign bit, where a row has a beat for 16 lanes.
 void CountNegativeOnDiagonal(const uint64_t* beats, size_t rows, size_t row_beats, size_t lanes, Counts* counts) {
   for (size_t block = 0; block < lanes / kChannels; ++block) {
     for (size_t first = 0; first < rows; first += kNibbleRows) {
@@ -60,7 +48,6 @@ LaneConstants ConvLanes::constants() const {
 
 void ConvLanes::Unpack(const Configuration& configuration, const ConvFields& f, std::span<const ConvPass> passes,
                        const WeightTile& tile, size_t lanes) {
-  static const ConvKernels& kernels = FastestConvKernels();
   tile_lanes_ = static_cast<size_t>(configuration.lanes());
   lanes_ = lanes;
   is_diagonal_ = tile.is_diagonal;
@@ -74,7 +61,7 @@ void ConvLanes::Unpack(const Configuration& configuration, const ConvFields& f, 
   for (const ConvPass& pass : passes) {
     first_of_pass_.push_back(static_cast<size_t>(pass.row) * kChannels * this->lanes());
   }
-  kernels.unpack({beats.data(), rows, tile_lanes_, lanes_, sp2_, weights_.data()});
+  Kernels().unpack({beats.data(), rows, tile_lanes_, lanes_, sp2_, weights_.data()});
 }
 
 void ConvLanes::TakeParameters(const Configuration& configuration, const ConvFields& f, const WeightTile& tile) {
@@ -106,8 +93,12 @@ void ConvLanes::AddExcess(const Configuration& configuration, const ConvFields& 
   for (int64_t pass = 0; pass < f.passes; ++pass) {
     const auto row = static_cast<size_t>(PassRows(f)[static_cast<size_t>(pass)]);
     Counts negative{};
-    (is_diagonal_ ? CountNegativeOnDiagonal : CountNegative)(beats.data() + row * row_beats, steps, row_beats, lanes_,
-                                                             &negative);
+    const uint64_t* first = beats.data() + row * row_beats;
+    if (is_diagonal_) {
+      CountNegativeOnDiagonal(first, steps, row_beats, lanes_, &negative);
+    } else {
+      Kernels().count_negative({first, steps, row_beats, lanes_, negative.data()});
+    }
     const int shift = (f.pass_shift >> pass & 1) != 0 ? 4 : 0;
     for (size_t lane = 0; lane < lanes_; ++lane) {
       const bool is_dsp = configuration.is_dsp(static_cast<int64_t>(lane));

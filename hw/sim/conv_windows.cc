@@ -25,16 +25,19 @@ void ConvWindows::Begin(const Configuration& configuration, const ConvFields& f,
   plane_words_ = {0, JoinAddress(f.in_plane, banks_)};
   pad_[0].fill(static_cast<uint8_t>(f.pad_low));
   pad_[1].fill(static_cast<uint8_t>(f.pad_high));
+  outside_.reset();
   AddPlaces(f);
   FindEvenGroups();
-  has_ = {};
-  for (const ConvPass& pass : passes) has_[static_cast<size_t>(pass.source)] = true;
-  Expand(words, f, has_[static_cast<size_t>(CodeSource::kHigh)] || has_[static_cast<size_t>(CodeSource::kBoth)]);
-  const size_t bytes = pixels_.size() * window_bytes();
-  are_kept_ = f.tiles > 1 && tile_words_ == 0 && bytes <= kKeptBytes;
+  std::array<bool, kCodeSources> has{};
+  for (const ConvPass& pass : passes) has[static_cast<size_t>(pass.source)] = true;
+  Expand(words, f, has[static_cast<size_t>(CodeSource::kHigh)] || has[static_cast<size_t>(CodeSource::kBoth)]);
+  const size_t all = static_cast<size_t>(f.pixels) * window_bytes();
+  are_kept_ = f.tiles > 1 && tile_words_ == 0 && all <= kKeptBytes;
   for (size_t source = 0; source < kCodeSources; ++source) {
-    if (are_kept_ && has_[source] && kept_[source].size() < bytes) kept_[source].resize(bytes);
+    const size_t bytes = are_kept_ ? all : kKernelPixels * window_bytes();
+    if (has[source] && windows_[source].size() < bytes) windows_[source].resize(bytes);
   }
+  high_.resize(window_bytes());
 }
 
 void ConvWindows::AddPlaces(const ConvFields& f) {
@@ -90,7 +93,7 @@ void ConvWindows::Expand(std::span<const uint64_t> words, const ConvFields& f, b
 void ConvWindows::FindEvenGroups() {
   is_even_.clear();
   for (size_t first = 0; first < pixels_.size(); first += kKernelPixels) {
-    const std::span<const Pixel> group = PixelsOf(static_cast<int64_t>(first / kKernelPixels));
+    const auto group = std::span(pixels_).subspan(first, std::min(kKernelPixels, pixels_.size() - first));
     bool is_even = true;
     for (size_t p = 0; p < group.size() && is_even; ++p) {
       const auto distance = [&](size_t to) { return group[to].first.word - group[to - 1].first.word; };
@@ -100,68 +103,45 @@ void ConvWindows::FindEvenGroups() {
   }
 }
 
-std::span<const ConvWindows::Pixel> ConvWindows::PixelsOf(int64_t group) const {
-  const size_t first = static_cast<size_t>(group) * kKernelPixels;
-  return std::span(pixels_).subspan(first, std::min(kKernelPixels, pixels_.size() - first));
+std::optional<ConvWindows::Windows> ConvWindows::InPlace(int64_t tile, int64_t pixel, size_t count,
+                                                         size_t plane) const {
+  if (!is_even_[static_cast<size_t>(pixel) / kKernelPixels]) return std::nullopt;
+  const auto group = std::span(pixels_).subspan(static_cast<size_t>(pixel), count);
+  const int64_t move = tile * tile_words_ + plane_words_[plane];
+  const auto [low, high] = std::minmax(group.front().first.word, group.back().first.word);
+  if (low + move + near_ < begin_ || high + move + far_ >= end_) return std::nullopt;
+  const int64_t distance = count > 1 ? group[1].first.word - group[0].first.word : 0;
+  return Windows{CodesOf(group.front().first.word + move), distance * static_cast<ptrdiff_t>(kChannels),
+                 offsets_.data()};
 }
 
-std::optional<ConvWindows::Windows> ConvWindows::InPlace(CodeSource source, int64_t tile, int64_t group) const {
-  if (source == CodeSource::kBoth || !is_even_[static_cast<size_t>(group)]) return std::nullopt;
-  const std::span<const Pixel> pixels = PixelsOf(group);
-  const int64_t front = pixels.front().first.word, back = pixels.back().first.word;
-  const int64_t move = tile * tile_words_ + plane_words_[source == CodeSource::kHigh ? 1 : 0];
-  if (std::min(front, back) + move + near_ < begin_ || std::max(front, back) + move + far_ >= end_) return std::nullopt;
-  const int64_t distance = pixels.size() > 1 ? pixels[1].first.word - front : 0;
-  return Windows{CodesOf(front + move), distance * static_cast<ptrdiff_t>(kChannels), offsets_.data()};
-}
-
-ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t group, Scratch* scratch) const {
-  if (const auto windows = InPlace(source, tile, group)) return *windows;
-  const auto which = static_cast<size_t>(source);
-  const auto stride = static_cast<ptrdiff_t>(window_bytes());
-  if (are_kept_) {
-    return {kept_[which].data() + static_cast<size_t>(group) * kKernelPixels * window_bytes(), stride,
-            gathered_offsets_.data()};
-  }
-  std::vector<uint8_t>& windows = scratch->windows[which];
-  windows.resize(std::max(windows.size(), kKernelPixels * window_bytes()));
-  Gather(source, tile, group, windows.data(), scratch);
-  return {windows.data(), stride, gathered_offsets_.data()};
-}
-
-std::optional<int64_t> ConvWindows::Keep(int64_t first_group, int64_t end_group, Scratch* scratch) {
-  scratch->outside.reset();
-  for (int64_t group = first_group; group < end_group; ++group) {
-    for (const CodeSource source : {CodeSource::kLow, CodeSource::kHigh, CodeSource::kBoth}) {
-      const auto which = static_cast<size_t>(source);
-      if (!has_[which] || InPlace(source, 0, group)) continue;
-      Gather(source, 0, group, kept_[which].data() + static_cast<size_t>(group) * kKernelPixels * window_bytes(), scratch);
-    }
-  }
-  return scratch->outside;
-}
-
-void ConvWindows::Gather(CodeSource source, int64_t tile, int64_t group, uint8_t* windows, Scratch* scratch) const {
+ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count) {
   const size_t plane = source == CodeSource::kHigh ? 1 : 0;
-  const int64_t move = tile * tile_words_;
-  for (const Pixel& pixel : PixelsOf(group)) {
-    GatherPixel(pixel, move, plane, windows, scratch);
-    if (source == CodeSource::kBoth) {
-      scratch->high.resize(window_bytes());
-      GatherPixel(pixel, move, 1, scratch->high.data(), scratch);
-      Join(scratch->high, windows);
-    }
-    windows += window_bytes();
+  if (source != CodeSource::kBoth) {
+    if (const auto windows = InPlace(tile, pixel, count, plane)) return *windows;
   }
+  uint8_t* windows = windows_[static_cast<size_t>(source)].data();
+  if (are_kept_) windows += static_cast<size_t>(pixel) * window_bytes();
+  const Windows result = {windows, static_cast<ptrdiff_t>(window_bytes()), gathered_offsets_.data()};
+  if (are_kept_ && tile > 0) return result;
+  for (size_t p = 0; p < count; ++p) {
+    uint8_t* to = windows + p * window_bytes();
+    const int64_t which = pixel + static_cast<int64_t>(p);
+    GatherPixel(tile, which, plane, to);
+    if (source != CodeSource::kBoth) continue;
+    GatherPixel(tile, which, 1, high_.data());
+    Join(high_, to);
+  }
+  return result;
 }
 
-void ConvWindows::GatherPixel(const Pixel& pixel, int64_t move, size_t plane, uint8_t* to, Scratch* scratch) const {
-  const Place& first = pixel.first;
-  const int64_t base = first.word + move + plane_words_[plane];
-  if (base + near_ < begin_ || base + far_ >= end_) return GatherChecked(pixel, base, plane, to, scratch);
+void ConvWindows::GatherPixel(int64_t tile, int64_t pixel, size_t plane, uint8_t* to) {
+  const auto& [first, is_inside] = pixels_[static_cast<size_t>(pixel)];
+  const int64_t base = first.word + tile * tile_words_ + plane_words_[plane];
+  if (base + near_ < begin_ || base + far_ >= end_) return GatherChecked(first, base, plane, to);
   const uint8_t* at = CodesOf(base);
   const size_t steps = steps_.size();
-  if (pixel.is_inside) {
+  if (is_inside) {
     for (size_t step = 0; step < steps; ++step) std::memcpy(to + step * kChannels, at + offsets_[step], kChannels);
     return;
   }
@@ -170,17 +150,17 @@ void ConvWindows::GatherPixel(const Pixel& pixel, int64_t move, size_t plane, ui
   for (size_t step = 0; step < steps; ++step) {
     const bool row = static_cast<uint64_t>(first.y + steps_[step].y) < height;
     const bool column = static_cast<uint64_t>(first.x + steps_[step].x) < width;
-    std::memcpy(to + step * kChannels, (row & column) ? at + offsets_[step] : pad, kChannels);
+    std::memcpy(to + step * kChannels, row && column ? at + offsets_[step] : pad, kChannels);
   }
 }
 
-// For windows that reach beyond what there is, which may be right where they are in the padding.
-void ConvWindows::GatherChecked(const Pixel& pixel, int64_t base, size_t plane, uint8_t* to, Scratch* scratch) const {
+// For a window that reaches beyond what there is, which is right where that is in the padding.
+void ConvWindows::GatherChecked(const Place& first, int64_t base, size_t plane, uint8_t* to) {
   for (const Place& step : steps_) {
-    const int64_t y = pixel.first.y + step.y, x = pixel.first.x + step.x, word = base + step.word;
+    const int64_t y = first.y + step.y, x = first.x + step.x, word = base + step.word;
     const bool inside = y >= 0 && y < in_height_ && x >= 0 && x < in_width_;
     const bool is_there = word >= begin_ && word < end_;
-    if (inside && !is_there && !scratch->outside) scratch->outside = word;
+    if (inside && !is_there && !outside_) outside_ = word;
     std::memcpy(to, inside && is_there ? CodesOf(word) : pad_[plane].data(), kChannels);
     to += kChannels;
   }

@@ -1,15 +1,24 @@
-// The CONV instruction of the functional model: workers compute its tiles, then what they found is written.
+// The CONV instruction of the functional model: its tiles' pixels, some at a time, through the kernels.
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "hw/sim/conv_kernels.h"
 #include "hw/sim/functional_model.h"
+#include "hw/sim/nibbles.h"
 
 namespace msq::hw {
 namespace {
 
-// Less is not worth the wait for other threads: pixels times steps.
-constexpr int64_t kSharedWork = 32768;
+// Accumulators are modulo 2^24.
+int32_t Wrap24(uint32_t sum) {
+  return static_cast<int32_t>(sum << 8) >> 8;
+}
+
+const ConvKernels& Kernels() {
+  static const ConvKernels& kernels = FastestConvKernels();
+  return kernels;
+}
 
 }  // namespace
 
@@ -41,75 +50,37 @@ void FunctionalModel::Execute(const ConvFields& f) {
     return Fail(ErrorCode::kWatchdog,
                 "the weight buffer cannot hold a tile of " + std::to_string(f.weight_rows) + " rows");
   }
-  const auto fits = [&](const WeightTile& tile) {
-    return tile.weight_rows == f.weight_rows && tile.param_rows == (f.leaky ? 4 : 2);
-  };
-  const auto last = tiles_.begin() + f.tiles, first_bad = std::find_if_not(tiles_.begin(), last, fits);
-  const bool all_fit = first_bad == last;
-  std::vector<WeightTile> tiles(std::make_move_iterator(tiles_.begin()), std::make_move_iterator(first_bad));
-  tiles_.erase(tiles_.begin(), first_bad);
   const std::vector<ConvPass> passes = PassesOf(f);
   windows_.Begin(configuration_, f, words_, passes);
-  const ConvWork work{configuration_, f, passes, windows_, words_};
-  Compute(work, tiles);
-  for (int64_t t = 0; t < std::ssize(tiles) && ok(); ++t) {
-    const uint64_t* result = &results_[static_cast<size_t>(t * work.groups()) * work.result_words()];
-    for (int64_t group = 0; group < work.groups() && ok(); ++group, result += work.result_words()) {
-      f.raw ? WriteSums(work, t, group, result) : WriteCodes(work, t, group, result);
+  for (int64_t t = 0; t < f.tiles && ok(); ++t) {
+    WeightTile tile = std::move(tiles_.front());
+    tiles_.pop_front();
+    if (tile.weight_rows != f.weight_rows || tile.param_rows != (f.leaky ? 4 : 2)) {
+      return Fail(ErrorCode::kIllegalInstruction, "the next tile of the weight buffer has another size");
+    }
+    lanes_.Unpack(configuration_, f, passes, tile, static_cast<size_t>(Written(f, t)));
+    spare_beats_.push_back(std::move(tile.beats));
+    for (int64_t pixel = 0; pixel < f.pixels && ok(); pixel += int64_t{kKernelPixels}) {
+      ComputePixels(f, passes, {t, pixel, static_cast<size_t>(std::min<int64_t>(kKernelPixels, f.pixels - pixel))});
     }
   }
-  for (WeightTile& tile : tiles) spare_beats_.push_back(std::move(tile.beats));
-  if (!all_fit) Fail(ErrorCode::kIllegalInstruction, "the next tile of the weight buffer has another size");
 }
 
-// Tiles, or parts of them, in any order; `results_` has them in order.
-void FunctionalModel::Compute(const ConvWork& work, std::span<const WeightTile> tiles) {
-  const int64_t groups = work.groups(), count = std::ssize(tiles);
-  const bool is_shared = threads_.threads() > 1 && count * work.f.pixels * StepsOf(work.f) >= kSharedWork;
-  const int64_t wanted = is_shared ? 2 * threads_.threads() : 1;  // parts: some, as threads may be late
-  results_.resize(std::max(results_.size(), static_cast<size_t>(count * groups) * work.result_words()));
-  std::vector<std::optional<int64_t>> outside(static_cast<size_t>(wanted));
-  if (windows_.are_kept()) {
-    ForParts(wanted, [&](int64_t part, ConvWorker* worker) {
-      outside[static_cast<size_t>(part)] =
-          windows_.Keep(groups * part / wanted, groups * (part + 1) / wanted, worker->scratch());
-    });
+void FunctionalModel::ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at) {
+  const auto accumulate = lanes_.is_diagonal() ? Kernels().accumulate_diagonal : Kernels().accumulate;
+  const auto steps = static_cast<size_t>(StepsOf(f));
+  std::array<int32_t, kKernelPixels * kMaxLanes> acc;
+  for (size_t pass = 0; pass < passes.size(); ++pass) {
+    const auto [first, stride, offsets] = windows_.Get(passes[pass].source, at.tile, at.pixel, at.count);
+    accumulate({first, stride, offsets, at.count, steps, lanes_.weights(pass), lanes_.lanes(), pass == 0,
+                passes[pass].shift, acc.data()});
   }
-  for (const auto& word : outside) {
-    if (word) FailAtWord("reads", *word);
-  }
-  if (!ok() || count == 0) return;
-  const int64_t parts = std::min((wanted + count - 1) / count, groups);  // of a tile
-  outside.assign(static_cast<size_t>(count * parts), std::nullopt);
-  ForParts(count * parts, [&](int64_t i, ConvWorker* worker) {
-    const int64_t tile = i / parts, begin = groups * (i % parts) / parts, end = groups * (i % parts + 1) / parts;
-    uint64_t* results = &results_[static_cast<size_t>(tile * groups + begin) * work.result_words()];
-    outside[static_cast<size_t>(i)] = worker->Compute(work, tile, tiles[static_cast<size_t>(tile)], {begin, end}, results);
-  });
-  for (const auto& word : outside) {
-    if (word) FailAtWord("reads", *word);
-  }
+  if (windows_.outside()) return FailAtWord("reads", *windows_.outside());
+  f.raw ? WriteSums(f, at, acc.data()) : WriteCodes(f, at, acc.data());
 }
 
-void FunctionalModel::ForParts(int64_t count, const std::function<void(int64_t, ConvWorker*)>& compute) {
-  threads_.ParallelFor(count, [&](int64_t i) {
-    std::unique_ptr<ConvWorker> worker;
-    {
-      std::lock_guard lock(workers_mutex_);
-      if (!idle_workers_.empty()) {
-        worker = std::move(idle_workers_.back());
-        idle_workers_.pop_back();
-      }
-    }
-    if (worker == nullptr) worker = std::make_unique<ConvWorker>();
-    compute(i, worker.get());
-    std::lock_guard lock(workers_mutex_);
-    idle_workers_.push_back(std::move(worker));
-  });
-}
-
-int64_t FunctionalModel::OutputOf(const ConvFields& f, int64_t tile, int64_t group) const {
-  int64_t out = Word(f.out) + group * ConvWork::kGroup * Word(f.out_pixel);
+int64_t FunctionalModel::OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const {
+  int64_t out = Word(f.out) + pixel * Word(f.out_pixel);
   if (configuration_.q != 8) {
     // Between tiles there is a step of its own instead of one from the tile's last Q channels to the next ones.
     out += tile * (Word(f.out_tile) - configuration_.q / 16 * Word(f.out_group));
@@ -117,36 +88,72 @@ int64_t FunctionalModel::OutputOf(const ConvFields& f, int64_t tile, int64_t gro
   return out;
 }
 
-void FunctionalModel::WriteSums(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result) {
-  const int64_t out = OutputOf(work.f, tile, group);
-  const size_t pixels = work.PixelsOf(group);
-  for (int64_t lane = 0; lane < work.Written(tile); lane += 2) {
-    const int64_t slot = work.FirstSlot(tile) + lane;
-    int64_t word = out + slot / 16 * Word(work.f.out_group) + slot % 16 / 2;
-    const uint64_t* sums = result + static_cast<size_t>(lane) / 2 * pixels;
-    for (size_t p = 0; p < pixels; ++p, word += Word(work.f.out_pixel)) WriteWord(word, sums[p]);
+void FunctionalModel::WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc) {
+  const LaneConstants k = lanes_.constants();
+  const int64_t first_slot = FirstSlot(f, at.tile);
+  for (size_t p = 0; p < at.count; ++p, acc += lanes_.lanes()) {
+    const int64_t out = OutputOf(f, at.tile, at.pixel + static_cast<int64_t>(p));
+    for (int64_t lane = 0; lane < Written(f, at.tile) && ok(); ++lane) {
+      const auto l = static_cast<size_t>(lane);
+      const int64_t slot = first_slot + lane;
+      const int64_t sum = Wrap24(static_cast<uint32_t>(acc[l]) + static_cast<uint32_t>(k.c[l]));
+      WriteHalf(out + slot / 16 * Word(f.out_group) + slot % 16 / 2, slot % 2,
+                static_cast<uint32_t>(sum * k.m[l] + k.b[l]));
+    }
   }
 }
 
-void FunctionalModel::WriteCodes(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result) {
-  const int64_t first_half = work.FirstSlot(tile) / 8, halves = work.Written(tile) / 8;
-  const int64_t out_pixel = Word(work.f.out_pixel), out_group = Word(work.f.out_group);
-  const size_t pixels = work.PixelsOf(group);
-  for (size_t plane = 0; plane < (work.f.out8 ? 2 : 1); ++plane) {
-    const int64_t out = OutputOf(work.f, tile, group) + (plane == 0 ? 0 : Word(work.f.out_plane));
-    const uint64_t* from = result + plane * work.plane_words();
-    for (int64_t half = 0; half < halves; half += 2) {
-      const int64_t to = first_half + half;
-      int64_t word = out + to / 2 * out_group;
-      for (size_t p = 0; p < pixels; ++p, word += out_pixel, ++from) {
-        if (to % 2 == 0 && half + 1 < halves) {
-          WriteWord(word, *from);
-          continue;
-        }
-        // A tile that begins or ends in the middle of a word.
-        WriteHalf(word, to % 2, static_cast<uint32_t>(*from));
-        if (half + 1 < halves) WriteHalf(word + out_group, 0, static_cast<uint32_t>(*from >> 32));
+void FunctionalModel::WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc) {
+  std::array<PlaneOfPixels, 2> skip, codes;
+  for (size_t plane = 0; f.skip && plane < (f.skip8 ? 2 : 1); ++plane) {
+    const int64_t first = Word(f.skip_in) + at.pixel + (plane == 0 ? 0 : Word(f.skip_plane));
+    ReadBlocks(f, at, {first, 1, Word(f.skip_group)}, &skip[plane]);
+  }
+  Kernels().requantize({acc,
+                        {f.skip ? skip[0].data() : nullptr, f.skip8 ? skip[1].data() : nullptr},
+                        at.count,
+                        lanes_.lanes(),
+                        lanes_.constants(),
+                        f.leaky,
+                        {codes[0].data(), f.out8 ? codes[1].data() : nullptr}});
+  for (size_t plane = 0; plane < (f.out8 ? 2 : 1); ++plane) {
+    const int64_t first = OutputOf(f, at.tile, at.pixel) + (plane == 0 ? 0 : Word(f.out_plane));
+    WriteBlocks(f, at, {first, Word(f.out_pixel), Word(f.out_group)}, codes[plane]);
+  }
+}
+
+// The words of the tile's lanes that are written, which may begin in the middle of one.
+void FunctionalModel::ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to) {
+  const int64_t first_half = FirstSlot(f, at.tile) / 8, halves = Written(f, at.tile) / 8;
+  for (int64_t half = 0; half < halves; half += 2) {
+    const int64_t from = first_half + half;
+    uint64_t* each = to->data() + static_cast<size_t>(half) / 2 * at.count;
+    int64_t word = words.first + from / 2 * words.group;
+    for (size_t p = 0; p < at.count; ++p, word += words.pixel) {
+      if (from % 2 == 0) {
+        each[p] = ReadWord(word);
+      } else {
+        const uint64_t next = half + 1 < halves ? ReadWord(word + words.group) : 0;
+        each[p] = ReadWord(word) >> 32 | next << 32;
       }
+    }
+  }
+}
+
+void FunctionalModel::WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words,
+                                  const PlaneOfPixels& from) {
+  const int64_t first_half = FirstSlot(f, at.tile) / 8, halves = Written(f, at.tile) / 8;
+  for (int64_t half = 0; half < halves; half += 2) {
+    const int64_t to = first_half + half;
+    const uint64_t* each = from.data() + static_cast<size_t>(half) / 2 * at.count;
+    int64_t word = words.first + to / 2 * words.group;
+    for (size_t p = 0; p < at.count; ++p, word += words.pixel) {
+      if (to % 2 == 0 && half + 1 < halves) {
+        WriteWord(word, each[p]);
+        continue;
+      }
+      WriteHalf(word, to % 2, static_cast<uint32_t>(each[p]));
+      if (half + 1 < halves) WriteHalf(word + words.group, 0, static_cast<uint32_t>(each[p] >> 32));
     }
   }
 }

@@ -34,10 +34,9 @@ size_t OpcodeOf(const AnyFields& fields) {
 
 }  // namespace
 
-FunctionalModel::FunctionalModel(const Configuration& configuration, int threads)
+FunctionalModel::FunctionalModel(const Configuration& configuration)
     : configuration_(configuration),
-      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)),
-      threads_(threads) {}
+      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)) {}
 
 ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed,
                                 std::optional<int64_t> only_first) {

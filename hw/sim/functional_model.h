@@ -6,21 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/thread_pool.h"
 #include "hw/regs/configurations.h"
 #include "hw/regs/isa.h"
 #include "hw/regs/registers.h"
+#include "hw/sim/conv_lanes.h"
+#include "hw/sim/conv_passes.h"
 #include "hw/sim/conv_windows.h"
-#include "hw/sim/conv_worker.h"
 
 namespace msq::hw {
 
@@ -44,8 +41,7 @@ struct DramWindow {
 // the buffer cannot hold) is watchdog.
 class FunctionalModel {
  public:
-  // `threads` compute a CONV, the caller's among them. Results are the same for any number.
-  explicit FunctionalModel(const Configuration& configuration, int threads = 1);
+  explicit FunctionalModel(const Configuration& configuration);
 
   // Runs the program at address `program` to its END or first error. Without `order_seed` in program order; with it in
   // an order drawn from those that the waits allow, of instructions of one unit, too, as far as it has engines, so that
@@ -62,6 +58,12 @@ class FunctionalModel {
     int64_t index;
     AnyFields fields;
   };
+  // Some of a CONV's pixels beside each other, as many as a kernel takes at most.
+  struct Pixels {
+    int64_t tile, pixel;
+    size_t count;
+  };
+
   std::vector<Entry> Fetch(uint64_t program, std::optional<int64_t> only_first);
   void RunInOrder(const std::vector<Entry>& entries);
   void RunInDrawnOrder(const std::vector<Entry>& entries, uint64_t seed);
@@ -77,12 +79,25 @@ class FunctionalModel {
   template <typename Fields, typename Move>
   void MoveRows(const Fields& f, const Move& move);  // of LOAD or STORE
   std::string_view Contradiction(const ConvFields& f) const;
-  void Compute(const ConvWork& work, std::span<const WeightTile> tiles);
-  // Each part once, on any of the threads.
-  void ForParts(int64_t count, const std::function<void(int64_t, ConvWorker*)>& compute);
-  void WriteSums(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result);
-  void WriteCodes(const ConvWork& work, int64_t tile, int64_t group, const uint64_t* result);
-  int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t group) const;
+  void ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at);
+  void WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc);
+  void WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc);
+  // Words of 16 lanes of such pixels: [lanes / 16][pixel].
+  using PlaneOfPixels = std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock>;
+  // Where they are: the first one, and how far it is to the next pixel and to the next 16 channels.
+  struct Words {
+    int64_t first, pixel, group;
+  };
+  void ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to);
+  void WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words, const PlaneOfPixels& from);
+  int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const;
+  // Of a tile: the lanes that are written, and the place of the first one among the instruction's channels.
+  int64_t Written(const ConvFields& f, int64_t tile) const {
+    return tile + 1 == f.tiles ? f.last_groups * configuration_.q : configuration_.lanes();
+  }
+  int64_t FirstSlot(const ConvFields& f, int64_t tile) const {
+    return (f.out_half ? 8 : 0) + tile * configuration_.lanes();
+  }
   void WriteHalf(int64_t word, int64_t half, uint32_t value);
 
   bool ok() const { return end_.error == ErrorCode::kNone; }
@@ -108,10 +123,7 @@ class FunctionalModel {
   std::deque<WeightTile> tiles_;
   std::vector<std::vector<uint64_t>> spare_beats_;  // of tiles that are done, for their memory
   ConvWindows windows_;
-  ThreadPool threads_;
-  std::mutex workers_mutex_;
-  std::vector<std::unique_ptr<ConvWorker>> idle_workers_;
-  std::vector<uint64_t> results_;  // of a CONV, [tile][group of pixels]
+  ConvLanes lanes_;
   std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;

@@ -44,8 +44,6 @@ class Machine {
 };
 
 // The transaction model: whole instructions in C++, the same bits and nearly the same cycles. `memory.ports` is set here.
-// `threads` compute the bits of a program, the caller's among them.
-std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory,
-                                            int threads = 1);
+std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory);
 
 }  // namespace msq::hw

@@ -19,8 +19,7 @@ std::string_view FidelityName(Fidelity fidelity);
 
 // kRtl loads libmsq_rtl_<configuration>.so from LibraryFolder(): NOT_FOUND if it has not been built, FAILED_PRECONDITION
 // if it was built from another design. `memory.ports` is set here.
-// `threads` are the model's; the RTL has one.
 absl::StatusOr<std::unique_ptr<Machine>> CreateMachine(const Configuration& configuration, Fidelity fidelity,
-                                                       const AxiMemoryOptions& memory, int threads = 1);
+                                                       const AxiMemoryOptions& memory);
 
 }  // namespace msq::hw

@@ -84,11 +84,11 @@ std::vector<AddressRange> DramRanges(const AnyFields& fields, const Configuratio
 
 class ModelMachine final : public Machine {
  public:
-  ModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory, int threads)
+  ModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory)
       : configuration_(configuration),
         memory_(memory),
         dram_(memory.bytes),
-        model_(configuration, threads),
+        model_(configuration),
         counters_(kCounterNames.size()) {}
 
   uint32_t ReadRegister(uint32_t address) override;
@@ -356,9 +356,8 @@ void ModelMachine::CountBusy(const std::vector<AnyFields>& instructions, const P
 
 }  // namespace
 
-std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory,
-                                            int threads) {
-  return std::make_unique<ModelMachine>(configuration, memory, threads);
+std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory) {
+  return std::make_unique<ModelMachine>(configuration, memory);
 }
 
 }  // namespace msq::hw

@@ -1,4 +1,5 @@
-// Codes of four bits between words, 16 or 8 beside each other, and bytes, one each.
+// Codes of four bits between words, 16 or 8 beside each other, and bytes, one each. Each file of kernels compiles this for
+// its own processor.
 #pragma once
 
 #include <array>
@@ -11,7 +12,7 @@
 namespace msq::hw {
 
 // The eight nibbles of `half`, one a byte, the lowest first.
-inline void SpreadNibbles(uint32_t half, uint8_t* bytes) {
+[[gnu::always_inline]] inline void SpreadNibbles(uint32_t half, uint8_t* bytes) {
   uint64_t spread = half;
   spread = (spread | spread << 16) & 0x0000ffff0000ffffu;
   spread = (spread | spread << 8) & 0x00ff00ff00ff00ffu;
@@ -20,7 +21,7 @@ inline void SpreadNibbles(uint32_t half, uint8_t* bytes) {
 }
 
 // Bits shift .. shift + 3 of eight bytes, one after the other.
-inline uint32_t PackNibbles(const uint8_t* bytes, int shift) {
+[[gnu::always_inline]] inline uint32_t PackNibbles(const uint8_t* bytes, int shift) {
   uint64_t spread;
   std::memcpy(&spread, bytes, sizeof(spread));
   spread = spread >> shift & 0x0f0f0f0f0f0f0f0fu;
@@ -30,7 +31,7 @@ inline uint32_t PackNibbles(const uint8_t* bytes, int shift) {
 }
 
 // Word number `word` to or from 16 bytes.
-inline void SpreadWords(const PixelWords<const uint64_t>& words, size_t word, uint8_t* bytes) {
+[[gnu::always_inline]] inline void SpreadWords(const PixelWords<const uint64_t>& words, size_t word, uint8_t* bytes) {
   const auto spread = [word](const uint64_t* from, uint8_t* to) {
     SpreadNibbles(static_cast<uint32_t>(from[word]), to);
     SpreadNibbles(static_cast<uint32_t>(from[word] >> 32), to + 8);
@@ -41,7 +42,7 @@ inline void SpreadWords(const PixelWords<const uint64_t>& words, size_t word, ui
   spread(words.high, high.data());
   for (size_t i = 0; i < high.size(); ++i) bytes[i] = static_cast<uint8_t>(bytes[i] | high[i] << 4);
 }
-inline void PackWords(const uint8_t* bytes, size_t word, const PixelWords<uint64_t>& words) {
+[[gnu::always_inline]] inline void PackWords(const uint8_t* bytes, size_t word, const PixelWords<uint64_t>& words) {
   const auto pack = [bytes](int shift) {
     return uint64_t{PackNibbles(bytes + 8, shift)} << 32 | PackNibbles(bytes, shift);
   };

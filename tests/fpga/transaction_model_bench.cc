@@ -1,6 +1,5 @@
 // How fast the transaction model computes, beside the CPU backend: time per image on one core of networks with
-// well-known shapes, through the FPGA backend on an emulated device. Rows are named network/cpu, network/z020 and, for a
-// device with two threads, network/z020x2.
+// well-known shapes, through the FPGA backend on an emulated device. Rows are named network/cpu and network/z020.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -9,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "backends/cpu/cpu_backend.h"
 #include "backends/fpga/device_spec.h"
 #include "backends/fpga/fpga_backend.h"
@@ -38,19 +36,19 @@ ir::Graph ResNet20() {
   return msq::testing::ResNetCifar(3);
 }
 
-std::unique_ptr<Backend> Emulated(const Backend* cpu, int threads) {
-  auto spec = ParseDeviceSpec(absl::StrCat("emulated,memory-mb=128,hang-ms=60000,threads=", threads), 0);
+std::unique_ptr<Backend> Emulated(const Backend* cpu) {
+  auto spec = ParseDeviceSpec("emulated,memory-mb=128,hang-ms=60000", 0);
   MSQ_CHECK(spec.ok());
   auto backend = CreateFpgaBackend({.configuration = spec->configuration, .devices = {std::move(spec->device)}}, cpu);
   MSQ_CHECK(backend.ok());
   return *std::move(backend);
 }
 
-void RegisterAll(const std::vector<std::pair<std::string, const Backend*>>& backends) {
+void RegisterAll(const Backend* cpu, const Backend* emulated) {
   const std::pair<std::string, ir::Graph (*)()> networks[] = {
       {"resnet20", ResNet20}, {"resnet18", msq::testing::ResNet18}, {"mobilenetv2", msq::testing::MobileNetV2}};
   for (const auto& [name, network] : networks) {
-    for (const auto& [where, backend] : backends) {
+    for (const auto& [where, backend] : {std::pair{"/cpu", cpu}, std::pair{"/z020", emulated}}) {
       benchmark::RegisterBenchmark(
           (name + where).c_str(),
           [network = network, backend = backend](benchmark::State& state) { RunNetwork(state, network, *backend); })
@@ -67,8 +65,8 @@ void RegisterAll(const std::vector<std::pair<std::string, const Backend*>>& back
 int main(int argc, char** argv) {
   const auto cpu = msq::cpu::CreateCpuBackend();
   MSQ_CHECK(cpu.ok());
-  const auto one = msq::fpga::Emulated(cpu->get(), 1), two = msq::fpga::Emulated(cpu->get(), 2);
-  msq::fpga::RegisterAll({{"/cpu", cpu->get()}, {"/z020", one.get()}, {"/z020x2", two.get()}});
+  const auto emulated = msq::fpga::Emulated(cpu->get());
+  msq::fpga::RegisterAll(cpu->get(), emulated.get());
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

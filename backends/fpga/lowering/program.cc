@@ -16,7 +16,8 @@ namespace {
 struct PackedPixels {
   std::span<uint64_t> low, high;  // `high` is empty if codes have four bits
 };
-PackedPixels PixelsOf(const ImageLayout& layout, std::span<uint64_t> words, int64_t group, int64_t pixel, int64_t count) {
+PackedPixels PixelsOf(const ImageLayout& layout, std::span<uint64_t> words, int64_t group, int64_t pixel,
+                      int64_t count) {
   const auto at = [&](int64_t plane) {
     const int64_t first = plane * layout.plane_words() + group * layout.pixels() + pixel;
     return words.subspan(static_cast<size_t>(first), static_cast<size_t>(count));

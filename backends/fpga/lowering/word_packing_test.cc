@@ -34,7 +34,8 @@ TEST(WordPackingTest, ChannelsStandInTheirSlots) {
   for (const int bits : {4, 8}) {
     for (const int64_t width : {1, 7, 8, 13, 24}) {
       HostTensor input;
-      input.layout = {.channels = 5, .height = 3, .width = width, .bits = bits, .slots = {3, 0, 31, 17, 8}, .plane_groups = 3};
+      input.layout = {
+          .channels = 5, .height = 3, .width = width, .bits = bits, .slots = {3, 0, 31, 17, 8}, .plane_groups = 3};
       const auto codes = RandomCodes(static_cast<size_t>(15 * width), bits, 5);
       std::vector<std::byte> words(static_cast<size_t>(input.bytes()), std::byte{0xff});
       PackInput(input, codes, words);
@@ -52,8 +53,15 @@ TEST(WordPackingTest, ChannelsStandInTheirSlots) {
 }
 
 TEST(WordPackingTest, TapsStandBesideEachOther) {
-  const TapPacking taps = {.shape = {3, 9, 10}, .rows = 2, .stride_y = 2, .kernel_w = 3, .stride_x = 2, .dilation_x = 2,
-                           .pad_top = 1, .pad_left = 3, .zero_point = 77};
+  const TapPacking taps = {.shape = {3, 9, 10},
+                           .rows = 2,
+                           .stride_y = 2,
+                           .kernel_w = 3,
+                           .stride_x = 2,
+                           .dilation_x = 2,
+                           .pad_top = 1,
+                           .pad_left = 3,
+                           .zero_point = 77};
   HostTensor input;
   input.layout = {.channels = 18, .height = 6, .width = 9, .bits = 8, .slots = {}, .plane_groups = 2};
   for (int64_t tap = 0; tap < 18; ++tap) input.layout.slots.push_back(tap * 7 % 32);
@@ -69,7 +77,8 @@ TEST(WordPackingTest, TapsStandBesideEachOther) {
           const bool inside = y >= 0 && y < 9 && x >= 0 && x < 10;
           const int expected = inside ? std::to_integer<int>(codes[static_cast<size_t>((c * 9 + y) * 10 + x)]) : 77;
           const int64_t slot = input.layout.slots[static_cast<size_t>(taps.slot(row, kx, c))];
-          ASSERT_EQ(CodeAt(input.layout, words, slot, pixel), expected) << "row " << row << ", tap " << kx << ", pixel " << pixel;
+          ASSERT_EQ(CodeAt(input.layout, words, slot, pixel), expected)
+              << "row " << row << ", tap " << kx << ", pixel " << pixel;
         }
       }
     }
