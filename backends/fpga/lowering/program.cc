@@ -12,19 +12,6 @@
 namespace msq::fpga {
 namespace {
 
-// Of a code tensor: a word group's part of its planes from `pixel` on.
-struct PackedPixels {
-  std::span<uint64_t> low, high;  // `high` is empty if codes have four bits
-};
-PackedPixels PixelsOf(const ImageLayout& layout, std::span<uint64_t> words, int64_t group, int64_t pixel,
-                      int64_t count) {
-  const auto at = [&](int64_t plane) {
-    const int64_t first = plane * layout.plane_words() + group * layout.pixels() + pixel;
-    return words.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
-  };
-  return {at(0), layout.planes() > 1 ? at(1) : std::span<uint64_t>()};
-}
-
 // The codes of each word group's channels, which are `stride` bytes apart.
 std::vector<WordCodes> GroupsOf(const ImageLayout& layout, const std::byte* codes, int64_t stride) {
   std::vector<WordCodes> groups(static_cast<size_t>(layout.groups()));
@@ -38,10 +25,13 @@ std::vector<WordCodes> GroupsOf(const ImageLayout& layout, const std::byte* code
 
 // `count` pixels from `pixel` on.
 void PackPixels(const ImageLayout& layout, const std::vector<WordCodes>& groups, int64_t pixel, int64_t count,
-                std::span<uint64_t> words) {
+                std::span<std::byte> words) {
   for (size_t group = 0; group < groups.size(); ++group) {
-    const PackedPixels at = PixelsOf(layout, words, static_cast<int64_t>(group), pixel, count);
-    PackWords(groups[group], at.low, at.high);
+    const auto plane = [&](int64_t number) {
+      const int64_t word = number * layout.plane_words() + static_cast<int64_t>(group) * layout.pixels() + pixel;
+      return words.subspan(static_cast<size_t>(kWordBytes * word), static_cast<size_t>(kWordBytes * count)).data();
+    };
+    PackWords(groups[group], static_cast<size_t>(count), plane(0), layout.planes() > 1 ? plane(1) : nullptr);
   }
 }
 
@@ -56,7 +46,7 @@ void TakeTapRow(const TapPacking& taps, const std::byte* row, int64_t left, std:
 }
 
 void PackTaps(const ImageLayout& layout, const TapPacking& taps, std::span<const std::byte> codes,
-              std::span<uint64_t> words) {
+              std::span<std::byte> words) {
   const auto [channels, height, width] = taps.shape;
   const auto out_width = static_cast<size_t>(layout.width);
   std::vector<std::byte> rows(layout.slots.size() * out_width);
@@ -126,15 +116,10 @@ void Program::MoveTo(uint64_t base) {
 }
 
 void PackInput(const HostTensor& input, std::span<const std::byte> codes, std::span<std::byte> out) {
-  // What no channel has is 0, and `out` need not be aligned.
-  std::vector<uint64_t> words(static_cast<size_t>(input.layout.words()));
-  if (input.taps) {
-    PackTaps(input.layout, *input.taps, codes, words);
-  } else {
-    const int64_t pixels = input.layout.pixels();
-    PackPixels(input.layout, GroupsOf(input.layout, codes.data(), pixels), 0, pixels, words);
-  }
-  std::memcpy(out.data(), words.data(), out.size());
+  const ImageLayout& layout = input.layout;
+  if (layout.groups() < layout.plane_groups) std::fill(out.begin(), out.end(), std::byte{});
+  if (input.taps) return PackTaps(layout, *input.taps, codes, out);
+  PackPixels(layout, GroupsOf(layout, codes.data(), layout.pixels()), 0, layout.pixels(), out);
 }
 
 void UnpackOutput(const HostTensor& output, std::span<const std::byte> words, std::span<std::byte> values) {

@@ -1,6 +1,6 @@
 #include "backends/fpga/lowering/word_packing.h"
 
-#include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 namespace msq::fpga {
@@ -35,7 +35,7 @@ void Transpose(Block* block) {
 }
 
 // `count` is kBlock but for the last block.
-inline void PackBlock(const WordCodes& codes, size_t first, size_t count, uint64_t* low, uint64_t* high) {
+inline void PackBlock(const WordCodes& codes, size_t first, size_t count, std::byte* low, std::byte* high) {
   Block lows, highs;
   for (size_t pair = 0; pair < kBlock; ++pair) {
     const auto load = [&](const std::byte* of) { return Load(of == nullptr ? nullptr : of + first, count); };
@@ -43,20 +43,20 @@ inline void PackBlock(const WordCodes& codes, size_t first, size_t count, uint64
     lows[pair] = (even & kLowNibbles) | (odd & kLowNibbles) << 4;
     highs[pair] = (even >> 4 & kLowNibbles) | (odd & ~kLowNibbles);
   }
-  Transpose(&lows);
-  std::copy_n(lows.begin(), count, low);
-  if (high == nullptr) return;
-  Transpose(&highs);
-  std::copy_n(highs.begin(), count, high);
+  const auto store = [&](Block* block, std::byte* to) {
+    Transpose(block);
+    std::memcpy(to + kWordBytes * static_cast<int64_t>(first), block->data(), sizeof(uint64_t) * count);
+  };
+  store(&lows, low);
+  if (high != nullptr) store(&highs, high);
 }
 
 }  // namespace
 
-void PackWords(const WordCodes& codes, std::span<uint64_t> low, std::span<uint64_t> high) {
+void PackWords(const WordCodes& codes, size_t pixels, std::byte* low, std::byte* high) {
   size_t first = 0;
-  const auto high_at = [&](size_t pixel) { return high.empty() ? nullptr : &high[pixel]; };
-  for (; first + kBlock <= low.size(); first += kBlock) PackBlock(codes, first, kBlock, &low[first], high_at(first));
-  if (first < low.size()) PackBlock(codes, first, low.size() - first, &low[first], high_at(first));
+  for (; first + kBlock <= pixels; first += kBlock) PackBlock(codes, first, kBlock, low, high);
+  if (first < pixels) PackBlock(codes, first, pixels - first, low, high);
 }
 
 }  // namespace msq::fpga

@@ -3,8 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <span>
 
 #include "backends/fpga/lowering/image_layout.h"
 
@@ -13,7 +11,7 @@ namespace msq::fpga {
 // The codes of each of a word's 16 channels, pixel by pixel; null: all are 0.
 using WordCodes = std::array<const std::byte*, kWordChannels>;
 
-// The low four bits of `low.size()` pixels' codes and, unless it is empty, the high ones.
-void PackWords(const WordCodes& codes, std::span<uint64_t> low, std::span<uint64_t> high);
+// Words of `pixels` pixels: of the low four bits of their codes and, unless it is null, of the high ones.
+void PackWords(const WordCodes& codes, size_t pixels, std::byte* low, std::byte* high);
 
 }  // namespace msq::fpga
