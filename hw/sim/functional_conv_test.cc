@@ -48,10 +48,11 @@ class DrawnConv {
     }
     const ProgramEnd end = Run();
     ASSERT_TRUE(end.ok()) << end.detail;
-    const auto differs = std::mismatch(expected.begin(), expected.end(), model_.words().begin()).first - expected.begin();
-    EXPECT_EQ(differs, std::ssize(expected)) << "kernel " << f_.kernel_h << 'x' << f_.kernel_w << ", groups " << groups_
-                                             << ", tiles " << f_.tiles << ", passes " << f_.passes << ", raw " << f_.raw
-                                             << ", diagonal " << diagonal_;
+    const auto differs =
+        std::mismatch(expected.begin(), expected.end(), model_.words().begin()).first - expected.begin();
+    EXPECT_EQ(differs, std::ssize(expected))
+        << "kernel " << f_.kernel_h << 'x' << f_.kernel_w << ", groups " << groups_ << ", tiles " << f_.tiles
+        << ", passes " << f_.passes << ", raw " << f_.raw << ", diagonal " << diagonal_;
   }
 
  private:
@@ -124,7 +125,7 @@ class DrawnConv {
         for (int64_t lane = 0; lane < Lanes(); ++lane) {
           uint64_t beat = random_();
           if (row == 0) beat = (beat & ~(uint64_t{63} << 17)) | static_cast<uint64_t>(Draw(8, 24)) << 17;  // S
-          if (row == 1) beat = Signed(beat, 28) & ((uint64_t{1} << 48) - 1);                             // B
+          if (row == 1) beat = Signed(beat, 28) & ((uint64_t{1} << 48) - 1);                               // B
           if (row >= params && diagonal_) beat &= uint64_t{15} << (4 * (lane % 16));
           tile[static_cast<size_t>(row)].push_back(beat);
         }
@@ -143,7 +144,8 @@ class DrawnConv {
     return words[static_cast<size_t>(kIn + ((plane * groups_ + group) * f_.in_height + y) * f_.in_width + x)];
   }
 
-  int64_t Pass(const std::vector<uint64_t>& words, int64_t t, int64_t pixel, int64_t lane, int64_t plane, int64_t row) const {
+  int64_t Pass(const std::vector<uint64_t>& words, int64_t t, int64_t pixel, int64_t lane, int64_t plane,
+               int64_t row) const {
     const bool is_dsp = configuration_.is_dsp(lane), is_sp2 = !is_dsp || (Beat(t, 1, lane) >> 47 & 1) != 0;
     int64_t sum = 0;
     row += f_.leaky ? 4 : 2;
@@ -179,7 +181,8 @@ class DrawnConv {
     *word = (*word & ~(mask << lsb)) | (value & mask) << lsb;
   }
 
-  void Write(const std::vector<uint64_t>& words, int64_t t, int64_t pixel, int64_t lane, std::vector<uint64_t>* to) const {
+  void Write(const std::vector<uint64_t>& words, int64_t t, int64_t pixel, int64_t lane,
+             std::vector<uint64_t>* to) const {
     const int64_t slot = t * Lanes() + lane + (f_.out_half ? 8 : 0), plane = (f_.tiles * Lanes() / 16 + 1) * f_.pixels;
     const int64_t acc = Accumulator(words, t, pixel, lane);
     const uint64_t scale = Beat(t, 0, lane), second = f_.leaky ? Beat(t, 2, lane) : 0;
@@ -201,7 +204,8 @@ class DrawnConv {
   }
 
   ProgramEnd Run() {
-    std::vector<std::byte> dram(static_cast<size_t>(kWeights - static_cast<int64_t>(kBase) + configuration_.ports * kPortStride));
+    std::vector<std::byte> dram(
+        static_cast<size_t>(kWeights - static_cast<int64_t>(kBase) + configuration_.ports * kPortStride));
     const int64_t params = f_.leaky ? 4 : 2;
     WeightsFields weights = {.dram = kWeights, .tiles = f_.tiles, .param_rows = params, .weight_rows = f_.weight_rows};
     weights.port_stride = kPortStride;
@@ -225,7 +229,8 @@ class DrawnConv {
           }
         }
       }
-      std::memcpy(dram.data() + (kWeights - static_cast<int64_t>(kBase)) + port * kPortStride, stream.data(), 8 * stream.size());
+      std::memcpy(dram.data() + (kWeights - static_cast<int64_t>(kBase)) + port * kPortStride, stream.data(),
+                  8 * stream.size());
     }
     return model_.Run({dram, kBase}, kBase);
   }
