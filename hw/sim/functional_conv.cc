@@ -60,8 +60,8 @@ void FunctionalModel::Execute(const ConvFields& f) {
     }
     lanes_.Unpack(configuration_, f, passes, tile, static_cast<size_t>(Written(f, t)));
     spare_beats_.push_back(std::move(tile.beats));
-    for (int64_t pixel = 0; pixel < f.pixels && ok(); pixel += int64_t{kKernelPixels}) {
-      ComputePixels(f, passes, {t, pixel, static_cast<size_t>(std::min<int64_t>(kKernelPixels, f.pixels - pixel))});
+    for (int64_t pixel = 0; pixel < f.pixels && ok(); pixel += int64_t{kManyPixels}) {
+      ComputePixels(f, passes, {t, pixel, static_cast<size_t>(std::min<int64_t>(kManyPixels, f.pixels - pixel))});
     }
   }
 }
@@ -69,11 +69,15 @@ void FunctionalModel::Execute(const ConvFields& f) {
 void FunctionalModel::ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at) {
   const auto accumulate = lanes_.is_diagonal() ? Kernels().accumulate_diagonal : Kernels().accumulate;
   const auto steps = static_cast<size_t>(StepsOf(f));
-  std::array<int32_t, kKernelPixels * kMaxLanes> acc;
-  for (size_t pass = 0; pass < passes.size(); ++pass) {
-    const auto [first, stride, offsets] = windows_.Get(passes[pass].source, at.tile, at.pixel, at.count);
-    accumulate({first, stride, offsets, at.count, steps, lanes_.weights(pass), lanes_.lanes(), pass == 0,
-                passes[pass].shift, acc.data()});
+  std::array<int32_t, kManyPixels * kMaxLanes> acc;
+  for (size_t p = 0; p < at.count; p += kKernelPixels) {
+    const size_t count = std::min(kKernelPixels, at.count - p);
+    for (size_t pass = 0; pass < passes.size(); ++pass) {
+      const auto [first, stride, offsets] =
+          windows_.Get(passes[pass].source, at.tile, at.pixel + static_cast<int64_t>(p), count);
+      accumulate({first, stride, offsets, count, steps, lanes_.weights(pass), lanes_.lanes(), pass == 0,
+                  passes[pass].shift, acc.data() + p * lanes_.lanes()});
+    }
   }
   if (windows_.outside()) return FailAtWord("reads", *windows_.outside());
   f.raw ? WriteSums(f, at, acc.data()) : WriteCodes(f, at, acc.data());

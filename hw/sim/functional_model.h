@@ -58,10 +58,11 @@ class FunctionalModel {
     int64_t index;
     AnyFields fields;
   };
-  // Some of a CONV's pixels beside each other, as many as a kernel takes at most.
+  // Some of a CONV's pixels beside each other: of some groups that a kernel takes at once.
+  static constexpr size_t kManyPixels = 4 * kKernelPixels;
   struct Pixels {
     int64_t tile, pixel;
-    size_t count;
+    size_t count;  // at most kManyPixels
   };
 
   std::vector<Entry> Fetch(uint64_t program, std::optional<int64_t> only_first);
@@ -83,7 +84,7 @@ class FunctionalModel {
   void WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc);
   void WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc);
   // Words of 16 lanes of such pixels: [lanes / 16][pixel].
-  using PlaneOfPixels = std::array<uint64_t, kKernelPixels * kMaxLanes / kLaneBlock>;
+  using PlaneOfPixels = std::array<uint64_t, kManyPixels * kMaxLanes / kLaneBlock>;
   // Where they are: the first one, and how far it is to the next pixel and to the next 16 channels.
   struct Words {
     int64_t first, pixel, group;
