@@ -59,7 +59,7 @@ class FunctionalModel {
     AnyFields fields;
   };
   // Some of a CONV's pixels beside each other: of some groups that a kernel takes at once.
-  static constexpr size_t kManyPixels = 4 * kKernelPixels;
+  static constexpr size_t kManyPixels = 8 * kKernelPixels;
   struct Pixels {
     int64_t tile, pixel;
     size_t count;  // at most kManyPixels
