@@ -175,7 +175,9 @@ bool EmulatedDevice::Pace(SteadyClock::time_point started, uint64_t cycles) {
   const auto due = started + std::chrono::duration_cast<SteadyClock::duration>(simulated);
   std::unique_lock lock(state_mutex_);
   const auto is_closing = [this] { return state_ == State::kClosing; };
-  return options_.paced ? !changed_.wait_until(lock, due, is_closing) : !is_closing();
+  // A wait costs something even where its time is over.
+  const bool is_ahead = options_.paced && SteadyClock::now() < due;
+  return is_ahead ? !changed_.wait_until(lock, due, is_closing) : !is_closing();
 }
 
 }  // namespace

@@ -32,16 +32,6 @@ size_t OpcodeOf(const AnyFields& fields) {
   return std::visit([](const auto& f) { return static_cast<size_t>(f.kOpcode); }, fields);
 }
 
-// Beats of which every one holds the weights of 16 lanes to one for each lane, in place.
-void SpreadDiagonal(uint64_t* beats, uint64_t lanes) {
-  for (uint64_t lane = lanes; lane-- > 0;) beats[lane] = beats[lane / 16] & uint64_t{15} << (4 * (lane % 16));
-}
-
-// Steps an address as the nested loops of LOAD, STORE and VEC do.
-int64_t Advance(int64_t word, Address step, int banks) {
-  return word + JoinAddress(step, banks);
-}
-
 }  // namespace
 
 FunctionalModel::FunctionalModel(const Configuration& configuration)
@@ -183,90 +173,24 @@ void FunctionalModel::Execute(const WeightsFields& f) {
     if (!DramHas(base + static_cast<uint64_t>(port) * stride, port_bytes)) return;
   }
   for (uint64_t t = 0; t < tiles; ++t) {
-    Tile tile{f.param_rows, f.weight_rows, std::vector<uint64_t>(rows * lanes)};
-    for (uint64_t row = 0; row < rows; ++row) {
-      const bool diagonal = f.diagonal && row >= params;
-      const uint64_t before = row < params ? row * port_lanes : params * port_lanes + (row - params) * row_beats;
-      for (uint64_t lane = 0; lane < lanes; lane += port_lanes) {
-        const uint64_t from = base + lane / port_lanes * stride + 8 * (t * tile_beats + before);
-        uint64_t* to = tile.beats.data() + row * lanes + lane;
-        std::memcpy(to, dram_.bytes.data() + (from - dram_.base), 8 * (diagonal ? row_beats : port_lanes));
-        if (diagonal) SpreadDiagonal(to, port_lanes);
-      }
+    WeightTile tile{f.param_rows, f.weight_rows, f.diagonal, {}};
+    if (!spare_beats_.empty()) {
+      tile.beats = std::move(spare_beats_.back());
+      spare_beats_.pop_back();
+    }
+    tile.beats.resize(tile_beats * static_cast<uint64_t>(configuration_.ports));
+    for (uint64_t port = 0; port < static_cast<uint64_t>(configuration_.ports); ++port) {
+      const std::byte* from = dram_.bytes.data() + (base + port * stride + 8 * t * tile_beats - dram_.base);
+      const auto take = [&](uint64_t row_beats_of_port, uint64_t count, uint64_t* to) {
+        for (uint64_t row = 0; row < count; ++row, from += 8 * row_beats_of_port) {
+          std::memcpy(to + (row * static_cast<uint64_t>(configuration_.ports) + port) * row_beats_of_port, from,
+                      8 * row_beats_of_port);
+        }
+      };
+      take(port_lanes, params, tile.beats.data());
+      take(row_beats, rows - params, tile.beats.data() + params * lanes);
     }
     tiles_.push_back(std::move(tile));
-  }
-}
-
-void FunctionalModel::Execute(const LoadFields& f) {
-  if (f.rows < 1 || f.row_words < 1) return Fail(ErrorCode::kIllegalInstruction, "rows or row_words");
-  if (f.dram % 8 != 0 || f.dram_row_stride % 8 != 0) return Fail(ErrorCode::kIllegalInstruction, "dram is not aligned");
-  int64_t word = Word(f.act);
-  for (int64_t row = 0; row < f.rows && ok(); ++row) {
-    const auto from = static_cast<uint64_t>(f.dram + row * f.dram_row_stride);
-    if (!DramHas(from, 8 * static_cast<uint64_t>(f.row_words))) return;
-    for (int64_t i = 0; i < f.row_words && ok(); ++i) {
-      WriteWord(word, DramWord(from + 8 * static_cast<uint64_t>(i)));
-      word = Advance(word, i + 1 < f.row_words ? f.act_step : f.act_row_step, configuration_.banks);
-    }
-  }
-}
-
-void FunctionalModel::Execute(const StoreFields& f) {
-  if (f.rows < 1 || f.row_words < 1) return Fail(ErrorCode::kIllegalInstruction, "rows or row_words");
-  if (f.dram % 8 != 0 || f.dram_row_stride % 8 != 0) return Fail(ErrorCode::kIllegalInstruction, "dram is not aligned");
-  int64_t word = Word(f.act);
-  for (int64_t row = 0; row < f.rows && ok(); ++row) {
-    const auto to = static_cast<uint64_t>(f.dram + row * f.dram_row_stride);
-    if (!DramHas(to, 8 * static_cast<uint64_t>(f.row_words))) return;
-    for (int64_t i = 0; i < f.row_words && ok(); ++i) {
-      const uint64_t value = ReadWord(word);
-      std::memcpy(dram_.bytes.data() + (to - dram_.base) + 8 * i, &value, 8);
-      word = Advance(word, i + 1 < f.row_words ? f.act_step : f.act_row_step, configuration_.banks);
-    }
-  }
-}
-
-void FunctionalModel::Execute(const VecFields& f) {
-  if (f.groups < 1 || f.out_height < 1 || f.out_width < 1 || f.kernel_h < 1 || f.kernel_w < 1) {
-    return Fail(ErrorCode::kIllegalInstruction, "a size is 0");
-  }
-  const int banks = configuration_.banks;
-  int64_t in = Word(f.in), out = Word(f.out);
-  // The largest of each of the 16 codes over the window whose first tap is word `first` at y, x.
-  const auto maximum = [&](int64_t first, int64_t y, int64_t x) {
-    std::array<uint32_t, 16> best{};
-    int64_t tap = first;
-    for (int64_t ky = 0; ky < f.kernel_h; ++ky) {
-      for (int64_t kx = 0; kx < f.kernel_w; ++kx) {
-        const bool inside = y + ky >= 0 && y + ky < f.in_height && x + kx >= 0 && x + kx < f.in_width;
-        const uint64_t low = inside ? ReadWord(tap) : 0;
-        const uint64_t high = inside && f.wide ? ReadWord(tap + Word(f.in_plane)) : 0;
-        for (size_t i = 0; i < 16; ++i) {
-          const auto code = static_cast<uint32_t>((low >> (4 * i) & 15) | (high >> (4 * i) & 15) << 4);
-          best[i] = std::max(best[i], code);
-        }
-        tap = Advance(tap, kx + 1 < f.kernel_w ? f.in_tap : f.in_tap_row, banks);
-      }
-    }
-    return best;
-  };
-  for (int64_t group = 0; group < f.groups; ++group) {
-    for (int64_t oy = 0; oy < f.out_height; ++oy) {
-      for (int64_t ox = 0; ox < f.out_width && ok(); ++ox) {
-        const auto best = maximum(in, f.first_y + oy * f.stride_y, f.first_x + ox * f.stride_x);
-        uint64_t low = 0, high = 0;
-        for (size_t i = 0; i < 16; ++i) {
-          low |= static_cast<uint64_t>(best[i] & 15) << (4 * i);
-          high |= static_cast<uint64_t>(best[i] >> 4) << (4 * i);
-        }
-        WriteWord(out, low);
-        if (f.wide) WriteWord(out + Word(f.out_plane), high);
-        const bool row_ends = ox + 1 == f.out_width, group_ends = row_ends && oy + 1 == f.out_height;
-        in = Advance(in, group_ends ? f.in_group : row_ends ? f.in_row : f.in_pixel, banks);
-        out = Advance(out, group_ends ? f.out_group : row_ends ? f.out_row : f.out_pixel, banks);
-      }
-    }
   }
 }
 

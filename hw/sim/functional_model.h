@@ -15,6 +15,9 @@
 #include "hw/regs/configurations.h"
 #include "hw/regs/isa.h"
 #include "hw/regs/registers.h"
+#include "hw/sim/conv_lanes.h"
+#include "hw/sim/conv_passes.h"
+#include "hw/sim/conv_windows.h"
 
 namespace msq::hw {
 
@@ -51,19 +54,16 @@ class FunctionalModel {
   std::span<uint64_t> words() { return words_; }
 
  private:
-  static constexpr size_t kMaxLanes = 64;
   struct Entry {
     int64_t index;
     AnyFields fields;
   };
-  // A tile in the weight buffer: beats row by row.
-  struct Tile {
-    int64_t param_rows;
-    int64_t weight_rows;
-    std::vector<uint64_t> beats;
+  // Some of a CONV's pixels beside each other: of some groups that a kernel takes at once.
+  static constexpr size_t kManyPixels = 8 * kKernelPixels;
+  struct Pixels {
+    int64_t tile, pixel;
+    size_t count;  // at most kManyPixels
   };
-  struct Lanes;
-  struct Walk;
 
   std::vector<Entry> Fetch(uint64_t program, std::optional<int64_t> only_first);
   void RunInOrder(const std::vector<Entry>& entries);
@@ -77,20 +77,28 @@ class FunctionalModel {
   void Execute(const StoreFields& f);
   void Execute(const ConvFields& f);
   void Execute(const VecFields& f);
+  template <typename Fields, typename Move>
+  void MoveRows(const Fields& f, const Move& move);  // of LOAD or STORE
   std::string_view Contradiction(const ConvFields& f) const;
-  // The first weight row of each pass.
-  static std::array<int64_t, 8> PassRows(const ConvFields& f);
-  Lanes Unpack(const ConvFields& f, const Tile& tile);
-  Walk MakeWalk(const ConvFields& f);
-  void Expand(const ConvFields& f, Walk* walk);
-  void Gather(const ConvFields& f, const Walk& walk, int64_t tile, int64_t pixel, size_t plane, const uint8_t** words);
-  // The pixels that a kernel takes at once, from `pixel` on.
-  void ComputePixels(const ConvFields& f, const Lanes& lanes, const Walk& walk, int64_t tile, int64_t pixel);
-  struct Output {
-    int64_t tile, pixel;
+  void ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at);
+  void WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc);
+  void WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc);
+  // Words of 16 lanes of such pixels: [lanes / 16][pixel].
+  using PlaneOfPixels = std::array<uint64_t, kManyPixels * kMaxLanes / kLaneBlock>;
+  // Where they are: the first one, and how far it is to the next pixel and to the next 16 channels.
+  struct Words {
+    int64_t first, pixel, group;
   };
-  void WritePixel(const ConvFields& f, const Lanes& lanes, const Output& at, const int32_t* acc);
-  void ReadResidual(const ConvFields& f, int64_t slot, int64_t pixel, uint8_t* codes);
+  void ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to);
+  void WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words, const PlaneOfPixels& from);
+  int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const;
+  // Of a tile: the lanes that are written, and the place of the first one among the instruction's channels.
+  int64_t Written(const ConvFields& f, int64_t tile) const {
+    return tile + 1 == f.tiles ? f.last_groups * configuration_.q : configuration_.lanes();
+  }
+  int64_t FirstSlot(const ConvFields& f, int64_t tile) const {
+    return (f.out_half ? 8 : 0) + tile * configuration_.lanes();
+  }
   void WriteHalf(int64_t word, int64_t half, uint32_t value);
 
   bool ok() const { return end_.error == ErrorCode::kNone; }
@@ -113,12 +121,10 @@ class FunctionalModel {
   const Configuration configuration_;
   std::vector<uint64_t> words_;
   DramWindow dram_;
-  std::deque<Tile> tiles_;
-  // Of a CONV, kept for their memory, which only grows: words of both planes that some pixels read, all codes that may
-  // be read, a tile's weights.
-  std::array<std::vector<const uint8_t*>, 2> gathered_;
-  std::vector<uint8_t> codes_;
-  std::vector<int8_t> weights_;
+  std::deque<WeightTile> tiles_;
+  std::vector<std::vector<uint64_t>> spare_beats_;  // of tiles that are done, for their memory
+  ConvWindows windows_;
+  ConvLanes lanes_;
   std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;

@@ -16,7 +16,7 @@ std::vector<TileEngines> EnginesOfTiles(const Configuration& configuration, cons
     const int64_t tile_beats = f->param_rows * port_lanes + f->weight_rows * row_beats;
     for (int64_t t = 0; t < f->tiles; ++t) {
       TileEngines& tile = all.emplace_back();
-      for (int64_t lane = 0; lane < lanes; ++lane) {
+      for (int64_t lane = 0; lane < lanes && !(tile.dsp && tile.lut); ++lane) {
         const int64_t address = f->dram + lane / port_lanes * f->port_stride + 8 * (t * tile_beats + lane % port_lanes);
         const uint64_t at = static_cast<uint64_t>(address) - base;
         uint32_t multiplier;
