@@ -134,7 +134,8 @@ void DevicePool::Forget(const Program& program) {
   }
 }
 
-bool DevicePool::MakeRoom(const Use& use, const Program& program) {
+void DevicePool::MakeRoom(const Use& use, const Program& program) {
+  std::lock_guard making(room_mutex_);
   std::vector<std::shared_ptr<DeviceProgram>> others;
   {
     std::lock_guard lock(mutex_);
@@ -142,9 +143,7 @@ bool DevicePool::MakeRoom(const Use& use, const Program& program) {
       if (each != &program) others.push_back(there);
     }
   }
-  bool has_made = false;
-  for (const auto& other : others) has_made |= other->DropFreeLanes();
-  return has_made;
+  for (const auto& other : others) other->DropFreeLanes();
 }
 
 void DevicePool::Probe() {

@@ -72,8 +72,9 @@ class DevicePool {
   // until they are quarantined, or until the program is forgotten, which it must be before it goes.
   std::shared_ptr<DeviceProgram> ProgramOn(const Use& use, const Program& program);
   void Forget(const Program& program);
-  // Gives back the device's memory that other programs hold without need. False if there was none.
-  bool MakeRoom(const Use& use, const Program& program);
+  // Gives back the device's memory that other programs hold without need. What another thread is giving back meanwhile is
+  // given back when this returns.
+  void MakeRoom(const Use& use, const Program& program);
 
   void CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy);
   std::vector<DeviceReport> Reports() const;
@@ -102,6 +103,7 @@ class DevicePool {
   std::vector<std::shared_ptr<Accelerator>> Accelerators() const;  // null for those in quarantine
 
   const absl::Duration probe_interval_;
+  std::mutex room_mutex_;  // held while room is made; before mutex_
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<bool> stopping_ = false;

@@ -111,13 +111,12 @@ void DeviceProgram::EndLane(std::unique_ptr<Lane> lane, bool well) {
   freed_.notify_all();
 }
 
-bool DeviceProgram::DropFreeLanes() {
+void DeviceProgram::DropFreeLanes() {
   std::vector<std::unique_ptr<Lane>> gone;  // after the lock
   std::lock_guard lock(mutex_);
   std::move(free_.begin(), free_.end(), std::back_inserter(gone));
   free_.clear();  // which keeps its room
   lanes_ -= static_cast<int>(gone.size());
-  return !gone.empty();
 }
 
 absl::Status DeviceProgram::Fill(Slot* slot, const SampleInputs& inputs) {

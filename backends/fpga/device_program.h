@@ -42,8 +42,8 @@ class DeviceProgram {
   // its memory has no room.
   absl::StatusOr<ProgramCounters> Run(const Job& job, const Check& check);
 
-  // Gives back the memory of lanes that nobody uses. False if there was none.
-  bool DropFreeLanes();
+  // Gives back the memory of lanes that nobody uses.
+  void DropFreeLanes();
 
  private:
   static constexpr int kMaxLanes = 2;

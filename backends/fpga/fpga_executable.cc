@@ -218,7 +218,8 @@ absl::Status FpgaExecutable::RunProgram(const Program& program, const DeviceProg
     MSQ_ASSIGN_OR_RETURN(const DevicePool::Use use, pool_.Take());
     const absl::Time begin = Clock::Real().Now();
     absl::StatusOr<ProgramCounters> counters = pool_.ProgramOn(use, program)->Run(job, check);
-    if (absl::IsResourceExhausted(counters.status()) && pool_.MakeRoom(use, program)) {
+    if (absl::IsResourceExhausted(counters.status())) {
+      pool_.MakeRoom(use, program);
       counters = pool_.ProgramOn(use, program)->Run(job, check);
     }
     if (counters.ok()) {
