@@ -32,7 +32,7 @@ void AddCpuEngines(std::vector<Engine>* engines) {
 void AddFpgaEngines(std::vector<Engine>* engines) {
   static const std::unique_ptr<Backend> cpu = *cpu::CreateCpuBackend();
   for (const char* configuration : {"tiny", "paper_z020"}) {
-    const auto spec = fpga::ParseDeviceSpec(absl::StrCat("emulated,configuration=", configuration), 0);
+    const auto spec = fpga::ParseDeviceSpec(absl::StrCat("emulated,hang-ms=600000,configuration=", configuration), 0);
     MSQ_CHECK(spec.ok());
     fpga::FpgaBackendOptions options;
     options.configuration = spec->configuration;
