@@ -37,8 +37,8 @@ struct DramWindow {
 };
 
 // Stricter than the hardware, which trusts what it cannot check cheaply (programmer's guide, Errors): fields that
-// contradict each other or the weight buffer's tiles are illegal_instruction, and what would wait for ever (a wait that nothing fulfils, weights that never come, a tile that
-// the buffer cannot hold) is watchdog.
+// contradict each other or the weight buffer's tiles are illegal_instruction, and what would wait for ever (a wait that
+// nothing fulfils, weights that never come, a tile that the buffer cannot hold) is watchdog.
 class FunctionalModel {
  public:
   explicit FunctionalModel(const Configuration& configuration);
