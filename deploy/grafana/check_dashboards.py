@@ -36,50 +36,88 @@ def parse(text, file):
     return dashboard, [f"{file}: {problem}" for problem in structure(dashboard)]
 
 
+def typed(part, key, kind):
+    """part[key] where it is of that kind, else an empty one: half-written files have anything anywhere."""
+    value = part.get(key) if isinstance(part, dict) else None
+    return value if isinstance(value, kind) and not isinstance(value, bool) else kind()
+
+
+def objects(part, key):
+    """The objects of a list."""
+    return [each for each in typed(part, key, list) if isinstance(each, dict)]
+
+
+def name_of(panel):
+    return f"panel '{panel.get('title') or panel.get('id')}'"
+
+
+def all_panels(dashboard):
+    """Panels, and those within collapsed rows; not rows themselves."""
+    for panel in objects(dashboard, "panels"):
+        yield from objects(panel, "panels") if panel.get("type") == "row" else [panel]
+
+
 def structure(dashboard):
     """What is wrong with a dashboard as such."""
     for key, kind in (("uid", str), ("title", str), ("schemaVersion", int), ("panels", list)):
-        if not isinstance(dashboard.get(key), kind) or not dashboard[key]:
+        if not typed(dashboard, key, kind):
             yield f"'{key}' is missing or empty"
+    yield from list_problems(dashboard, "panels")
     defined = set(BUILT_IN)
-    for variable in (dashboard.get("templating") or {}).get("list", []):
-        defined.add(variable.get("name"))
-        yield from source_problems(f"variable '{variable.get('name')}'", variable)
-        if not (variable.get("query") or {}).get("query"):
-            yield f"variable '{variable.get('name')}': has no query"
+    for variable in objects(typed(dashboard, "templating", dict), "list"):
+        name = f"variable '{variable.get('name')}'"
+        defined.add(typed(variable, "name", str))
+        yield from source_problems(name, variable)
+        if not (typed(variable, "query", str) or typed(typed(variable, "query", dict), "query", str)):
+            yield f"{name}: has no query"
     taken = set()
-    panels = dashboard.get("panels")
-    for panel in panels if isinstance(panels, list) else []:
-        name = f"panel '{panel.get('title') or panel.get('id')}'"
-        if not isinstance(panel.get("id"), int) or panel["id"] in taken:
+    for panel in objects(dashboard, "panels"):
+        yield from (f"{name_of(panel)}: {problem}" for problem in list_problems(panel, "panels"))
+    for panel in all_panels(dashboard):
+        name = name_of(panel)
+        number = typed(panel, "id", int)
+        if number == 0 or number in taken:
             yield f"{name}: id {panel.get('id')} is no number or is taken"
-        taken.add(panel.get("id"))
+        taken.add(number)
         for key in ("title", "type", "description"):
-            if not panel.get(key):
+            if not typed(panel, key, str):
                 yield f"{name}: '{key}' is missing or empty"
         yield from source_problems(name, panel)
         yield from (f"{name}: {problem}" for problem in target_problems(panel, defined))
-    yield from layout_problems(panels if isinstance(panels, list) else [])
+    yield from layout_problems(objects(dashboard, "panels"))
+
+
+def list_problems(part, key):
+    """Where a list of objects is something else, or has something else in it."""
+    if key in part and not isinstance(part[key], list):
+        yield f"'{key}' is no list"
+    for each in typed(part, key, list):
+        if not isinstance(each, dict):
+            yield f"'{key}' has {each!r}, an object is expected"
 
 
 def source_problems(name, part):
-    uid = (part.get("datasource") or {}).get("uid")
+    source = part.get("datasource")
+    uid = source.get("uid") if isinstance(source, dict) else source  # Grafana writes either
     if uid != DATA_SOURCE:
         yield f"{name}: data source is {uid!r}, not the provisioned {DATA_SOURCE!r}"
 
 
 def target_problems(panel, defined):
-    if not panel.get("targets"):
+    targets = objects(panel, "targets")
+    yield from list_problems(panel, "targets")
+    if not targets:
         yield "has no targets"
-    letters = [target.get("refId") for target in panel.get("targets") or []]
-    if len(set(letters)) != len(letters):
-        yield f"refIds {letters} are not unique"
-    for target in panel.get("targets") or []:
+    letters = [typed(target, "refId", str) for target in targets]
+    if len(set(letters)) != len(letters) or "" in letters:
+        yield f"refIds {letters} are not unique, or missing"
+    for target in targets:
         name = f"target {target.get('refId')}"
         yield from source_problems(name, target)
-        if not target.get("expr"):
+        query = typed(target, "expr", str)
+        if not query:
             yield f"{name}: has no 'expr'"
-        for variable in VARIABLE.findall(target.get("expr") or ""):
+        for variable in VARIABLE.findall(query):
             if variable not in defined:
                 yield f"{name}: variable '${variable}' is not defined"
 
@@ -87,13 +125,13 @@ def target_problems(panel, defined):
 def layout_problems(panels):
     cells = {}
     for panel in panels:
-        name = f"panel '{panel.get('title') or panel.get('id')}'"
-        place = panel.get("gridPos") or {}
+        name = name_of(panel)
+        place = typed(panel, "gridPos", dict)
         if not all(isinstance(place.get(key), int) for key in "xywh"):
             yield f"{name}: 'gridPos' is missing or not whole"
             continue
-        if place["x"] < 0 or place["w"] < 1 or place["h"] < 1 or place["x"] + place["w"] > GRID_COLUMNS:
-            yield f"{name}: lies outside the {GRID_COLUMNS} columns"
+        if place["x"] < 0 or place["w"] < 1 or not 1 <= place["h"] <= 1000 or place["x"] + place["w"] > GRID_COLUMNS:
+            yield f"{name}: lies outside the {GRID_COLUMNS} columns, or is higher than 1000 rows"
             continue
         for cell in ((x, y) for x in range(place["x"], place["x"] + place["w"])
                      for y in range(place["y"], place["y"] + place["h"])):
@@ -106,7 +144,7 @@ def layout_problems(panels):
 def queries(dashboard, rate_interval, time_range):
     """(panel's title, PromQL) of every target, with values for Grafana's variables."""
     values = {"__rate_interval": rate_interval, "__interval": rate_interval, "__range": time_range}
-    for panel in dashboard["panels"]:
+    for panel in all_panels(dashboard):
         for target in panel["targets"]:
             yield panel["title"], VARIABLE.sub(lambda match: values.get(match[1], ".*"), target["expr"])
 
@@ -157,6 +195,9 @@ def check(files, options):
             text = file.read_text()
         except OSError as error:
             yield f"{file}: cannot be read: {error.strerror}"
+            continue
+        except UnicodeDecodeError as error:
+            yield f"{file}: is no text: byte {error.start} is not UTF-8"
             continue
         dashboard, problems = parse(text, file)
         yield from problems

@@ -111,9 +111,34 @@ class DashboardsTest(unittest.TestCase):
                 (panel + "target A: variable '$nobody' is not defined", lambda d, p, t: t.update(expr="a{b='$nobody'}")),
                 (panel + "'gridPos' is missing or not whole", lambda d, p, t: p["gridPos"].pop("w")),
                 (panel + "lies outside the 24 columns", lambda d, p, t: p["gridPos"].update(x=20)),
+                (panel + "lies outside the 24 columns", lambda d, p, t: p["gridPos"].update(h=10**9)),
+                ("'panels' has 'text', an object is expected", lambda d, p, t: d["panels"].append("text")),
+                ("variable 'instance': has no query", lambda d, p, t: d["templating"]["list"][0].update(query=5)),
+                (panel + "target A: variable '$instance' is not defined", lambda d, p, t: d["templating"].update(list={})),
+                (panel + "data source is 5", lambda d, p, t: p.update(datasource=5)),
+                (panel + "'targets' is no list", lambda d, p, t: p.update(targets={})),
+                (panel + "'targets' has 5, an object", lambda d, p, t: p["targets"].append(5)),
+                (panel + "target A: has no 'expr'", lambda d, p, t: t.update(expr=5)),
+                (panel + "refIds [''] are not unique", lambda d, p, t: t.update(refId=[])),
+                (panel + "'gridPos' is missing or not whole", lambda d, p, t: p.update(gridPos=[])),
+                ("panel 'hidden': has no targets", lambda d, p, t: d["panels"].append({
+                    "type": "row", "title": "more", "gridPos": {"x": 0, "y": 99, "w": 24, "h": 1},
+                    "panels": [{"title": "hidden"}]})),
                 (f"panel 'Batches a second': lies over panel '{title}'", lambda d, p, t: p["gridPos"].update(w=12))):
             with self.subTest(problem):
                 self.expect(problem, changed(change))
+
+    def test_forms_that_grafana_writes_itself(self):
+        dashboard = json.loads(DASHBOARDS[0].read_text())
+        dashboard["panels"][0]["datasource"] = dashboard["panels"][0]["datasource"]["uid"]
+        dashboard["templating"]["list"][0]["query"] = dashboard["templating"]["list"][0]["query"]["query"]
+        self.assertEqual(check_dashboards.parse(json.dumps(dashboard), "d.json")[1], [])
+
+    def test_bytes_that_are_no_text(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "d.json"
+            file.write_bytes(b'{"title": "\xff"}')
+            self.assertEqual(self.run_check(file), (1, f"{file}: is no text: byte 11 is not UTF-8\n", ""))
 
     def test_two_with_one_uid(self):
         with tempfile.TemporaryDirectory() as folder:
