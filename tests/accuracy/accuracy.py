@@ -11,7 +11,7 @@ import pathlib
 import sys
 import tempfile
 
-from reference_networks import NETWORKS, Daemon, parse_arguments, prepare, quantize, run_json
+from reference_networks import NETWORKS, Daemon, check_data, parse_arguments, prepare, quantize, run_json
 
 W4A4 = ("W4A4", [])
 W4A4_ALL = ("W4A4, no layer W8", ["--weights8", "none"])
@@ -72,6 +72,7 @@ def main():
     if not (arguments.data / "models").is_dir():
         print(f"accuracy: skipped, there are no reference networks in {arguments.data}")
         return
+    check_data(arguments.data, arguments.network)
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         sets = prepare(arguments.data, work, {NETWORKS[name][0] for name in arguments.network})

@@ -5,7 +5,8 @@ Run by `scripts/bench compare`. The FPGA is the emulated z020 at 100 MHz. `laten
 so the speed of the emulation where that is slower than the accelerator; `device_ms` is the accelerator's own time for a
 picture, its cycles at its clock. Every answer under load is compared between the two, bit for bit. `joules` are a picture's,
 of the source that `joules_source` names (`model`: an estimate, docs/power.md). What was not measured is a dash, null in JSON.
-Reference networks come from a folder outside the repository (../shared/data, or --data); without it there is the demo alone.
+The demo reads the characters of the fonts that it renders text in, which it never saw in training. Reference networks and
+their data sets come from a folder outside the repository (../shared/data, or --data); without it there is the demo alone.
 """
 import argparse
 import json
@@ -16,12 +17,14 @@ import sys
 import tempfile
 import urllib.request
 
-from reference_networks import NETWORKS, Daemon, parse_arguments, prepare, quantize, run_json
+from reference_networks import NETWORKS, Daemon, check_data, parse_arguments, prepare, quantize, run_json
 
 DEVICE = "emulated,configuration=z020,paced=true,memory-mb=256,hang-ms=60000"
 CLOCK_HZ = 100e6
 BACKENDS = ("cpu", "fpga")
-DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo" / "repository"
+DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo"
+DEMO_MODEL = "characters"
+DEMO_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold")
 
 # Options of msq-quantize that keep a network accurate: 4-bit weights, 8-bit activations where 4 are too few.
 WIDTHS = {
@@ -62,13 +65,12 @@ def measure(model, test, addresses, arguments, work):
         energy = next(iter(loaded["energy"]), {})
         row = {"network": model, "backend": backend, "latency_ms": alone["p50_ms"], "fps": loaded["images_per_s"],
                "device_ms": None, "joules": energy.get("joules_per_image"), "joules_source": energy.get("source"),
-               "top1": None, "compared": figures["answers_compared"]}
+               "compared": figures["answers_compared"]}
         if backend == "fpga":
             row["device_ms"] = 1e3 * (after[0] - before[0]) / (after[1] - before[1]) / CLOCK_HZ
-        if test is not None:
-            answer = run_json([arguments.bin / "msq", "eval", model, "--dataset", test, *url, "--backend", backend,
-                               "--limit", str(arguments.pictures), "--json"])
-            row.update(top1=answer["top1"], pictures=answer["images"])
+        answer = run_json([arguments.bin / "msq", "eval", model, "--dataset", test, *url, "--backend", backend,
+                           "--limit", str(arguments.pictures), "--json"])
+        row.update(top1=answer["top1"], pictures=answer["images"])
         rows.append(row)
     return rows
 
@@ -76,27 +78,38 @@ def measure(model, test, addresses, arguments, work):
 def print_table(rows):
     def text(value, form):
         return "-" if value is None else format(value, form)
-    print("| network | backend | latency, ms | images/s | accelerator, ms | mJ a picture | top-1, % |\n"
-          "|---|---|---:|---:|---:|---:|---:|")
+    print("| network | backend | latency, ms | images/s | accelerator, ms | mJ a picture | top-1, % | of |\n"
+          "|---|---|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         joules = None if row["joules"] is None else 1e3 * row["joules"]
-        top1 = None if row["top1"] is None else 100 * row["top1"]
         source = "" if row["joules_source"] is None else f" ({row['joules_source']})"
         print(f"| {row['network']} | {row['backend']} | {text(row['latency_ms'], '.2f')} | {text(row['fps'], '.1f')} | "
-              f"{text(row['device_ms'], '.2f')} | {text(joules, '.2f')}{source} | {text(top1, '.1f')} |")
+              f"{text(row['device_ms'], '.2f')} | {text(joules, '.2f')}{source} | {100 * row['top1']:.1f} | {row['pictures']} |")
 
 
-def fill(repository, demo, arguments, work):
-    """Puts the wanted models there. Returns, by name, what their accuracy is measured on; none for the demo's."""
+def prepare_demo(work):
+    """Every character in every font of fonts-dejavu-core, as .npz."""
+    sys.path.insert(0, str(DEMO))
+    import numpy
+    import render  # the demo's own
+    fonts = [render.load_font(f"/usr/share/fonts/truetype/dejavu/{name}.ttf") for name in DEMO_FONTS]
+    images = [render.render_cell(font, character)[..., None] for font in fonts for character in render.CHARACTERS]
+    numpy.savez(work / "demo_test.npz", images=numpy.array(images),
+                labels=numpy.tile(numpy.arange(len(render.CHARACTERS)), len(fonts)))
+    return work / "demo_test.npz"
+
+
+def fill(repository, arguments, work):
+    """Puts the wanted models there. Returns, by name, what their accuracy is measured on."""
     tests = {}
-    for folder in demo:
-        if folder.name in arguments.network:
-            shutil.copytree(folder, repository / folder.name)
-            tests[folder.name] = None
+    if DEMO_MODEL in arguments.network:
+        shutil.copytree(DEMO / "repository" / DEMO_MODEL, repository / DEMO_MODEL)
+        tests[DEMO_MODEL] = prepare_demo(work)
     names = [name for name in NETWORKS if name in arguments.network]
-    if not (arguments.data / "models").is_dir():
-        print(f"compare: there are no reference networks in {arguments.data}: the demo's alone", file=sys.stderr)
+    if arguments.all and not (arguments.data / "models").is_dir():
+        print(f"compare: there are no reference networks in {arguments.data}: the demo alone", file=sys.stderr)
         return tests
+    check_data(arguments.data, names)
     sets = prepare(arguments.data, work, {NETWORKS[name][0] for name in names})
     for name in names:
         print(f"compare: quantizes {name}", file=sys.stderr, flush=True)
@@ -108,14 +121,13 @@ def fill(repository, demo, arguments, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3, help="of each round")
-    parser.add_argument("--pictures", type=int, default=400, help="at most, to measure accuracy on")
-    demo = [path for path in sorted(DEMO.iterdir()) if path.is_dir()]
-    arguments = parse_arguments(parser, [folder.name for folder in demo])
+    parser.add_argument("--pictures", type=int, default=1000, help="at most, to measure accuracy on")
+    arguments = parse_arguments(parser, [DEMO_MODEL])
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         repository = work / "repository"
         repository.mkdir()
-        tests = fill(repository, demo, arguments, work)
+        tests = fill(repository, arguments, work)
         rows = []
         with Daemon(arguments.bin / "msqd", repository, "--fpga-device", DEVICE) as addresses:
             for model, test in tests.items():

@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 CIFAR = {"mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225"}
 INCEPTION = {"mean": "0.5", "std": "0.5"}
@@ -34,8 +35,18 @@ def parse_arguments(parser, others=()):
     unknown = set(arguments.network) - set(known)
     if unknown:
         parser.error(f"no such network: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    arguments.all = not arguments.network
     arguments.network = arguments.network or known
     return arguments
+
+
+def check_data(data, names):
+    """Ends the program where a file of these networks is missing."""
+    needed = {"cifar10": ("cifar10/load.py",), "imagenet": ("imagenet500/labels.csv",)}
+    for name in names:
+        for file in (f"models/{name}.onnx", *needed[NETWORKS[name][0]]):
+            if not (data / file).is_file():
+                sys.exit(f"{name}: there is no {data / file}; --data names the folder of networks and data sets")
 
 
 def quantize(arguments, name, calibration, target, options):
@@ -88,13 +99,16 @@ class Daemon:
     def __init__(self, binary, repository, *arguments):
         command = [binary, "--model-repository", repository, "--grpc-address", "127.0.0.1:0",
                    "--http-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
 
     def __enter__(self):
         line = self.process.stdout.readline()
         words = dict(word.split("=", 1) for word in line.split() if "=" in word)
         if "grpc" not in words:
-            sys.exit(f"msqd did not start: {line!r}")
+            self.process.wait(timeout=60)
+            self.log.seek(0)
+            sys.exit(f"msqd did not start:\n{self.log.read()}")
         return words
 
     def __exit__(self, *_):
