@@ -9,11 +9,12 @@ install(TARGETS msqd msq RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES deploy/systemd/msqd.service DESTINATION lib/systemd/system)
 install(FILES deploy/systemd/msqd.sysusers DESTINATION lib/sysusers.d RENAME msqd.conf)
 install(FILES deploy/systemd/msqd.env DESTINATION /etc/msqd)
-install(FILES docs/operating.md docs/power.md docs/deploying.md docs/scaling.md DESTINATION ${MSQ_DOC})
+install(FILES docs/operating.md docs/load_tests.md docs/power.md docs/deploying.md docs/scaling.md DESTINATION ${MSQ_DOC})
 install(FILES deploy/debian/copyright ${CMAKE_BINARY_DIR}/changelog.gz DESTINATION ${MSQ_DOC})
 install(FILES deploy/systemd/board.conf deploy/systemd/rapl.conf deploy/haproxy/haproxy.cfg deploy/nginx/nginx.conf
         DESTINATION ${MSQ_DOC}/examples)
-install(DIRECTORY deploy/prometheus deploy/grafana DESTINATION ${MSQ_DOC}/examples USE_SOURCE_PERMISSIONS
+install(PROGRAMS deploy/capacity.py DESTINATION ${MSQ_DOC}/examples)
+install(DIRECTORY deploy/prometheus deploy/grafana deploy/kubernetes deploy/docker DESTINATION ${MSQ_DOC}/examples USE_SOURCE_PERMISSIONS
         PATTERN "__pycache__" EXCLUDE)
 
 set(CPACK_GENERATOR DEB)

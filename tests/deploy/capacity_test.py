@@ -25,10 +25,11 @@ class CapacityTest(unittest.TestCase):
             self.assertAlmostEqual(two / one, 2, delta=0.01)
 
     def test_what_cannot_be(self):
-        for arguments in (("--rate", "0"), ("--utilization", "0"), ("--utilization", "1.1")):
+        for arguments in (("--rate", "0"), ("--utilization", "0"), ("--utilization", "1.1"), ("--rate", "nan"),
+                          ("--rate", "inf"), ("--utilization", "nan")):
             done = capacity(*arguments)
             self.assertEqual(done.returncode, 2)
-            self.assertIn("--rate must be positive and --utilization in 0..1", done.stderr)
+            self.assertIn("--rate must be positive, up to 1e12, and --utilization in 0..1", done.stderr)
 
 
 if __name__ == "__main__":

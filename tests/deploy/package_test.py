@@ -39,6 +39,10 @@ class PackageTest(unittest.TestCase):
         for path, mode in (("usr/bin/msqd", 0o755), ("usr/bin/msq", 0o755), ("usr/lib/systemd/system/msqd.service", 0o644),
                            ("usr/lib/sysusers.d/msqd.conf", 0o644), ("etc/msqd/msqd.env", 0o644),
                            ("usr/share/doc/msq-serve/operating.md", 0o644),
+                           ("usr/share/doc/msq-serve/load_tests.md", 0o644),
+                           ("usr/share/doc/msq-serve/examples/kubernetes/msqd.yaml", 0o644),
+                           ("usr/share/doc/msq-serve/examples/docker/compose.yml", 0o644),
+                           ("usr/share/doc/msq-serve/examples/capacity.py", 0o755),
                            ("usr/share/doc/msq-serve/examples/grafana/dashboards/overview.json", 0o644)):
             self.assertEqual(stat.S_IMODE((self.root / path).stat().st_mode), mode, path)
         self.assertEqual((self.control / "conffiles").read_text(), "/etc/msqd/msqd.env\n")
