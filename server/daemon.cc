@@ -28,6 +28,8 @@
 namespace msq::server {
 namespace {
 
+constexpr int kMostSeconds = 30 * 24 * 3600;  // of an option
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "msqd: %s\n", std::string(Message(status)).c_str());
   return 1;
@@ -55,7 +57,8 @@ void AddRepositoryOptions(CLI::App* app, ModelRepository::Options* options, int*
                   "none: what is there at the start; poll: follows the folder; explicit: what is asked for")
       ->transform(CLI::CheckedTransformer(modes).description("none|poll|explicit"))
       ->default_str("none");
-  app->add_option("--repository-poll-secs", *poll_seconds, "poll: time between two looks")->check(CLI::PositiveNumber);
+  app->add_option("--repository-poll-secs", *poll_seconds, "poll: time between two looks")
+      ->check(CLI::Range(1, kMostSeconds));
   app->add_option("--load-model", options->startup_models, "explicit: loaded at the start; may repeat; * is all");
 }
 
@@ -129,7 +132,7 @@ void AddFpgaOptions(CLI::App* app, FpgaOptions* options) {
                   "of the accelerators' answers, computed again on the CPU beside the requests")
       ->check(CLI::Range(0.0, 1.0));
   app->add_option("--probe-seconds", options->probe_seconds, "between two looks at an accelerator in quarantine")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, double{kMostSeconds}));
 }
 
 // A backend for each name that the devices give, the first one first, and the CPU.
@@ -139,6 +142,9 @@ absl::StatusOr<BackendRegistry> OpenBackends(const FpgaOptions& options) {
   std::set<std::string> boards;
   for (size_t i = 0; i < options.devices.size(); ++i) {
     MSQ_ASSIGN_OR_RETURN(fpga::DeviceSpec spec, fpga::ParseDeviceSpec(options.devices[i], static_cast<int>(i)));
+    if (spec.backend == cpu->name()) {
+      return InvalidArgument("device '", options.devices[i], "': backend: '", spec.backend, "' is the processor's");
+    }
     auto backend = std::find_if(backends.begin(), backends.end(),
                                 [&](const fpga::FpgaBackendOptions& other) { return other.name == spec.backend; });
     if (backend == backends.end()) {
@@ -192,9 +198,9 @@ int RunDaemon(int argc, char** argv, std::vector<std::unique_ptr<Platform>> plat
   app.add_option("--trace-rate", trace_rate, "one of so many requests is traced, 0 none; needs --trace-file")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--drain-grace-seconds", drain_grace_seconds, "at shutdown, time for requests under way")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, kMostSeconds));
   app.add_option("--drain-delay-seconds", drain_delay_seconds, "at shutdown, time to serve on while not ready")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, kMostSeconds));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -124,6 +124,7 @@ std::shared_ptr<DeviceProgram> DevicePool::ProgramOn(const Use& use, const Progr
 }
 
 void DevicePool::Forget(const Program& program) {
+  std::lock_guard making(room_mutex_);               // what is forgotten makes room
   std::vector<std::shared_ptr<DeviceProgram>> gone;  // after the lock
   std::lock_guard lock(mutex_);
   for (Entry& entry : entries_) {

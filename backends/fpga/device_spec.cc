@@ -30,7 +30,7 @@ struct Settings {
   std::string faults;
   double hang_ms = 0;  // 0: by fidelity
   std::string xclbin, driver;
-  double index = 0;
+  int index = 0;
 };
 
 using Setter = std::function<absl::Status(const std::string& value)>;
@@ -46,6 +46,13 @@ Setter Number(double low, double high, double* target) {
   return [=](const std::string& value) {
     if (absl::SimpleAtod(value, target) && *target >= low && *target <= high) return absl::OkStatus();
     return InvalidArgument("'", value, "' is no number in ", low, "..", high);
+  };
+}
+
+Setter WholeNumber(int low, int high, int* target) {
+  return [=](const std::string& value) {
+    if (absl::SimpleAtoi(value, target) && *target >= low && *target <= high) return absl::OkStatus();
+    return InvalidArgument("'", value, "' is no whole number in ", low, "..", high);
   };
 }
 
@@ -106,7 +113,7 @@ absl::StatusOr<DeviceSpec> EmulatedSpec(const Settings& settings, DeviceSpec spe
 absl::StatusOr<DeviceSpec> XrtSpec(const Settings& settings, DeviceSpec spec) {
   if (settings.xclbin.empty()) return InvalidArgument("xclbin: an xrt device needs the file that describes its design");
   spec.device.accelerator.hang_timeout = HangTimeout(settings, absl::Seconds(5));
-  const XrtDeviceOptions options = {settings.driver, static_cast<int>(settings.index), settings.xclbin};
+  const XrtDeviceOptions options = {settings.driver, settings.index, settings.xclbin};
   spec.board = absl::StrCat("XRT's board ", settings.index);
   spec.device.emulated = !settings.driver.empty();  // there is no other than the emulation
   spec.device.open = [options] { return OpenXrtDevice(options); };
@@ -126,8 +133,9 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
                                            {"hang-ms", Number(1, 3.6e6, &settings.hang_ms)}};
   const bool xrt = parts[0] == kXrt;
   if (xrt) {
-    setters.insert({{"xclbin", Text(&settings.xclbin)}, {"index", Number(0, 15, &settings.index)}});
-  } else if (parts[0] == kEmulated && driver == whole.npos) {
+    setters.insert({{"xclbin", Text(&settings.xclbin)}, {"index", WholeNumber(0, 15, &settings.index)}});
+  } else if (parts[0] == kEmulated) {
+    if (driver != whole.npos) return InvalidArgument("device '", whole, "': driver: is an option of 'xrt' alone");
     setters.insert({{"clock-mhz", Number(0.1, 10000, &settings.clock_mhz)},
                     {"memory-mb", Number(1, 2048, &settings.memory_mb)},
                     {"paced", Switch(&settings.paced)},
@@ -140,7 +148,9 @@ absl::StatusOr<DeviceSpec> ParseDeviceSpec(std::string_view text, int number) {
   MSQ_RETURN_IF_ERROR(WithContext(Read(parts, setters), "device '", whole, "'"));
   DeviceSpec spec;
   spec.backend = settings.backend;
-  MSQ_ASSIGN_OR_RETURN(spec.configuration, ConfigurationOf(settings.configuration));
+  const absl::StatusOr<hw::Configuration> configuration = ConfigurationOf(settings.configuration);
+  if (!configuration.ok()) return WithContext(configuration.status(), "device '", whole, "'");
+  spec.configuration = *configuration;
   spec.device.name = absl::StrCat(parts[0], "-", settings.configuration, "-", number);
   absl::StatusOr<DeviceSpec> made = xrt ? XrtSpec(settings, std::move(spec)) : EmulatedSpec(settings, std::move(spec));
   if (!made.ok()) return WithContext(made.status(), "device '", whole, "'");

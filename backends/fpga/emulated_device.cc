@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -77,8 +78,9 @@ class EmulatedDevice final : public Device {
   std::mutex state_mutex_;
   std::condition_variable changed_;
   State state_ = State::kIdle;
-  uint32_t start_ = 0;  // what was written to start the program
-  std::thread runner_;  // the last: it uses all the others
+  uint32_t start_ = 0;    // what was written to start the program
+  absl::Status failure_;  // of the emulation itself, whose machine is then good for nothing
+  std::thread runner_;    // the last: it uses all the others
 };
 
 class EmulatedDevice::Buffer final : public DeviceBuffer {
@@ -141,8 +143,14 @@ void EmulatedDevice::RunPrograms() {
     changed_.wait(lock, [this] { return state_ != State::kIdle; });
     if (state_ == State::kClosing) return;
     lock.unlock();
-    RunProgram();
+    absl::Status status;
+    try {
+      RunProgram();
+    } catch (const std::bad_alloc&) {
+      status = absl::UnavailableError(absl::StrCat(options_.name, ": no memory to emulate a program"));
+    }
     lock.lock();
+    failure_.Update(status);
     if (state_ == State::kRunning) state_ = State::kIdle;
     changed_.notify_all();
   }
@@ -167,7 +175,7 @@ absl::Status EmulatedDevice::WaitUntilEnded(absl::Duration patience, absl::Durat
   std::unique_lock lock(state_mutex_);
   const bool has_ended =
       changed_.wait_for(lock, absl::ToChronoNanoseconds(patience), [this] { return state_ != State::kRunning; });
-  return has_ended ? absl::OkStatus() : absl::DeadlineExceededError("the program has not ended");
+  return has_ended ? failure_ : absl::DeadlineExceededError("the program has not ended");
 }
 
 bool EmulatedDevice::Pace(SteadyClock::time_point started, uint64_t cycles) {

@@ -101,7 +101,8 @@ class FpgaTest(unittest.TestCase):
 
     def test_bad_devices_are_named(self):
         for text, cause in [("board", "is neither 'emulated' nor 'xrt'"), ("emulated,configuration=big", "there is no 'big'"),
-                            ("emulated,faults=fire", "is not one of hang@N")]:
+                            ("emulated,faults=fire", "is not one of hang@N"),
+                            ("emulated,backend=cpu", "device .*: backend: .cpu. is the processor.s")]:
             with self.assertRaisesRegex(AssertionError, cause):
                 self.daemon("--fpga-device", text)
         with self.assertRaisesRegex(AssertionError, "XRT's board 0 is another device already"):

@@ -79,6 +79,33 @@ TEST(EmulatedDeviceTest, AProgramThatDoesNotEndIsGivenUp) {
   EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
 }
 
+// A machine for whose programs there is no memory.
+class MachineWithoutMemory final : public hw::Machine {
+ public:
+  uint32_t ReadRegister(uint32_t) override { return 0; }
+  void WriteRegister(uint32_t, uint32_t) override { throw std::bad_alloc(); }
+  bool interrupt() const override { return false; }
+  uint64_t Advance(uint64_t cycles) override { return cycles; }
+  uint64_t cycle() const override { return 0; }
+  const hw::Completions& completed() const override { return completed_; }
+  uint64_t dram_base() const override { return 0; }
+  std::span<std::byte> dram() override { return dram_; }
+  void InjectErrors(uint64_t, uint64_t) override {}
+  void ClearErrors() override {}
+
+ private:
+  hw::Completions completed_;
+  std::vector<std::byte> dram_ = std::vector<std::byte>(1 << 20);
+};
+
+TEST(EmulatedDeviceTest, WithoutMemoryForAProgramItFailsAlone) {
+  const auto device = CreateEmulatedDevice(std::make_unique<MachineWithoutMemory>(), {.name = "this one"});
+  Start(device.get());
+  const absl::Status status = device->WaitUntilEnded(absl::Seconds(20), absl::ZeroDuration());
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_EQ(status.message(), "this one: no memory to emulate a program");
+}
+
 TEST(EmulatedDeviceTest, TheHostWorksBesideAProgram) {
   const auto device = Open("emulated,configuration=tiny,faults=hang@1");
   auto buffer = device->Allocate(4096);
@@ -133,8 +160,11 @@ TEST(EmulatedDeviceTest, UnpacedItIsNotHeldUp) {
 TEST(DeviceSpecTest, SaysWhatIsWrong) {
   const auto error = [](const char* text) { return std::string(ParseDeviceSpec(text, 0).status().message()); };
   EXPECT_EQ(error("board"), "device 'board': is neither 'emulated' nor 'xrt'");
+  EXPECT_EQ(error("emulated,driver=emu:"), "device 'emulated,driver=emu:': driver: is an option of 'xrt' alone");
+  EXPECT_THAT(error("xrt,xclbin=a,index=0.5"), HasSubstr("index: '0.5' is no whole number in 0..15"));
   EXPECT_THAT(error("emulated,configuration=zzz"),
-              HasSubstr("there is no 'zzz'; there are: tiny, z020, z045, paper_z020, paper_z045"));
+              HasSubstr("device 'emulated,configuration=zzz': configuration: there is no 'zzz'; there are: tiny, z020, "
+                        "z045, paper_z020, paper_z045"));
   EXPECT_THAT(error("emulated,clock-mhz=fast"), HasSubstr("clock-mhz: 'fast' is no number in 0.1..10000"));
   EXPECT_THAT(error("emulated,paced=1"), HasSubstr("paced: '1' is neither true nor false"));
   EXPECT_THAT(error("emulated,speed=3"),

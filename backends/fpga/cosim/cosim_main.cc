@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
   app.add_option("--input", options.inputs,
                  ".npy of an input's codes, in the network's order; one for each input; random without");
   app.add_option("--seed", options.seed, "of the random input");
-  app.add_option("--clock-mhz", options.clock_mhz, "assumed")->check(CLI::PositiveNumber);
+  app.add_option("--clock-mhz", options.clock_mhz, "assumed")->check(CLI::Range(0.1, 10000.0));
   app.add_flag("--ideal-memory", options.ideal_memory, "DRAM without limits but a beat a cycle and port");
   app.add_flag("--json", options.json, "print JSON");
   app.add_option("--html", options.html, "write a page with timeline and roofline there");
