@@ -111,8 +111,8 @@ std::optional<ConvWindows::Windows> ConvWindows::InPlace(int64_t tile, int64_t p
   const auto [low, high] = std::minmax(group.front().first.word, group.back().first.word);
   if (low + move + near_ < begin_ || high + move + far_ >= end_) return std::nullopt;
   const int64_t distance = count > 1 ? group[1].first.word - group[0].first.word : 0;
-  return Windows{CodesOf(group.front().first.word + move), distance * static_cast<ptrdiff_t>(kChannels),
-                 offsets_.data()};
+  const auto stride = static_cast<ptrdiff_t>(distance * int64_t{kChannels});
+  return Windows{CodesOf(group.front().first.word + move), stride, offsets_.data()};
 }
 
 ConvWindows::Windows ConvWindows::Get(CodeSource source, int64_t tile, int64_t pixel, size_t count) {
