@@ -29,7 +29,10 @@ function scaled(value, steps) {
 }
 const time = (seconds) => scaled(seconds, [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]]);
 // Of bounds, which have few digits.
-const bound = (seconds) => (seconds >= 1 ? `${seconds} s` : `${Number((1000 * seconds).toPrecision(3))} ms`);
+function bound(seconds) {
+  const [factor, unit] = seconds >= 1 ? [1, "s"] : seconds >= 1e-3 ? [1e3, "ms"] : [1e6, "µs"];
+  return `${Number((factor * seconds).toPrecision(3))} ${unit}`;
+}
 const power = (watts) => scaled(watts, [[1, "W"], [1e-3, "mW"]]);
 const energy = (joules) => scaled(joules, [[1e6, "MJ"], [1e3, "kJ"], [1, "J"], [1e-3, "mJ"], [1e-6, "µJ"]]);
 const bytes = (size) => scaled(size, [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]]);
