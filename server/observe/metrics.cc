@@ -22,8 +22,7 @@ constexpr std::array<double, 24> kDurationBounds = {1e-6,   2.5e-6, 5e-6,   10e-
                                                     0.25,   0.5,    1,      2.5,   5,     10,    30,     60};
 
 // Each phase has those between which its times lie, for each bound is a series of each model: waiting may take nearly no
-// time or a minute, computing takes some microseconds at least, and
-// what the server does around it hardly a tenth of a second.
+// time or a minute, computing takes some microseconds at least, what the server does around it hardly a tenth of a second.
 prometheus::Histogram::BucketBoundaries DurationBuckets(Phase phase) {
   double least = 1e-6, most = 60;
   switch (phase) {
