@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -80,7 +81,8 @@ struct DeviceReport {
   int64_t dsp_busy_cycles = 0, lut_busy_cycles = 0;
   int64_t dram_bytes = 0;
   absl::Duration busy;     // batches were on it, waiting included
-  absl::Duration running;  // a program ran, by the host's clock
+  absl::Duration running;  // a program ran, by the host's clock; this and the counts are of programs that have ended
+  std::optional<std::chrono::steady_clock::time_point> running_since = {};  // the start of the one that runs now
   int64_t quarantines = 0;
   std::optional<EmulatedPart> emulates = {};  // nothing: it is a device
   // Nothing where the driver does not tell, or does not work.

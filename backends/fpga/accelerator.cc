@@ -40,17 +40,6 @@ std::array<ExpectedRegister, 6> RegistersOf(const hw::Configuration& c) {
 
 }  // namespace
 
-ProgramCounters& ProgramCounters::operator+=(const ProgramCounters& other) {
-  cycles += other.cycles;
-  steps += other.steps;
-  dsp_busy += other.dsp_busy;
-  lut_busy += other.lut_busy;
-  read_beats += other.read_beats;
-  write_beats += other.write_beats;
-  running += other.running;
-  return *this;
-}
-
 Accelerator::Accelerator(std::unique_ptr<Device> device, const Options& options)
     : device_(std::move(device)), options_(options), id_([] {
         static std::atomic<uint64_t> opened{0};
@@ -82,6 +71,7 @@ absl::StatusOr<Accelerator::Running> Accelerator::Start(const ProgramPlace& plac
   const absl::Status status = WriteStart(place);
   if (status.ok()) return Running(this, expected);
   may_run_on_ = true;  // the last write may have arrived
+  if (record_ != nullptr) record_->GiveUp();
   const absl::Status failure = Unavailable(std::string(Message(status)));
   EndTurn(failure);
   return failure;
@@ -100,6 +90,7 @@ absl::Status Accelerator::WriteStart(const ProgramPlace& place) {
   MSQ_ASSIGN_OR_RETURN(const uint32_t pending, device_->ReadRegister(hw::kIsrRegister));
   MSQ_RETURN_IF_ERROR(device_->WriteRegister(hw::kIsrRegister, pending));
   started_ = std::chrono::steady_clock::now();
+  if (record_ != nullptr) record_->Begin(started_);
   return device_->WriteRegister(hw::kCtrlRegister, hw::kCtrlApStart.mask());
 }
 
@@ -119,6 +110,8 @@ absl::StatusOr<ProgramCounters> Accelerator::Running::Finish() {
 absl::StatusOr<ProgramCounters> Accelerator::Finish(absl::Duration expected) {
   absl::StatusOr<ProgramCounters> counters = AwaitEnd(expected);
   if (!counters.ok()) counters = Unavailable(std::string(Message(counters.status())));
+  if (record_ != nullptr && counters.ok()) record_->End(*counters);
+  if (record_ != nullptr && !counters.ok()) record_->GiveUp();
   EndTurn(counters.status());
   return counters;
 }

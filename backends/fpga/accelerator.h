@@ -17,21 +17,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "backends/fpga/device.h"
+#include "backends/fpga/program_record.h"
 #include "hw/regs/configurations.h"
 
 namespace msq::fpga {
-
-// What the accelerator counted while a program ran.
-struct ProgramCounters {
-  int64_t cycles = 0;
-  int64_t steps = 0;
-  int64_t dsp_busy = 0, lut_busy = 0;  // steps
-  int64_t read_beats = 0, write_beats = 0;
-  absl::Duration running;  // from the start to the look that found it ended, by the host's clock
-
-  int64_t dram_bytes() const { return 8 * (read_beats + write_beats); }
-  ProgramCounters& operator+=(const ProgramCounters& other);
-};
 
 // Where a program lies, and the memory that it may touch.
 struct ProgramPlace {
@@ -79,6 +68,9 @@ class Accelerator {
                                                            const hw::Configuration& configuration,
                                                            const Options& options);
 
+  // Where its programs are told from now on. While none runs.
+  void SetRecord(std::shared_ptr<ProgramRecord> record) { record_ = std::move(record); }
+
   const std::string& name() const { return device_->name(); }
   uint64_t id() const { return id_; }  // differs between any two that this process has opened
   absl::StatusOr<std::unique_ptr<DeviceBuffer>> Allocate(int64_t bytes) { return device_->Allocate(bytes); }
@@ -112,6 +104,7 @@ class Accelerator {
   const std::unique_ptr<Device> device_;
   const Options options_;
   const uint64_t id_;
+  std::shared_ptr<ProgramRecord> record_;          // null: nowhere
   std::chrono::steady_clock::time_point started_;  // whose turn it is has this
   std::atomic<bool> may_run_on_ = false;
   std::mutex mutex_;

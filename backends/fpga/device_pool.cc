@@ -57,7 +57,10 @@ DevicePool::~DevicePool() {
 
 void DevicePool::Put(Entry* entry, absl::StatusOr<std::shared_ptr<Accelerator>> opened) {
   entry->why = opened.status();
-  if (opened.ok()) entry->accelerator = *std::move(opened);
+  if (opened.ok()) {
+    entry->accelerator = *std::move(opened);
+    entry->accelerator->SetRecord(entry->record);  // not of its self-test
+  }
   entry->report.ready = entry->accelerator != nullptr;
   entry->report.why = entry->report.ready ? "" : std::string(Message(entry->why));
 }
@@ -190,16 +193,23 @@ void DevicePool::Reopen(size_t index) {
   if (works) LogInfo("accelerator ", entries_[index].member.name, " works again");
 }
 
-void DevicePool::CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy) {
+void DevicePool::CountRun(size_t device, absl::Duration busy) {
   std::lock_guard lock(mutex_);
   DeviceReport& report = entries_[device].report;
   ++report.runs;
-  report.cycles += counters.cycles;
-  report.dsp_busy_cycles += counters.dsp_busy;
-  report.lut_busy_cycles += counters.lut_busy;
-  report.dram_bytes += counters.dram_bytes();
   report.busy += busy;
-  report.running += counters.running;
+}
+
+DeviceReport DevicePool::ReportOf(const Entry& entry) {
+  DeviceReport report = entry.report;
+  const ProgramRecord::State programs = entry.record->state();
+  report.cycles = programs.ended.cycles;
+  report.dsp_busy_cycles = programs.ended.dsp_busy;
+  report.lut_busy_cycles = programs.ended.lut_busy;
+  report.dram_bytes = programs.ended.dram_bytes();
+  report.running = programs.ended.running;
+  report.running_since = programs.running_since;
+  return report;
 }
 
 std::vector<std::shared_ptr<Accelerator>> DevicePool::Accelerators() const {
@@ -215,7 +225,7 @@ std::vector<DeviceReport> DevicePool::Reports() const {
   std::vector<DeviceReport> reports;
   {
     std::lock_guard lock(mutex_);
-    for (const Entry& entry : entries_) reports.push_back(entry.report);
+    for (const Entry& entry : entries_) reports.push_back(ReportOf(entry));
   }
   for (size_t i = 0; i < reports.size(); ++i) {
     if (accelerators[i] == nullptr) continue;

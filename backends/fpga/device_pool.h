@@ -76,7 +76,8 @@ class DevicePool {
   // given back when this returns.
   void MakeRoom(const Use& use, const Program& program);
 
-  void CountRun(size_t device, const ProgramCounters& counters, absl::Duration busy);
+  // A run that ended well. What its programs did the accelerators tell, as they end.
+  void CountRun(size_t device, absl::Duration busy);
   std::vector<DeviceReport> Reports() const;
   std::vector<DevicePower> ReadPower() const;
 
@@ -90,7 +91,8 @@ class DevicePool {
     std::shared_ptr<Accelerator> retired;
     int looks = 0;  // at that
     int under_way = 0;
-    DeviceReport report;
+    std::shared_ptr<ProgramRecord> record = std::make_shared<ProgramRecord>();
+    DeviceReport report;  // but for what programs did
   };
 
   DevicePool(std::vector<Member> members, absl::Duration probe_interval);
@@ -98,6 +100,7 @@ class DevicePool {
   void Reopen(size_t index);
   bool MayReopen(Entry* entry);
   absl::Status WhyNone() const;
+  static DeviceReport ReportOf(const Entry& entry);
   absl::StatusOr<std::shared_ptr<Accelerator>> Open(const Entry& entry);
   void Put(Entry* entry, absl::StatusOr<std::shared_ptr<Accelerator>> opened);
   std::vector<std::shared_ptr<Accelerator>> Accelerators() const;  // null for those in quarantine

@@ -223,7 +223,7 @@ absl::Status FpgaExecutable::RunProgram(const Program& program, const DeviceProg
       counters = pool_.ProgramOn(use, program)->Run(job, check);
     }
     if (counters.ok()) {
-      pool_.CountRun(use.device(), *counters, Clock::Real().Now() - begin);
+      pool_.CountRun(use.device(), Clock::Real().Now() - begin);
       Count(*counters, &context.statistics);
       *used = {use.device(), use.accelerator()->id()};
       return absl::OkStatus();

@@ -1,5 +1,7 @@
 #include "server/observe/metrics.h"
 
+#include <array>
+
 namespace msq::server {
 namespace {
 
@@ -14,8 +16,42 @@ prometheus::Histogram::BucketBoundaries BatchSizeBuckets() {
   return {1, 2, 4, 8, 16, 32, 64, 128, 256};
 }
 
-prometheus::Histogram::BucketBoundaries DurationBuckets() {
-  return {50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+// Up to a second in steps of about two: what is short and what is long are told apart alike.
+constexpr std::array<double, 24> kDurationBounds = {1e-6,   2.5e-6, 5e-6,   10e-6, 25e-6, 50e-6, 100e-6, 250e-6,
+                                                    500e-6, 1e-3,   2.5e-3, 5e-3,  10e-3, 25e-3, 50e-3,  0.1,
+                                                    0.25,   0.5,    1,      2.5,   5,     10,    30,     60};
+
+// Each phase has those between which its times lie, for each bound is a series of each model: waiting may take nearly no
+// time or a minute, computing takes some microseconds at least, what the server does around it hardly a tenth of a second.
+prometheus::Histogram::BucketBoundaries DurationBuckets(Phase phase) {
+  double least = 1e-6, most = 60;
+  switch (phase) {
+    case Phase::kQueue:
+      break;
+    case Phase::kCompute:
+    case Phase::kTotal:
+      least = 10e-6;
+      break;
+    case Phase::kDecode:
+    case Phase::kGather:
+    case Phase::kEncode:
+      most = 0.1;
+      break;
+  }
+  prometheus::Histogram::BucketBoundaries bounds;
+  for (double bound : kDurationBounds) {
+    if (bound >= least && bound <= most) bounds.push_back(bound);
+  }
+  return bounds;
+}
+
+// A scrape may come at any time: a series that is new has its value from the beginning, and none is made to be removed.
+void SetGauge(const prometheus::Labels& labels, double value, prometheus::Family<prometheus::Gauge>* family) {
+  family->Add(labels, value).Set(value);
+}
+
+void RemoveGauge(const prometheus::Labels& labels, prometheus::Family<prometheus::Gauge>* family) {
+  if (family->Has(labels)) family->Remove(&family->Add(labels));
 }
 
 Metrics::Figures FiguresOf(const prometheus::Labels& labels) {
@@ -27,6 +63,10 @@ Metrics::Figures FiguresOf(const prometheus::Labels& labels) {
 }
 
 }  // namespace
+
+void ModelMetrics::SetWeightBytes(int64_t bytes) const {
+  if (bytes > 0) SetGauge(*labels_, static_cast<double>(bytes), weights_family_);
+}
 
 void ModelMetrics::CountAnswer(const absl::Status& status, const RequestTimes& times, absl::Time now) {
   requests_->Increment();
@@ -134,30 +174,31 @@ Metrics::Metrics()
 }
 
 void Metrics::SetBuildInfo(const std::string& version) {
-  build_info_.Add({{"version", version}}).Set(1);
+  build_info_.Add({{"version", version}}, 1);
 }
 
 void Metrics::AddBackend(const std::string& backend, const Capabilities& capabilities) {
-  backend_info_.Add({{"backend", backend}, {"device", capabilities.device}}).Set(1);
+  backend_info_.Add({{"backend", backend}, {"device", capabilities.device}}, 1);
   if (capabilities.reports_cycles) count_cycles_.insert(backend);
 }
 
 void Metrics::SetModelReady(const std::string& model, const std::string& version,
                             std::optional<absl::Duration> load_time) {
   const prometheus::Labels labels = {{"model", model}, {"version", version}};
-  model_ready_.Add(labels).Set(load_time ? 1 : 0);
-  prometheus::Gauge& took = load_times_.Add(labels);
+  std::lock_guard lock(mutex_);
+  SetGauge(labels, load_time ? 1 : 0, &model_ready_);
   if (load_time) {
-    took.Set(absl::ToDoubleSeconds(*load_time));
+    SetGauge(labels, absl::ToDoubleSeconds(*load_time), &load_times_);
   } else {
-    load_times_.Remove(&took);
+    RemoveGauge(labels, &load_times_);
   }
 }
 
 void Metrics::ForgetModel(const std::string& model, const std::string& version) {
   const prometheus::Labels labels = {{"model", model}, {"version", version}};
-  model_ready_.Remove(&model_ready_.Add(labels));
-  load_times_.Remove(&load_times_.Add(labels));
+  std::lock_guard lock(mutex_);
+  RemoveGauge(labels, &model_ready_);
+  RemoveGauge(labels, &load_times_);
 }
 
 std::shared_ptr<ModelMetrics> Metrics::ForModel(const std::string& model, const std::string& version,
@@ -188,7 +229,7 @@ std::vector<Metrics::Figures> Metrics::Read() const {
 }
 
 std::vector<double> Metrics::DurationBounds() {
-  return DurationBuckets();
+  return DurationBuckets(Phase::kTotal);
 }
 
 void Metrics::Release(const prometheus::Labels& labels) {
@@ -217,7 +258,7 @@ void Metrics::AddSeries(const prometheus::Labels& labels, ModelMetrics* metrics)
     metrics->failures_[i] = &failures_.Add(with("reason", FailureReasonName(static_cast<FailureReason>(i))));
   }
   for (size_t i = 0; i < kPhaseCount; ++i) {
-    metrics->durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets());
+    metrics->durations_[i] = &durations_.Add(with("phase", kPhaseNames[i]), DurationBuckets(static_cast<Phase>(i)));
   }
   metrics->weights_family_ = &weights_;
   metrics->labels_ = &models_.find(labels)->first;
@@ -239,7 +280,7 @@ void Metrics::RemoveSeries(const ModelMetrics& metrics) {
   for (prometheus::Counter* series : metrics.batches_) batches_.Remove(series);
   for (prometheus::Counter* series : metrics.failures_) failures_.Remove(series);
   for (prometheus::Histogram* series : metrics.durations_) durations_.Remove(series);
-  weights_.Remove(&weights_.Add(*metrics.labels_));
+  RemoveGauge(*metrics.labels_, &weights_);
   ledger_.Close(metrics.account_);
   if (metrics.cycles_ == nullptr) return;
   cycles_.Remove(metrics.cycles_);

@@ -39,9 +39,7 @@ class ModelMetrics {
   void CountFailover(int64_t requests) { failovers_->Increment(static_cast<double>(requests)); }
   prometheus::Gauge& queued() { return *queued_; }
   // 0: that is not known, and there is no series.
-  void SetWeightBytes(int64_t bytes) const {
-    if (bytes > 0) weights_family_->Add(*labels_).Set(static_cast<double>(bytes));
-  }
+  void SetWeightBytes(int64_t bytes) const;
   // Around each run of an instance, warm-ups too. `statistics` is what the device told of it.
   void BeginRun();
   void EndRun(const RunStatistics& statistics);

@@ -1,9 +1,13 @@
 #include "server/observe/metrics.h"
 
+#include <atomic>
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include "absl/strings/str_cat.h"
 #include "backends/registry.h"
 #include "base/status.h"
 #include "server/observe/device_metrics.h"
@@ -64,6 +68,42 @@ TEST(MetricsTest, CountsPerModelVersionAndBackend) {
   EXPECT_NE(text.find("msq_unresolved_requests_total 1\n"), text.npos);
 }
 
+// Each phase between bounds that are no further apart than 2.5 times, from what it usually takes to what it may take.
+TEST(MetricsTest, PhasesOfMicrosecondsAndOfAMinuteAreToldApart) {
+  Metrics metrics;
+  const auto model = metrics.ForModel("m", "1", "cpu");
+  const absl::Time start = absl::UnixEpoch();
+  RequestTimes times;
+  times.arrival = start;
+  times.queued = start + absl::Nanoseconds(2700);
+  times.started = times.queued + absl::Nanoseconds(2400);
+  times.gathered = times.started + absl::Nanoseconds(900);
+  times.computed = times.gathered + absl::Microseconds(30);
+  times.encoded = times.computed + absl::Nanoseconds(1600);
+  model->CountAnswer(absl::OkStatus(), times, times.encoded);
+  times.started = times.queued + absl::Seconds(45);
+  times.gathered = times.computed = times.encoded = absl::InfinitePast();
+  model->CountAnswer(absl::CancelledError(""), times, start + absl::Seconds(46));
+  const std::string text = Text(metrics);
+  const auto has = [&text](const char* phase, const char* bound, int count) {
+    EXPECT_THAT(text, HasSubstr(absl::StrCat("msq_request_duration_seconds_bucket{backend=\"cpu\",model=\"m\",phase=\"",
+                                             phase, "\",version=\"1\",le=\"", bound, "\"} ", count, "\n")));
+  };
+  has("decode", "2.5e-06", 0);
+  has("decode", "5e-06", 2);
+  has("queue", "1e-06", 0);
+  has("queue", "2.5e-06", 1);
+  has("queue", "30", 1);
+  has("queue", "60", 2);
+  has("gather", "1e-06", 1);
+  has("compute", "2.5e-05", 0);
+  has("compute", "5e-05", 1);
+  has("encode", "1e-06", 0);
+  has("encode", "2.5e-06", 1);
+  has("total", "30", 1);
+  has("total", "60", 2);
+}
+
 TEST(MetricsTest, WhatDevicesTellOfRuns) {
   Metrics metrics;
   Capabilities counts;
@@ -96,6 +136,32 @@ TEST(MetricsTest, LoadTimeIsThatOfWhatIsReady) {
   EXPECT_THAT(Text(metrics), HasSubstr("msq_model_load_duration_seconds{model=\"m\",version=\"1\"} 1.5\n"));
   metrics.ForgetModel("m", "1");
   EXPECT_THAT(Text(metrics), Not(HasSubstr("model=\"m\"")));
+}
+
+// Scrapes while models come and go.
+TEST(MetricsTest, NoGaugeIsZeroBeforeItHasItsValueOrBeforeItGoes) {
+  Metrics metrics;
+  std::atomic<bool> stop = false;
+  std::thread loads([&] {
+    while (!stop) {
+      metrics.SetModelReady("m", "1", std::nullopt);
+      metrics.ForgetModel("m", "1");
+      metrics.ForModel("m", "1", "cpu")->SetWeightBytes(4096);
+      metrics.ForModel("m", "1", "cpu").reset();
+      metrics.SetModelReady("m", "1", absl::Seconds(2));
+      metrics.ForgetModel("m", "1");
+    }
+  });
+  int zeros = 0, values = 0;
+  for (int i = 0; values < 200 || i < 2000; ++i) {
+    for (const prometheus::MetricFamily& family : metrics.registry()->Collect()) {
+      if (family.name != "msq_model_load_duration_seconds" && family.name != "msq_model_weight_bytes") continue;
+      for (const prometheus::ClientMetric& metric : family.metric) ++(metric.gauge.value == 0 ? zeros : values);
+    }
+  }
+  stop = true;
+  loads.join();
+  EXPECT_EQ(zeros, 0) << "of " << values;
 }
 
 TEST(MetricsTest, SeriesGoWithTheirLastHolder) {

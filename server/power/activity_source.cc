@@ -52,8 +52,10 @@ std::vector<PowerReading> ActivitySource::Sample(Time now) {
 
 PowerReading ActivitySource::Read(const DeviceReport& report, const PowerCoefficients& coefficients, Time now,
                                   Device* device) {
-  // Programs are booked when they have ended, so this may fall behind what it was in the middle of one.
-  const double time = std::chrono::duration<double>(now.time_since_epoch()).count() -
+  // What a program that runs takes of the part's time is known when it has ended: until then time stands still.
+  const Time host_time = report.running_since ? std::min(now, *report.running_since) : now;
+  // One that began after `now` and has ended makes this fall behind what it was.
+  const double time = std::chrono::duration<double>(host_time.time_since_epoch()).count() -
                       absl::ToDoubleSeconds(report.running) + static_cast<double>(report.cycles) / *report.clock_hz;
   if (!device->present) device->offset = device->part_seconds - time;
   const double part_seconds = std::max(device->part_seconds, time + device->offset);
@@ -61,12 +63,13 @@ PowerReading ActivitySource::Read(const DeviceReport& report, const PowerCoeffic
   const double joules = idle_joules + DynamicJoules(report, coefficients);
   if (!device->present) {
     device->watts.reset();
+    device->joules = joules;
   } else if (part_seconds > device->part_seconds) {
     device->watts = (joules - device->joules) / (part_seconds - device->part_seconds);
+    device->joules = joules;
   }
   device->present = true;
   device->part_seconds = part_seconds;
-  device->joules = joules;
   return {.device = report.name,
           .joules = joules,
           .watts = device->watts,

@@ -39,7 +39,7 @@ class ActivitySource final : public PowerSource {
     bool present = false;     // at the last sample
     double offset = 0;        // of the part's time
     double part_seconds = 0;  // the part's time, without the gaps
-    double joules = 0;
+    double joules = 0;        // when that last moved
     std::optional<double> watts;
   };
   static PowerReading Read(const DeviceReport& report, const PowerCoefficients& coefficients, Time now, Device* device);

@@ -38,6 +38,19 @@ class ActivitySourceTest : public ::testing::Test {
     return readings.size() == 1 ? readings[0] : PowerReading();
   }
 
+  // A program ends that took a million cycles, in which the whole array worked, and so long to simulate.
+  void Work(absl::Duration simulated) {
+    ++programs_;
+    device_.cycles += 1'000'000;
+    device_.dsp_busy_cycles += 1'000'000;
+    device_.lut_busy_cycles += 1'000'000;
+    device_.dram_bytes += 5'000'000;
+    device_.running += simulated;
+  }
+  // Of one such: 10 ms at 1.6 W, 2048 products a cycle of 2 pJ each, 5 MB of 240 pJ each.
+  static constexpr double kWorkJoules = 0.016 + 1e-12 * (1e6 * 2048 * 2 + 5e6 * 240);
+
+  int programs_ = 0;
   DeviceReport device_;
   BackendRegistry backends_;
   ActivitySource source_{&backends_};
@@ -81,13 +94,50 @@ TEST_F(ActivitySourceTest, TheTimeOfAProgramIsThePartsNotTheSimulations) {
 }
 
 TEST_F(ActivitySourceTest, ALongProgramNeverTakesEnergyBack) {
-  Sample(0);
-  const PowerReading during = Sample(10);  // of a program, which is booked at its end
-  device_.cycles = 1'000'000;
-  device_.running = absl::Seconds(11);
+  const PowerReading before = Sample(0);
+  device_.running_since = now_;
+  const PowerReading during = Sample(10);
+  EXPECT_EQ(*during.joules, *before.joules);  // how long that is on the part nobody knows yet
+  EXPECT_EQ(*during.idle_joules, *before.idle_joules);
+  Work(absl::Seconds(11));
+  device_.running_since.reset();
   const PowerReading after = Sample(1), later = Sample(20);
-  EXPECT_EQ(*after.joules, *during.joules);
-  EXPECT_GT(*later.joules, *after.joules);
+  EXPECT_NEAR(*after.joules - *during.joules, kWorkJoules, 1e-9);
+  EXPECT_NEAR(*after.watts, kWorkJoules / 0.01, 1e-6);
+  EXPECT_NEAR(*later.joules - *after.joules, 20 * 1.6, 1e-6);
+}
+
+// The source looks at the clock before it asks the device.
+TEST_F(ActivitySourceTest, AProgramThatTheClockHasNotSeenYetIsNotLost) {
+  const PowerReading first = Sample(0);
+  Work(absl::Seconds(3));  // of which one second has passed at the look
+  const PowerReading early = Sample(1);
+  EXPECT_GT(*early.joules, *first.joules);
+  EXPECT_EQ(*early.idle_joules, *first.idle_joules);
+  EXPECT_FALSE(early.watts);  // in no time
+  const PowerReading late = Sample(2);
+  EXPECT_NEAR(*late.joules - *first.joules, kWorkJoules, 1e-9);
+  EXPECT_NEAR(*late.watts, kWorkJoules / 0.01, 1e-6);
+}
+
+TEST_F(ActivitySourceTest, ProgramsThatTakeManySamplesToSimulate) {
+  const PowerReading first = Sample(0);
+  const PowerSource::Time start = now_;
+  PowerReading last = first;
+  for (int second = 1; second <= 44; ++second) {  // a program every 5.5 s, one after the other
+    const int ended = second * 2 / 11;
+    while (programs_ < ended) Work(absl::Milliseconds(5500));
+    device_.running_since = start + std::chrono::milliseconds(5500 * ended);
+    const PowerReading reading = Sample(1);
+    EXPECT_GE(*reading.joules, *last.joules);
+    if (ended > 0) {
+      EXPECT_NEAR(*reading.watts, kWorkJoules / 0.01, 1e-6) << second;
+    }
+    last = reading;
+  }
+  EXPECT_EQ(programs_, 8);
+  EXPECT_NEAR(*last.joules - *first.joules, 8 * kWorkJoules, 1e-6);
+  EXPECT_NEAR(*last.idle_joules - *first.idle_joules, 8 * 0.016, 1e-6);
 }
 
 TEST_F(ActivitySourceTest, NothingOfBoardsOfUnknownPartsAndOfDevicesInQuarantine) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -174,13 +175,26 @@ std::optional<PowerReading> HwmonSource::Assign(const Chip& chip, const std::str
 
 // hwmon tells microwatts, millivolts and milliamperes. Where little flows an offset may make it less than nothing.
 std::optional<double> HwmonSource::WattsOf(const Chip& chip, const Channel& channel) {
+  double watts = 0;
   if (!channel.power.empty()) {
     const auto power = ReadFile(chip, channel.power);
-    return power.ok() ? std::optional(std::max(0.0, 1e-6 * static_cast<double>(*power))) : std::nullopt;
+    if (!power.ok()) return std::nullopt;
+    watts = 1e-6 * static_cast<double>(*power);
+  } else {
+    const auto voltage = ReadFile(chip, channel.voltage), current = ReadFile(chip, channel.current);
+    if (!voltage.ok() || !current.ok()) return std::nullopt;
+    watts = 1e-6 * static_cast<double>(*voltage) * static_cast<double>(*current);
   }
-  const auto voltage = ReadFile(chip, channel.voltage), current = ReadFile(chip, channel.current);
-  if (!voltage.ok() || !current.ok()) return std::nullopt;
-  return std::max(0.0, 1e-6 * static_cast<double>(*voltage) * static_cast<double>(*current));
+  const absl::Status possible = CheckPossible(chip, channel, watts);
+  failures_.Note(absl::StrCat(chip.folder, " ", channel.rail), possible);
+  return possible.ok() ? std::optional(std::max(0.0, watts)) : std::nullopt;
+}
+
+absl::Status HwmonSource::CheckPossible(const Chip& chip, const Channel& channel, double watts) const {
+  if (std::abs(watts) <= kMostWatts) return absl::OkStatus();
+  const std::string files =
+      channel.power.empty() ? absl::StrCat(channel.voltage, " times ", channel.current) : channel.power;
+  return Unavailable(files_.FullPath(chip.folder), "/", files, ": ", watts, " W is more than any rail draws");
 }
 
 absl::StatusOr<int64_t> HwmonSource::ReadFile(const Chip& chip, const std::string& file) {

@@ -63,6 +63,7 @@ class HwmonSource final : public PowerSource {
   std::optional<std::string> LabelOf(const Chip& chip, const std::string& sensor);
   std::optional<PowerReading> Assign(const Chip& chip, const std::string& rail) const;
   std::optional<double> WattsOf(const Chip& chip, const Channel& channel);
+  absl::Status CheckPossible(const Chip& chip, const Channel& channel, double watts) const;
   absl::StatusOr<int64_t> ReadFile(const Chip& chip, const std::string& file);
 
   const SysfsFiles& files_;

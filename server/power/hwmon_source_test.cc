@@ -187,6 +187,28 @@ TEST_F(HwmonSourceTest, ASensorThatDoesNotAnswerIsMissingAndToldOnce) {
   EXPECT_EQ(log.find("Input/output"), log.rfind("Input/output"));
 }
 
+TEST_F(HwmonSourceTest, WhatNothingDrawsIsNoReadingAndToldOnce) {
+  WriteUcd9248();
+  HwmonSource sum(&sysfs_, "fpga", {Rule("ucd9248/*=fpga/board")});
+  const std::string folder = "class/hwmon/hwmon0/";
+  for (const char* microwatts : {"9223372036854775807", "10000000001", "-9223372036854775807"}) {
+    sysfs_.Write(folder + "power2_input", microwatts);
+    ::testing::internal::CaptureStderr();
+    for (int i = 0; i < 3; ++i) EXPECT_THAT(Sample(), ElementsAre("fpga ucd9248@4-0034 vout2 0.9")) << microwatts;
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(log, HasSubstr("/class/hwmon/hwmon0/power2_input: "));
+    EXPECT_EQ(log.find(" W is more than any rail draws"), log.rfind(" W is more than any rail draws"));
+    EXPECT_THAT(Sample(&sum), IsEmpty());
+    sysfs_.Write(folder + "power2_input", "10000000000");
+    EXPECT_THAT(Sample(), ElementsAre("fpga ucd9248@4-0034 vout1 10000", "fpga ucd9248@4-0034 vout2 0.9"));
+  }
+  sysfs_.Write(folder + "in3_input", "30000000");
+  ::testing::internal::CaptureStderr();
+  EXPECT_THAT(Sample(), ElementsAre("fpga ucd9248@4-0034 vout1 10000"));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("/class/hwmon/hwmon0/in3_input times curr3_input: 15000 W is more"));
+}
+
 TEST(PowerRailRuleTest, ReadsAndRefuses) {
   const auto rule = ParsePowerRailRule("ina226@2-0040/power1=fpga/VCC/INT");
   ASSERT_TRUE(rule.ok()) << rule.status();

@@ -6,6 +6,9 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+
 namespace msq::server {
 namespace {
 
@@ -17,6 +20,12 @@ constexpr double kLongestInterval = 90;
 
 double SecondsBetween(PowerMeter::Time from, PowerMeter::Time to) {
   return std::chrono::duration<double>(to - from).count();
+}
+
+// "rail 'VCCINT' of 'ina226@2-0040', backend 'fpga'".
+std::string NameOf(const PowerMeter::Rail& rail) {
+  const std::string part = rail.rail.empty() ? "" : absl::StrCat("rail '", rail.rail, "' of ");
+  return absl::StrCat(part, "'", rail.device, "', backend '", rail.backend, "'");
 }
 
 // Between two readings of one rail; nothing where they do not tell.
@@ -93,6 +102,7 @@ void PowerMeter::SampleLocked(Time now) {
       if (!present.insert(key).second) continue;  // a source tells nothing twice
       RailState& rail = rails_[key];
       if (!rail.present) {  // new, or there again
+        if (!rail.told.source.empty()) LogInfo("power: ", name, " tells ", NameOf(rail.told), " again");
         rail.told.backend = reading.backend;
         rail.told.device = reading.device;
         rail.told.rail = reading.rail;
@@ -114,8 +124,13 @@ void PowerMeter::SampleLocked(Time now) {
     }
   }
   for (auto& [key, rail] : rails_) {
-    rail.present = present.contains(key);
-    if (!rail.present) intervals[{rail.told.backend, rail.told.source}].lacks_rail = true;
+    const bool was_present = std::exchange(rail.present, present.contains(key));
+    if (rail.present) continue;
+    intervals[{rail.told.backend, rail.told.source}].lacks_rail = true;
+    if (!was_present) continue;  // told already
+    // Whatever the reason: a file that cannot be read or is not there, a device in quarantine.
+    LogWarning("power: ", rail.told.source, " does not tell ", NameOf(rail.told),
+               " any more: what it takes goes uncounted until it does");
   }
   Attribute(work, intervals);
 }

@@ -1,6 +1,8 @@
 #include "server/power/power_meter.h"
 
+#include <algorithm>
 #include <thread>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -301,6 +303,31 @@ TEST_F(PowerMeterTest, SamplesByItselfWhileOthersWork) {
   EXPECT_LE(report.shares[0].joules, report.rails[0].joules + 1e-9);
 }
 
+TEST_F(PowerMeterTest, ARailThatGoesAndComesBackIsToldOnceEach) {
+  const PowerReading one = readings_[0];
+  ::testing::internal::CaptureStderr();
+  readings_.push_back({.backend = "fpga", .device = "board", .rail = "", .watts = 3});
+  Pass(1, 0);  // one is new
+  Pass(1, 0);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  ::testing::internal::CaptureStderr();
+  std::swap(readings_[0], readings_[1]);
+  readings_.pop_back();
+  for (int i = 0; i < 3; ++i) meter_->Sample(now_ = After(now_, 1));
+  const std::string gone = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(gone,
+              HasSubstr("WARNING power: rapl does not tell rail 'package' of 'package-0', backend 'cpu' any more"));
+  EXPECT_EQ(std::count(gone.begin(), gone.end(), '\n'), 1) << gone;
+  ::testing::internal::CaptureStderr();
+  readings_ = {one};
+  Pass(1, 0);
+  Pass(1, 0);
+  const std::string back = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(back, HasSubstr("INFO power: rapl tells rail 'package' of 'package-0', backend 'cpu' again\n"));
+  EXPECT_THAT(back, HasSubstr("WARNING power: rapl does not tell 'board', backend 'fpga' any more"));
+  EXPECT_EQ(std::count(back.begin(), back.end(), '\n'), 2) << back;
+}
+
 TEST(PowerMetricsTest, NoSourceNoSeries) {
   const testing::FakeSysfs sysfs;  // empty
   const BackendRegistry backends;
@@ -328,7 +355,7 @@ TEST(PowerMetricsTest, EverySeriesBearsItsSource) {
   ComputeLedger::Account* account = ledger.Open("m", "1", "cpu");
   ledger.Begin(account, std::chrono::steady_clock::now());
   sysfs.Write("class/powercap/intel-rapl:0/energy_uj", "2000000");
-  meter.Sample(std::chrono::steady_clock::now());
+  meter.Sample(std::chrono::steady_clock::now() + std::chrono::seconds(1));  // so much in no time would be nonsense
   const std::string now = text();
   EXPECT_THAT(now, HasSubstr("msq_energy_joules_total" + rapl + "2\n"));
   EXPECT_THAT(now, HasSubstr("msq_power_watts" + rapl));
@@ -336,7 +363,7 @@ TEST(PowerMetricsTest, EverySeriesBearsItsSource) {
   EXPECT_THAT(now, HasSubstr("msq_inference_energy_joules_total{backend=\"cpu\",model=\"m\",source=\"rapl\","
                              "version=\"1\"} "));
   sysfs.Remove("class/powercap");
-  meter.Sample(std::chrono::steady_clock::now());
+  meter.Sample(std::chrono::steady_clock::now() + std::chrono::seconds(2));
   EXPECT_THAT(text(), Not(HasSubstr("source=\"rapl\"")));
 }
 

@@ -9,6 +9,9 @@
 
 namespace msq::server {
 
+// No package, board or rail draws more: who tells more is mistaken.
+inline constexpr double kMostWatts = 10'000;
+
 // One rail now. At least one of `joules` and `watts` is there.
 struct PowerReading {
   std::string backend = {};  // whose energy it is

@@ -11,10 +11,6 @@ namespace {
 constexpr char kFolder[] = "class/powercap";
 constexpr std::string_view kZone = "intel-rapl:";  // AMD's too
 
-// No package draws more. A counter that seems to have wrapped and would mean more was set back, as drivers do when a
-// machine wakes up.
-constexpr double kMostWatts = 10'000;
-
 }  // namespace
 
 // Top zones are packages; `psys` overlaps them. Of a package's parts only the memory is beside it, cores and graphics are
@@ -60,7 +56,8 @@ void RaplSource::SampleZone(const std::string& zone, const std::string& device, 
   readings->push_back({.backend = backend_, .device = device, .rail = rail, .joules = counter.joules});
 }
 
-// Joules since the counter was read; nothing where it was set back. Sampled often enough it wraps once at most: the
+// Joules since the counter was read; nothing where it was set back, as drivers do when a machine wakes up: it seems to have
+// wrapped, but would mean more than anything draws. Sampled often enough it wraps once at most: the
 // smallest range, 65 kJ, takes minutes.
 std::optional<double> RaplSource::Passed(const std::string& zone, const Counter& counter, int64_t microjoules,
                                          Time now) const {

@@ -73,15 +73,19 @@ Json BackendJson(const StatusReport::OneBackend& backend) {
   return json;
 }
 
-Json RailJson(const PowerMeter::Rail& rail) {
-  Json json = {{"backend", rail.backend},
-               {"device", rail.device},
-               {"rail", rail.rail},
-               {"source", rail.source},
-               {"joules", rail.joules}};
+Json RailJson(const PowerMeter::Rail& rail, bool present) {
+  Json json = {{"backend", rail.backend}, {"device", rail.device}, {"rail", rail.rail},
+               {"source", rail.source},   {"present", present},    {"joules", rail.joules}};
   SetIfKnown("watts", rail.watts, &json);
   SetIfKnown("idle_watts", rail.idle_watts, &json);
   return json;
+}
+
+Json PowerJson(const StatusReport& report) {
+  Json list = Json::array();
+  for (const PowerMeter::Rail& rail : report.power) list.push_back(RailJson(rail, true));
+  for (const PowerMeter::Rail& rail : report.absent_power) list.push_back(RailJson(rail, false));
+  return list;
 }
 
 Json LineJson(const LogHistory::Line& line) {
@@ -112,7 +116,7 @@ std::string StatusToJson(const StatusReport& report) {
                    {"latency_bounds_seconds", Metrics::DurationBounds()},
                    {"models", List(report.models, ModelJson)},
                    {"backends", List(report.backends, BackendJson)},
-                   {"power", List(report.power, RailJson)},
+                   {"power", PowerJson(report)},
                    {"log", List(report.log, LineJson)}});
 }
 

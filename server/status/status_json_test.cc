@@ -119,9 +119,22 @@ TEST(StatusJsonTest, PowerIsToldAsFarAsItIsKnown) {
   report.power.push_back(rail);
   const json power = Parse(report)["power"];
   EXPECT_EQ(power[0], json::parse(R"({"backend": "cpu", "device": "package-0", "rail": "", "source": "rapl",
-                                      "joules": 12.5})"));
+                                      "present": true, "joules": 12.5})"));
   EXPECT_EQ(power[1]["watts"], 3);
   EXPECT_EQ(power[1]["idle_watts"], 1);
+}
+
+TEST(StatusJsonTest, ARailThatCannotBeReadAnyMoreIsTold) {
+  PowerMeter::Rail rail;
+  rail.backend = "fpga";
+  rail.device = "ina226@2-0040";
+  rail.rail = "VCCINT";
+  rail.source = "hwmon";
+  rail.joules = 12.5;
+  StatusReport report;
+  report.absent_power.push_back(rail);
+  EXPECT_EQ(Parse(report)["power"], json::parse(R"([{"backend": "fpga", "device": "ina226@2-0040", "rail": "VCCINT",
+                                                     "source": "hwmon", "present": false, "joules": 12.5}])"));
 }
 
 }  // namespace

@@ -29,7 +29,10 @@ function scaled(value, steps) {
 }
 const time = (seconds) => scaled(seconds, [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]]);
 // Of bounds, which have few digits.
-const bound = (seconds) => (seconds >= 1 ? `${seconds} s` : `${Number((1000 * seconds).toPrecision(3))} ms`);
+function bound(seconds) {
+  const [factor, unit] = seconds >= 1 ? [1, "s"] : seconds >= 1e-3 ? [1e3, "ms"] : [1e6, "µs"];
+  return `${Number((factor * seconds).toPrecision(3))} ${unit}`;
+}
 const power = (watts) => scaled(watts, [[1, "W"], [1e-3, "mW"]]);
 const energy = (joules) => scaled(joules, [[1e6, "MJ"], [1e3, "kJ"], [1, "J"], [1e-3, "mJ"], [1e-6, "µJ"]]);
 const bytes = (size) => scaled(size, [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]]);
@@ -138,6 +141,9 @@ class Rows {
 
 // ---- Counters: what they did since the last look, and in the last seconds.
 const sum = (items, of) => items.reduce((total, item) => total + of(item), 0);
+// null where one of them is not known.
+const sumIfKnown = (items, of) =>
+  items.reduce((total, item) => (total === null || of(item) === undefined || of(item) === null ? null : total + of(item)), 0);
 const failures = (backend) => sum(Object.values(backend.failures), (n) => n);
 const answers = (backend) => backend.latency.within[backend.latency.within.length - 1] || 0;
 
@@ -235,17 +241,23 @@ function showTotals(status) {
   tile("latency", seconds, totals.ratio("seconds", "answers"), time,
        [tail(totals, bounds), waiting > 0 ? `${count(waiting)} waiting` : "none waiting"].filter((text) => text).join(", "));
 
-  const groups = powerGroups(status.power);
-  const best = new Map();
-  for (const group of groups) {
-    const other = best.get(group.backend);
-    const better = other === undefined || SOURCES.indexOf(group.source) < SOURCES.indexOf(other.source);
-    if (group.watts !== null && better) best.set(group.backend, group);
-  }
-  const told = [...best.values()];
-  tile("power", seconds, told.length > 0 ? sum(told, (group) => group.watts) : null, power,
-       told.length > 0 ? told.map((group) => `${group.backend} ${power(group.watts)} (${sourceText(group.source)})`).join(", ")
-                       : "nothing here tells its power");
+  showPower(seconds, powerGroups(status.power));
+}
+
+// Sources may measure the same thing, so the figure is one source's, what is measured before what is estimated, and the
+// others stand below it.
+function showPower(seconds, groups) {
+  const sources = SOURCES.map((name) => ({name, groups: groups.filter((group) => group.source === name)}))
+    .filter((source) => source.groups.length > 0);
+  const first = sources[0];
+  const title = first === undefined ? "Power" : `Power (${sourceText(first.name)})`;
+  const shown = field(tiles.power.element, "title");
+  if (shown.textContent !== title) tiles.power.series = new Series();
+  say(shown, title);
+  const lines = sources.map(({name, groups: of}) =>
+    `${sourceText(name)}: ${of.map((group) => `${group.backend} ${power(group.watts)}${group.absent.length > 0 ? " (a rail is missing)" : ""}`).join(", ")}`);
+  tile("power", seconds, first === undefined ? null : sumIfKnown(first.groups, (group) => group.watts), power,
+       lines.join("\n") || "nothing here tells its power");
 }
 
 const models = new Rows("models", "model-row", (row, model, state) => {
@@ -342,19 +354,23 @@ const devices = new Rows("devices", "device-row", (row, {backend, name, busy, de
   say(field(row, "mismatches"), backend.mismatches > 0 ? `${count(backend.mismatches)} of these wrong` : "");
 });
 
-// The rails that one source tells of one backend.
+// The rails that one source tells of one backend. While one of them has no reading there are no sums: a part of one would
+// look like all of it.
 function powerGroups(rails) {
   const groups = new Map();
   for (const rail of rails) {
     const key = JSON.stringify([rail.backend, rail.source]);
-    const group = groups.get(key) || {key, backend: rail.backend, source: rail.source, watts: null, idle: null, joules: 0, names: []};
-    if (rail.watts !== undefined) group.watts = (group.watts || 0) + rail.watts;
-    if (rail.idle_watts !== undefined) group.idle = (group.idle || 0) + rail.idle_watts;
-    group.joules += rail.joules;
-    group.names.push([rail.device, rail.rail].filter((text) => text).join(" "));
+    const group = groups.get(key) || {key, backend: rail.backend, source: rail.source, rails: []};
+    group.rails.push({...rail, name: [rail.device, rail.rail].filter((text) => text).join(" ")});
     groups.set(key, group);
   }
-  return [...groups.values()];
+  const order = (a, b) => a.backend.localeCompare(b.backend) || SOURCES.indexOf(a.source) - SOURCES.indexOf(b.source);
+  return [...groups.values()].sort(order).map((group) => {
+    const [present, absent] = [true, false].map((there) => group.rails.filter((rail) => rail.present === there));
+    const total = (of) => (absent.length > 0 ? null : sumIfKnown(present, of));
+    return {...group, names: present.map((rail) => rail.name), absent: absent.map((rail) => rail.name),
+            watts: total((rail) => rail.watts), idle: total((rail) => rail.idle_watts), joules: total((rail) => rail.joules)};
+  });
 }
 
 const sourceText = (source) => (source === "model" ? "estimated" : source);
@@ -363,12 +379,14 @@ const energies = new Rows("energy", "energy-row", (row, group, state) => {
   state.counters = state.counters || new Counters();
   state.watts = state.watts || new Series();
   say(field(row, "name"), group.backend);
-  say(field(row, "source"), `${group.source === "model" ? "estimated by model" : "measured by " + group.source}: ${group.names.join(", ")}`);
-  state.counters.add(group.seconds, {joules: group.joules, images: group.images}, group.names.join());
+  say(field(row, "source"), [group.source === "model" ? "estimated by model" : "measured by " + group.source, group.names.join(", ")]
+    .filter((text) => text).join(": "));
+  say(field(row, "reason"), group.absent.length > 0 ? `no reading of ${group.absent.join(", ")} any more; no sums without it` : "");
+  state.counters.add(group.seconds, {joules: group.joules || 0, images: group.images}, JSON.stringify([group.names, group.absent]));
   state.watts.add(group.seconds, group.watts);
   state.watts.draw(field(row, "watts-spark"));
   say(field(row, "watts"), power(group.watts));
-  say(field(row, "joules-per-image"), energy(state.counters.ratio("joules", "images", true)));
+  say(field(row, "joules-per-image"), energy(group.joules === null ? null : state.counters.ratio("joules", "images", true)));
   say(field(row, "idle"), power(group.idle));
   say(field(row, "joules"), energy(group.joules));
 });

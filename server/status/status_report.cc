@@ -3,6 +3,7 @@
 #include <map>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -87,7 +88,11 @@ StatusReport StatusReporter::Report() const {
     report.backends.push_back({std::string(name), backend.capabilities().device,
                                busy == work.backends.end() ? 0 : busy->second.any_seconds, backend.Report()});
   }
-  if (parts_.meter != nullptr) report.power = parts_.meter->report().rails;
+  if (parts_.meter != nullptr) {
+    PowerMeter::Report power = parts_.meter->report();
+    report.power = std::move(power.rails);
+    report.absent_power = std::move(power.absent);
+  }
   report.log = parts_.history->Read();
   if (!options_.details) LeaveOutDetails(&report);
   return report;

@@ -38,9 +38,9 @@ struct StatusReport {
   std::string why;      // it is not
   bool details = true;  // else reasons and log lines are left out
   std::vector<Model> models;
-  std::vector<OneBackend> backends;  // the preferred one first
-  std::vector<PowerMeter::Rail> power;
-  std::vector<LogHistory::Line> log;  // the latest first
+  std::vector<OneBackend> backends;                   // the preferred one first
+  std::vector<PowerMeter::Rail> power, absent_power;  // rails that are read, and that were
+  std::vector<LogHistory::Line> log;                  // the latest first
 };
 
 // Thread-safe. All that is pointed to outlives it.

@@ -7,7 +7,9 @@
 
 #include "base/status.h"
 #include "model/testing/sample_model.h"
+#include "server/power/power_sources.h"
 #include "server/security/token_store.h"
+#include "server/testing/fake_sysfs.h"
 #include "server/testing/serving_stack.h"
 
 namespace msq::server {
@@ -79,6 +81,27 @@ TEST_F(StatusReportTest, AModelAndItsFigures) {
   EXPECT_GE(report.uptime_seconds, 100);
   EXPECT_EQ(report.server_name, "the server");
   EXPECT_THAT(report.power, IsEmpty());  // nobody measures it
+}
+
+TEST_F(StatusReportTest, RailsThatAreReadAndThatWere) {
+  Open();
+  testing::FakeSysfs sysfs;
+  for (const char* rail : {"0", "1"}) {
+    sysfs.WriteFolder(absl::StrCat("class/hwmon/hwmon", rail), {{"name", "ina226"}, {"power1_input", "1500000"}});
+    sysfs.Link(absl::StrCat("class/hwmon/hwmon", rail, "/device"), absl::StrCat("4-004", rail));
+  }
+  PowerMeter meter(MakePowerSources(sysfs, stack_.backends(), {}), &stack_.metrics().ledger());
+  const StatusReporter reporter(
+      StatusReporter::Parts{&stack_.repository(), &stack_.backends(), &stack_.metrics(), &meter, &history_}, {});
+  EXPECT_EQ(reporter.Report().power.size(), 2u);
+  EXPECT_THAT(reporter.Report().absent_power, IsEmpty());
+  sysfs.Remove("class/hwmon/hwmon0");
+  meter.Sample(std::chrono::steady_clock::now());
+  const StatusReport report = reporter.Report();
+  ASSERT_EQ(report.power.size(), 1u);
+  EXPECT_EQ(report.power[0].device, "ina226@4-0041");
+  ASSERT_EQ(report.absent_power.size(), 1u);
+  EXPECT_EQ(report.absent_power[0].device, "ina226@4-0040");
 }
 
 TEST_F(StatusReportTest, WhyItIsNotReady) {

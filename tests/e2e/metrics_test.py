@@ -169,9 +169,14 @@ class MetricsTest(unittest.TestCase):
         told = lambda: sum("energy_uj: Is a directory" in line for line in daemon.log)
         self.wait_for(lambda: told() > 0)  # what the daemon has written we read a little later
         self.assertEqual(told(), 1, daemon.log)
+        gone = "hwmon does not tell rail 'VCCINT' of 'ina226', backend 'cpu' any more"
+        self.wait_for(lambda: any(gone in line for line in daemon.log))
         (self.sysfs.chip / "power1_input").write_text("2500000\n")
         time.sleep(0.1)
         self.assertEqual(daemon.metric("msq_power_watts", **hwmon), 2.5)
+        back = "hwmon tells rail 'VCCINT' of 'ina226', backend 'cpu' again"
+        self.wait_for(lambda: any(back in line for line in daemon.log))
+        self.assertEqual(sum(gone in line for line in daemon.log), 1)
 
     def test_no_source_no_series(self):
         shutil.rmtree(self.sysfs.root)

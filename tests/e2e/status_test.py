@@ -200,8 +200,11 @@ class StatusTest(unittest.TestCase):
         self.assertIn("the program has not ended", quarantined["why"])
         self.assertEqual((other["ready"], other["why"], quarantined["ready"]), (True, "", False))
         self.assertEqual([backend["name"] for backend in status["backends"]], ["fpga", "cpu"])
-        watts = {(rail["backend"], rail["source"]): rail["watts"] for rail in status["power"]}
+        watts = {(rail["backend"], rail["source"]): rail["watts"] for rail in status["power"] if rail["present"]}
         self.assertEqual(set(watts), {("cpu", "rapl"), ("fpga", "model")})
+        # From the next sample on a device in quarantine has no reading, which is told.
+        present = lambda: {rail["device"]: rail["present"] for rail in self.status(daemon)["power"] if rail["source"] == "model"}
+        self.wait_for(lambda: present() == {quarantined["name"]: False, other["name"]: True})
 
     def test_every_member_is_documented(self):
         daemon = self.daemon("--fpga-device", DEVICE, "--verify-fraction", "1")
@@ -273,6 +276,37 @@ class StatusTest(unittest.TestCase):
         self.assertTrue(any("no_such_field" in message for message in texts.fields["message"]))
         self.assertRegex(page, r'<path class="line" d="M[\d.]+ [\d.]+L')
         self.assertNotIn('class="stale"', page)
+
+    def add_chips(self, *watts):
+        """INA226s, each with a rail; their folders."""
+        chips = [self.sysfs / f"class/hwmon/hwmon{i}" for i in range(len(watts))]
+        for i, chip in enumerate(chips):
+            chip.mkdir(parents=True)
+            (chip / "name").write_text("ina226\n")
+            (chip / "power1_input").write_text(f"{round(1e6 * watts[i])}\n")
+            (chip / "device").symlink_to(f"../../4-004{i}")
+        return chips
+
+    def test_a_browser_adds_neither_sources_nor_a_part_of_one(self):
+        chips = self.add_chips(1.5, 2.75)
+        daemon = self.daemon("--fpga-device", DEVICE, "--power-rail", "ina226/*=fpga")
+        with SlowRelay(daemon) as relay:
+            texts = Texts(self.browse(relay.url, 6000)[0])
+        self.assertEqual(texts.fields["title"], ["Power (hwmon)"])
+        self.assertIn("4.25 W", texts.fields["value"])
+        self.assertIn("hwmon: fpga 4.25 W\nrapl: cpu 0 mW\nestimated: fpga 1.60 W", texts.fields["note"])
+        self.assertEqual(texts.fields["watts"], ["0 mW", "4.25 W", "1.60 W"])
+        shutil.rmtree(chips[1])
+        rails = lambda: {rail["device"]: rail["present"] for rail in self.status(daemon)["power"] if rail["source"] == "hwmon"}
+        self.wait_for(lambda: rails() == {"ina226@4-0040": True, "ina226@4-0041": False})
+        with SlowRelay(daemon) as relay:
+            texts = Texts(self.browse(relay.url, 6000)[0])
+        self.assertEqual(texts.fields["title"], ["Power (hwmon)"])
+        self.assertNotIn("1.50 W", texts.fields["value"])
+        self.assertIn("hwmon: fpga – (a rail is missing)\nrapl: cpu 0 mW\nestimated: fpga 1.60 W", texts.fields["note"])
+        self.assertEqual(texts.fields["watts"], ["0 mW", "–", "1.60 W"])
+        self.assertIn("no reading of ina226@4-0041 power1 any more; no sums without it", texts.fields["reason"])
+        self.assertTrue(any("hwmon does not tell rail 'power1' of 'ina226@4-0041'" in text for text in texts.fields["message"]))
 
     def test_a_browser_says_that_the_daemon_is_gone(self):
         daemon = self.daemon()

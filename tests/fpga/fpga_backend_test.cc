@@ -171,6 +171,43 @@ TEST_F(FpgaBackendTest, TellsWhatItsDriversTell) {
   EXPECT_EQ(power[0].watts, 2.5);
 }
 
+// What reads it may know at any time what was done, and since when it is not.
+TEST_F(FpgaBackendTest, TellsOfEachProgramAsItRunsAndEnds) {
+  for (auto& device : options_.devices) device.accelerator.hang_timeout = absl::Seconds(10);
+  ASSERT_TRUE(Open().ok());
+  Load(SmallNetwork());
+  ExpectRight();
+  EXPECT_FALSE(Board().running_since);
+  boards_[0].delay_ms = 300;
+  const DeviceReport before = Board();
+  const auto start = std::chrono::steady_clock::now();
+  std::thread asks([&] { EXPECT_TRUE(Ask(*executable_, 2).status.ok()); });  // two programs
+  const bool began = Eventually([&] { return Board().running_since.has_value(); });
+  const DeviceReport first = Board();
+  const bool ended = Eventually([&] { return Board().cycles > before.cycles; });
+  const DeviceReport second = Board();
+  asks.join();
+  ASSERT_TRUE(began && ended);
+  ASSERT_TRUE(first.running_since);
+  EXPECT_GE(*first.running_since, start);
+  EXPECT_EQ(first.cycles, before.cycles);
+  EXPECT_EQ(first.running, before.running);
+  EXPECT_EQ(second.runs, before.runs);  // the batch goes on
+  EXPECT_GE(second.running - before.running, absl::Milliseconds(300));
+  EXPECT_FALSE(Board().running_since);
+  EXPECT_EQ(Board().runs, before.runs + 1);
+  EXPECT_EQ(Board().cycles - before.cycles, 2 * (second.cycles - before.cycles));
+}
+
+TEST_F(FpgaBackendTest, ABoardThatFailedRunsNothing) {
+  options_.probe_interval = absl::Hours(1);
+  ASSERT_TRUE(Open().ok());
+  Load(SmallNetwork());
+  boards_[0].hangs = true;
+  EXPECT_FALSE(Ask(*executable_, 1).status.ok());
+  EXPECT_FALSE(Board().running_since);
+}
+
 TEST_F(FpgaBackendTest, ABoardInQuarantineTellsNoPower) {
   boards_[0].watts = 2.5;
   options_.probe_interval = absl::Hours(1);
