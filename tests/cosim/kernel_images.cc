@@ -83,7 +83,7 @@ absl::StatusOr<Images> Run(const fpga::Program& program, uint64_t address, std::
         std::span(images.before).subspan(static_cast<size_t>(input.dram), static_cast<size_t>(input.bytes())));
   }
   images.after = images.before;
-  hw::FunctionalModel model(program.configuration);
+  hw::FunctionalModel model(program.configuration, hw::ModelChecks::kAll);
   std::memset(model.words().data(), static_cast<int>(junk), model.words().size_bytes());
   const hw::ProgramEnd end = model.Run({images.after, address}, address);
   if (!end.ok()) return absl::InternalError(absl::StrCat("instruction ", end.instruction, ": ", end.detail));
