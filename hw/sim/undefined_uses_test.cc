@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,10 @@ struct Case {
   Weights weights = {};
   bool halves = false;
 };
+
+void PrintTo(const Case& test, std::ostream* stream) {
+  *stream << test.name;
+}
 
 Address At(int64_t word, int banks = 3) {
   return SplitAddress(word, banks);
