@@ -34,7 +34,7 @@ constexpr size_t kPageBytes = 4096;
 // 8-bit maps, each convolution with something that the sample model lacks: strides, several tiles, an 8-bit residual,
 // dilated windows, a ragged border.
 ir::Graph Blocks() {
-  constexpr Codes kCodes = {8, 5};
+  static constexpr Codes kCodes = {8, 5};
   GraphBuilder b("blocks");
   const auto conv = [&b](std::vector<ir::TensorId> inputs, int64_t rows, const ir::Window& window, int64_t groups = 1) {
     const Layer layer = {.window = window,
