@@ -123,7 +123,6 @@ class FunctionalModel {
   void FailAtWord(std::string_view what, int64_t word);
 
   const Configuration configuration_;
-  std::optional<UndefinedUses> undefined_uses_;  // with ModelChecks::kAll
   std::vector<uint64_t> words_;
   DramWindow dram_;
   std::deque<WeightTile> tiles_;
@@ -133,6 +132,7 @@ class FunctionalModel {
   std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;
+  std::optional<UndefinedUses> undefined_uses_;  // with ModelChecks::kAll
 };
 
 }  // namespace msq::hw
