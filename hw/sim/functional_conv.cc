@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hw/sim/conv_kernels.h"
+#include "hw/sim/conv_outputs.h"
 #include "hw/sim/functional_model.h"
 #include "hw/sim/nibbles.h"
 
@@ -50,6 +51,8 @@ void FunctionalModel::Execute(const ConvFields& f) {
     return Fail(ErrorCode::kWatchdog,
                 "the weight buffer cannot hold a tile of " + std::to_string(f.weight_rows) + " rows");
   }
+  CheckUses(f, tiles_);
+  if (!ok()) return;
   const std::vector<ConvPass> passes = PassesOf(f);
   windows_.Begin(configuration_, f, words_, passes);
   for (int64_t t = 0; t < f.tiles && ok(); ++t) {
@@ -58,12 +61,23 @@ void FunctionalModel::Execute(const ConvFields& f) {
     if (tile.weight_rows != f.weight_rows || tile.param_rows != (f.leaky ? 4 : 2)) {
       return Fail(ErrorCode::kIllegalInstruction, "the next tile of the weight buffer has another size");
     }
-    lanes_.Unpack(configuration_, f, passes, tile, static_cast<size_t>(Written(f, t)));
+    lanes_.Unpack(configuration_, f, passes, tile, static_cast<size_t>(WrittenLanes(configuration_, f, t)));
     spare_beats_.push_back(std::move(tile.beats));
+    CheckShifts(f, t);
     for (int64_t pixel = 0; pixel < f.pixels && ok(); pixel += int64_t{kManyPixels}) {
       ComputePixels(f, passes, {t, pixel, static_cast<size_t>(std::min<int64_t>(kManyPixels, f.pixels - pixel))});
     }
   }
+}
+
+// The hardware's shifter ends at 47.
+void FunctionalModel::CheckShifts(const ConvFields& f, int64_t tile) {
+  if (!undefined_uses_ || f.raw) return;
+  const std::span shifts(lanes_.constants().s, static_cast<size_t>(WrittenLanes(configuration_, f, tile)));
+  const auto largest = std::max_element(shifts.begin(), shifts.end());
+  if (*largest < 48) return;
+  Fail(ErrorCode::kIllegalInstruction,
+       "S of lane " + std::to_string(largest - shifts.begin()) + " is " + std::to_string(*largest));
 }
 
 void FunctionalModel::ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at) {
@@ -83,21 +97,12 @@ void FunctionalModel::ComputePixels(const ConvFields& f, std::span<const ConvPas
   f.raw ? WriteSums(f, at, acc.data()) : WriteCodes(f, at, acc.data());
 }
 
-int64_t FunctionalModel::OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const {
-  int64_t out = Word(f.out) + pixel * Word(f.out_pixel);
-  if (configuration_.q != 8) {
-    // Between tiles there is a step of its own instead of one from the tile's last Q channels to the next ones.
-    out += tile * (Word(f.out_tile) - configuration_.q / 16 * Word(f.out_group));
-  }
-  return out;
-}
-
 void FunctionalModel::WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc) {
   const LaneConstants k = lanes_.constants();
-  const int64_t first_slot = FirstSlot(f, at.tile);
+  const int64_t first_slot = FirstSlot(configuration_, f, at.tile);
   for (size_t p = 0; p < at.count; ++p, acc += lanes_.lanes()) {
-    const int64_t out = OutputOf(f, at.tile, at.pixel + static_cast<int64_t>(p));
-    for (int64_t lane = 0; lane < Written(f, at.tile) && ok(); ++lane) {
+    const int64_t out = OutputOf(configuration_, f, at.tile, at.pixel + static_cast<int64_t>(p));
+    for (int64_t lane = 0; lane < WrittenLanes(configuration_, f, at.tile) && ok(); ++lane) {
       const auto l = static_cast<size_t>(lane);
       const int64_t slot = first_slot + lane;
       const int64_t sum = Wrap24(static_cast<uint32_t>(acc[l]) + static_cast<uint32_t>(k.c[l]));
@@ -121,14 +126,15 @@ void FunctionalModel::WriteCodes(const ConvFields& f, const Pixels& at, const in
                         f.leaky,
                         {codes[0].data(), f.out8 ? codes[1].data() : nullptr}});
   for (size_t plane = 0; plane < (f.out8 ? 2 : 1); ++plane) {
-    const int64_t first = OutputOf(f, at.tile, at.pixel) + (plane == 0 ? 0 : Word(f.out_plane));
+    const int64_t first = OutputOf(configuration_, f, at.tile, at.pixel) + (plane == 0 ? 0 : Word(f.out_plane));
     WriteBlocks(f, at, {first, Word(f.out_pixel), Word(f.out_group)}, codes[plane]);
   }
 }
 
 // The words of the tile's lanes that are written, which may begin in the middle of one.
 void FunctionalModel::ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to) {
-  const int64_t first_half = FirstSlot(f, at.tile) / 8, halves = Written(f, at.tile) / 8;
+  const int64_t first_half = FirstSlot(configuration_, f, at.tile) / 8,
+                halves = WrittenLanes(configuration_, f, at.tile) / 8;
   for (int64_t half = 0; half < halves; half += 2) {
     const int64_t from = first_half + half;
     uint64_t* each = to->data() + static_cast<size_t>(half) / 2 * at.count;
@@ -146,7 +152,8 @@ void FunctionalModel::ReadBlocks(const ConvFields& f, const Pixels& at, const Wo
 
 void FunctionalModel::WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words,
                                   const PlaneOfPixels& from) {
-  const int64_t first_half = FirstSlot(f, at.tile) / 8, halves = Written(f, at.tile) / 8;
+  const int64_t first_half = FirstSlot(configuration_, f, at.tile) / 8,
+                halves = WrittenLanes(configuration_, f, at.tile) / 8;
   for (int64_t half = 0; half < halves; half += 2) {
     const int64_t to = first_half + half;
     const uint64_t* each = from.data() + static_cast<size_t>(half) / 2 * at.count;
@@ -163,6 +170,7 @@ void FunctionalModel::WriteBlocks(const ConvFields& f, const Pixels& at, const W
 }
 
 void FunctionalModel::WriteHalf(int64_t word, int64_t half, uint32_t value) {
+  if (!Has(word)) return FailAtWord("writes", word);
   const uint64_t mask = uint64_t{0xffffffff} << (32 * half);
   WriteWord(word, (ReadWord(word) & ~mask) | uint64_t{value} << (32 * half));
 }

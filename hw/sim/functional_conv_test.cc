@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -30,7 +31,7 @@ int WeightOf(uint64_t code, bool is_sp2) {
 class DrawnConv {
  public:
   DrawnConv(const Configuration& configuration, uint64_t seed)
-      : configuration_(configuration), random_(seed), model_(configuration) {
+      : configuration_(configuration), random_(seed), model_(configuration, ModelChecks::kAll) {
     DrawShape();
     DrawPasses();
     DrawOutput();
@@ -52,7 +53,8 @@ class DrawnConv {
         std::mismatch(expected.begin(), expected.end(), model_.words().begin()).first - expected.begin();
     EXPECT_EQ(differs, std::ssize(expected))
         << "kernel " << f_.kernel_h << 'x' << f_.kernel_w << ", groups " << groups_ << ", tiles " << f_.tiles
-        << ", passes " << f_.passes << ", raw " << f_.raw << ", diagonal " << diagonal_;
+        << ", pixels " << f_.pixels << " in rows of " << f_.out_width << ", passes " << f_.passes << ", stream "
+        << f_.stream << ", raw " << f_.raw << ", diagonal " << diagonal_;
   }
 
  private:
@@ -63,16 +65,19 @@ class DrawnConv {
   int64_t PortLanes() const { return Lanes() / configuration_.ports; }
   int64_t Written(int64_t tile) const { return tile + 1 == f_.tiles ? f_.last_groups * configuration_.q : Lanes(); }
 
+  // At most, of a plane.
+  int64_t WordsOfPixel() const { return f_.tiles * Lanes() / 16 + 1; }
+
   void DrawShape() {
     diagonal_ = PortLanes() % 16 == 0 && Draw(0, 2) == 0;
     f_.tiles = Draw(1, 3);
     f_.kernel_h = Draw(1, 3), f_.kernel_w = Draw(1, 3);
     f_.channel_groups = diagonal_ ? 1 : Draw(1, 3);
     f_.dilation_y = Draw(1, 2), f_.dilation_x = Draw(1, 2), f_.stride_y = Draw(1, 2), f_.stride_x = Draw(1, 2);
-    f_.in_height = Draw(1, 6), f_.in_width = Draw(1, 24);
+    f_.in_width = Draw(0, 2) == 0 ? Draw(25, 160) : Draw(1, 24);
+    f_.in_height = Draw(1, std::min<int64_t>(6, kImage / f_.in_width));
     f_.first_y = Draw(-2, 1), f_.first_x = Draw(-2, 1);
-    f_.out_width = Draw(1, 20);
-    f_.pixels = f_.out_width * Draw(1, 3) - Draw(0, f_.out_width - 1);
+    DrawPixels();
     f_.pad_low = Draw(0, 15), f_.pad_high = Draw(0, 15);
     is_by_tile_ = diagonal_ || Draw(0, 3) == 0;
     groups_ = f_.channel_groups + (is_by_tile_ ? f_.tiles - 1 : 0);
@@ -87,13 +92,35 @@ class DrawnConv {
     f_.in_tap_row = At(f_.dilation_y * w - (f_.kernel_w - 1) * f_.dilation_x - beyond);
   }
 
+  // More than the model computes at once, and few enough for one group of the array.
+  void DrawPixels() {
+    switch (Draw(0, 3)) {
+      case 0:
+        f_.out_width = Draw(65, 150);
+        f_.pixels = f_.out_width + Draw(0, 20);
+        break;
+      case 1:
+        f_.out_width = Draw(1, 4);
+        f_.pixels = Draw(1, configuration_.p);
+        break;
+      default:
+        f_.out_width = Draw(1, 30);
+        f_.pixels = f_.out_width * Draw(1, 4) - Draw(0, f_.out_width - 1);
+    }
+    // Two words of residual and eight of output.
+    const int64_t words = int64_t{configuration_.banks} * configuration_.depth - kSkip;
+    f_.pixels = std::min(f_.pixels, words / (10 * WordsOfPixel()));
+  }
+
   void DrawPasses() {
     const int64_t steps = f_.kernel_h * f_.kernel_w * f_.channel_groups;
-    f_.passes = Draw(1, 4);
-    f_.pass_plane = Draw(0, 15);
-    f_.pass_shift = Draw(0, 7) * 2;
-    f_.weight_rows = steps + Draw(0, 3);
-    for (int64_t* row : {&f_.pass0_row, &f_.pass1_row, &f_.pass2_row, &f_.pass3_row}) {
+    f_.passes = Draw(1, 8);
+    f_.pass_plane = Draw(0, 255);
+    f_.pass_shift = Draw(0, 127) * 2;
+    f_.stream = f_.pixels <= configuration_.p && Flip();
+    f_.weight_rows = f_.stream ? f_.passes * steps : steps + Draw(0, 3);
+    for (int64_t* row : {&f_.pass0_row, &f_.pass1_row, &f_.pass2_row, &f_.pass3_row, &f_.pass4_row, &f_.pass5_row,
+                         &f_.pass6_row, &f_.pass7_row}) {
       *row = Flip() ? 0 : Draw(0, f_.weight_rows - steps);
     }
   }
@@ -106,8 +133,9 @@ class DrawnConv {
     f_.skip = !f_.raw && !f_.leaky && Flip();
     f_.skip8 = f_.skip && Flip();
     f_.out_half = configuration_.q == 8 && Flip();
-    const int64_t words = f_.raw ? 8 : 1, channels = f_.tiles * Lanes() / 16 + 1;
-    f_.out = At(kOut);
+    const int64_t words = f_.raw ? 8 : 1, channels = WordsOfPixel();
+    out_ = kSkip + 2 * channels * f_.pixels;
+    f_.out = At(out_);
     f_.out_pixel = At(words);
     f_.out_group = At(f_.pixels * words);
     f_.out_tile = At(std::max(1, configuration_.q / 16) * f_.pixels * words);
@@ -167,9 +195,12 @@ class DrawnConv {
   }
 
   int64_t Accumulator(const std::vector<uint64_t>& words, int64_t t, int64_t pixel, int64_t lane) const {
-    const int64_t rows[] = {f_.pass0_row, f_.pass1_row, f_.pass2_row, f_.pass3_row};
+    const int64_t steps = f_.kernel_h * f_.kernel_w * f_.channel_groups;
+    std::array rows = {f_.pass0_row, f_.pass1_row, f_.pass2_row, f_.pass3_row,
+                       f_.pass4_row, f_.pass5_row, f_.pass6_row, f_.pass7_row};
+    for (int64_t pass = 0; f_.stream && pass < f_.passes; ++pass) rows[static_cast<size_t>(pass)] = pass * steps;
     int64_t sum = 0;
-    for (int pass = 0; pass < f_.passes; ++pass) {
+    for (size_t pass = 0; pass < static_cast<size_t>(f_.passes); ++pass) {
       sum = sum * ((f_.pass_shift >> pass & 1) != 0 ? 16 : 1) +
             Pass(words, t, pixel, lane, f_.pass_plane >> pass & 1, rows[pass]);
     }
@@ -183,13 +214,13 @@ class DrawnConv {
 
   void Write(const std::vector<uint64_t>& words, int64_t t, int64_t pixel, int64_t lane,
              std::vector<uint64_t>* to) const {
-    const int64_t slot = t * Lanes() + lane + (f_.out_half ? 8 : 0), plane = (f_.tiles * Lanes() / 16 + 1) * f_.pixels;
+    const int64_t slot = t * Lanes() + lane + (f_.out_half ? 8 : 0), plane = WordsOfPixel() * f_.pixels;
     const int64_t acc = Accumulator(words, t, pixel, lane);
     const uint64_t scale = Beat(t, 0, lane), second = f_.leaky ? Beat(t, 2, lane) : 0;
     int64_t m = scale & 0x1ffff, b = Signed(Beat(t, 1, lane), 47);
     const auto at = [](int64_t base, int64_t offset) { return static_cast<size_t>(base + offset); };
     if (f_.raw) {
-      uint64_t& word = (*to)[at(kOut, (slot / 16 * f_.pixels + pixel) * 8 + slot % 16 / 2)];
+      uint64_t& word = (*to)[at(out_, (slot / 16 * f_.pixels + pixel) * 8 + slot % 16 / 2)];
       return Put(static_cast<uint64_t>(acc * m + b), static_cast<int>(slot % 2) * 32, 32, &word);
     }
     if (f_.leaky && acc < Signed(second, 24)) m = second >> 24 & 0x1ffff, b = Signed(Beat(t, 3, lane), 47);
@@ -199,8 +230,8 @@ class DrawnConv {
     if (f_.skip8) skip += static_cast<int64_t>(words[at(kSkip, place + plane)] >> nibble & 15) * 16;
     const int64_t total = acc * m + skip * static_cast<int64_t>(scale >> 47) + b;
     const auto code = static_cast<uint64_t>(std::clamp<int64_t>(total >> (scale >> 17 & 63), 0, f_.out8 ? 255 : 15));
-    Put(code, nibble, 4, &(*to)[at(kOut, place)]);
-    if (f_.out8) Put(code >> 4, nibble, 4, &(*to)[at(kOut, place + plane)]);
+    Put(code, nibble, 4, &(*to)[at(out_, place)]);
+    if (f_.out8) Put(code >> 4, nibble, 4, &(*to)[at(out_, place + plane)]);
   }
 
   ProgramEnd Run() {
@@ -236,7 +267,8 @@ class DrawnConv {
   }
 
   // Words where the input, the residual and the output begin; there is padding before the first.
-  static constexpr int64_t kIn = 200, kSkip = 2000, kOut = 3600;
+  static constexpr int64_t kIn = 200, kImage = 240, kSkip = kIn + 2 * 5 * kImage;
+  int64_t out_ = 0;
 
   const Configuration& configuration_;
   std::mt19937_64 random_;

@@ -34,9 +34,11 @@ size_t OpcodeOf(const AnyFields& fields) {
 
 }  // namespace
 
-FunctionalModel::FunctionalModel(const Configuration& configuration)
+FunctionalModel::FunctionalModel(const Configuration& configuration, ModelChecks checks)
     : configuration_(configuration),
-      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)) {}
+      words_(static_cast<size_t>(configuration.banks) * static_cast<size_t>(configuration.depth)) {
+  if (checks == ModelChecks::kAll) undefined_uses_.emplace(configuration);
+}
 
 ProgramEnd FunctionalModel::Run(DramWindow dram, uint64_t program, std::optional<uint64_t> order_seed,
                                 std::optional<int64_t> only_first) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hw/regs/configurations.h"
@@ -18,6 +19,8 @@
 #include "hw/sim/conv_lanes.h"
 #include "hw/sim/conv_passes.h"
 #include "hw/sim/conv_windows.h"
+#include "hw/sim/model_checks.h"
+#include "hw/sim/undefined_uses.h"
 
 namespace msq::hw {
 
@@ -38,10 +41,11 @@ struct DramWindow {
 
 // Stricter than the hardware, which trusts what it cannot check cheaply (programmer's guide, Errors): fields that
 // contradict each other or the weight buffer's tiles are illegal_instruction, and what would wait for ever (a wait that
-// nothing fulfils, weights that never come, a tile that the buffer cannot hold) is watchdog.
+// nothing fulfils, weights that never come, a tile that the buffer cannot hold) is watchdog. With ModelChecks::kAll an
+// instruction that does what the guide leaves undefined, where model and hardware may differ, is illegal_instruction, too.
 class FunctionalModel {
  public:
-  explicit FunctionalModel(const Configuration& configuration);
+  explicit FunctionalModel(const Configuration& configuration, ModelChecks checks = ModelChecks::kCheap);
 
   // Runs the program at address `program` to its END or first error. Without `order_seed` in program order; with it in
   // an order drawn from those that the waits allow, of instructions of one unit, too, as far as it has engines, so that
@@ -80,6 +84,14 @@ class FunctionalModel {
   template <typename Fields, typename Move>
   void MoveRows(const Fields& f, const Move& move);  // of LOAD or STORE
   std::string_view Contradiction(const ConvFields& f) const;
+  // With all checks; `of` is the instruction, of a CONV the tiles, too.
+  template <typename... Of>
+  void CheckUses(const Of&... of) {
+    if (!undefined_uses_) return;
+    std::string found = undefined_uses_->Find(of...);
+    if (!found.empty()) Fail(ErrorCode::kIllegalInstruction, std::move(found));
+  }
+  void CheckShifts(const ConvFields& f, int64_t tile);
   void ComputePixels(const ConvFields& f, std::span<const ConvPass> passes, const Pixels& at);
   void WriteSums(const ConvFields& f, const Pixels& at, const int32_t* acc);
   void WriteCodes(const ConvFields& f, const Pixels& at, const int32_t* acc);
@@ -91,14 +103,6 @@ class FunctionalModel {
   };
   void ReadBlocks(const ConvFields& f, const Pixels& at, const Words& words, PlaneOfPixels* to);
   void WriteBlocks(const ConvFields& f, const Pixels& at, const Words& words, const PlaneOfPixels& from);
-  int64_t OutputOf(const ConvFields& f, int64_t tile, int64_t pixel) const;
-  // Of a tile: the lanes that are written, and the place of the first one among the instruction's channels.
-  int64_t Written(const ConvFields& f, int64_t tile) const {
-    return tile + 1 == f.tiles ? f.last_groups * configuration_.q : configuration_.lanes();
-  }
-  int64_t FirstSlot(const ConvFields& f, int64_t tile) const {
-    return (f.out_half ? 8 : 0) + tile * configuration_.lanes();
-  }
   void WriteHalf(int64_t word, int64_t half, uint32_t value);
 
   bool ok() const { return end_.error == ErrorCode::kNone; }
@@ -128,6 +132,7 @@ class FunctionalModel {
   std::vector<int64_t> completed_;  // instructions of each opcode, with all those before them
   int64_t current_ = 0;
   ProgramEnd end_;
+  std::optional<UndefinedUses> undefined_uses_;  // with ModelChecks::kAll
 };
 
 }  // namespace msq::hw

@@ -393,6 +393,20 @@ std::vector<ErrorCase> ErrorCases() {
 INSTANTIATE_TEST_SUITE_P(All, FunctionalModelErrors, ::testing::ValuesIn(ErrorCases()),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// Sums and half words are put into words that are there; one that is not is written all the same, not read.
+TEST(FunctionalModelTest, SaysThatItWritesOutside) {
+  for (const char* name : {"tiny", "paper_z020"}) {
+    Machine machine(*FindConfiguration(name));
+    const Configuration& c = machine.configuration();
+    ConvFields conv = PointConv(machine, 1);
+    conv.raw = c.q != 8;
+    conv.out_half = c.q == 8;
+    conv.out = {c.depth, 0};
+    machine.Add(Weights(1)).Add(conv).Add(EndFields{});
+    EXPECT_EQ(machine.Run().detail, "writes word " + std::to_string(c.banks * c.depth)) << name;
+  }
+}
+
 // Taps in the padding may have addresses outside the memory.
 TEST(FunctionalModelTest, PaddingHasNoAddress) {
   Machine machine;

@@ -30,6 +30,8 @@ std::array<uint64_t, 2> WordsOf(Codes codes) {
 }  // namespace
 
 void FunctionalModel::Execute(const LoadFields& f) {
+  CheckUses(f);
+  if (!ok()) return;
   MoveRows(f, [](std::byte* dram, uint64_t* words, size_t bytes) { std::memcpy(words, dram, bytes); });
 }
 
@@ -63,6 +65,8 @@ void FunctionalModel::Execute(const VecFields& f) {
   if (f.groups < 1 || f.out_height < 1 || f.out_width < 1 || f.kernel_h < 1 || f.kernel_w < 1) {
     return Fail(ErrorCode::kIllegalInstruction, "a size is 0");
   }
+  CheckUses(f);
+  if (!ok()) return;
   const int64_t in_tap = Word(f.in_tap), in_tap_row = Word(f.in_tap_row), in_plane = Word(f.in_plane);
   const int64_t out_plane = Word(f.out_plane);
   int64_t in = Word(f.in), out = Word(f.out);

@@ -10,6 +10,7 @@
 
 #include "hw/regs/configurations.h"
 #include "hw/sim/axi_memory.h"
+#include "hw/sim/model_checks.h"
 #include "hw/sim/simulated_kernel.h"
 
 namespace msq::hw {
@@ -44,6 +45,7 @@ class Machine {
 };
 
 // The transaction model: whole instructions in C++, the same bits and nearly the same cycles. `memory.ports` is set here.
-std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory);
+std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory,
+                                            ModelChecks checks = ModelChecks::kCheap);
 
 }  // namespace msq::hw

@@ -53,11 +53,11 @@ std::string_view FidelityName(Fidelity fidelity) {
 }
 
 absl::StatusOr<std::unique_ptr<Machine>> CreateMachine(const Configuration& configuration, Fidelity fidelity,
-                                                       const AxiMemoryOptions& memory) {
+                                                       const AxiMemoryOptions& memory, ModelChecks checks) {
   AxiMemoryOptions options = memory;
   options.ports = configuration.ports;
   if (fidelity == Fidelity::kRtl) return CreateRtlMachine(configuration, options);
-  return CreateModelMachine(configuration, options);
+  return CreateModelMachine(configuration, options, checks);
 }
 
 }  // namespace msq::hw

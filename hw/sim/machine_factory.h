@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "hw/sim/machine.h"
+#include "hw/sim/model_checks.h"
 
 namespace msq::hw {
 
@@ -18,8 +19,10 @@ absl::StatusOr<Fidelity> ParseFidelity(std::string_view name);
 std::string_view FidelityName(Fidelity fidelity);
 
 // kRtl loads libmsq_rtl_<configuration>.so from LibraryFolder(): NOT_FOUND if it has not been built, FAILED_PRECONDITION
-// if it was built from another design. `memory.ports` is set here.
+// if it was built from another design. `memory.ports` is set here. `checks` are of
+// kModel.
 absl::StatusOr<std::unique_ptr<Machine>> CreateMachine(const Configuration& configuration, Fidelity fidelity,
-                                                       const AxiMemoryOptions& memory);
+                                                       const AxiMemoryOptions& memory,
+                                                       ModelChecks checks = ModelChecks::kCheap);
 
 }  // namespace msq::hw

@@ -84,11 +84,11 @@ std::vector<AddressRange> DramRanges(const AnyFields& fields, const Configuratio
 
 class ModelMachine final : public Machine {
  public:
-  ModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory)
+  ModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory, ModelChecks checks)
       : configuration_(configuration),
         memory_(memory),
         dram_(memory.bytes),
-        model_(configuration),
+        model_(configuration, checks),
         counters_(kCounterNames.size()) {}
 
   uint32_t ReadRegister(uint32_t address) override;
@@ -356,8 +356,9 @@ void ModelMachine::CountBusy(const std::vector<AnyFields>& instructions, const P
 
 }  // namespace
 
-std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory) {
-  return std::make_unique<ModelMachine>(configuration, memory);
+std::unique_ptr<Machine> CreateModelMachine(const Configuration& configuration, const AxiMemoryOptions& memory,
+                                            ModelChecks checks) {
+  return std::make_unique<ModelMachine>(configuration, memory, checks);
 }
 
 }  // namespace msq::hw

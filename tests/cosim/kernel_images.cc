@@ -34,7 +34,7 @@ constexpr size_t kPageBytes = 4096;
 // 8-bit maps, each convolution with something that the sample model lacks: strides, several tiles, an 8-bit residual,
 // dilated windows, a ragged border.
 ir::Graph Blocks() {
-  constexpr Codes kCodes = {8, 5};
+  static constexpr Codes kCodes = {8, 5};
   GraphBuilder b("blocks");
   const auto conv = [&b](std::vector<ir::TensorId> inputs, int64_t rows, const ir::Window& window, int64_t groups = 1) {
     const Layer layer = {.window = window,
@@ -83,7 +83,7 @@ absl::StatusOr<Images> Run(const fpga::Program& program, uint64_t address, std::
         std::span(images.before).subspan(static_cast<size_t>(input.dram), static_cast<size_t>(input.bytes())));
   }
   images.after = images.before;
-  hw::FunctionalModel model(program.configuration);
+  hw::FunctionalModel model(program.configuration, hw::ModelChecks::kAll);
   std::memset(model.words().data(), static_cast<int>(junk), model.words().size_bytes());
   const hw::ProgramEnd end = model.Run({images.after, address}, address);
   if (!end.ok()) return absl::InternalError(absl::StrCat("instruction ", end.instruction, ": ", end.detail));

@@ -68,7 +68,8 @@ class Run {
     hw::AxiMemoryOptions memory = settings_.memory;
     memory.base = kDramBase;
     memory.bytes = static_cast<uint64_t>(bytes);
-    MSQ_ASSIGN_OR_RETURN(machine_, hw::CreateMachine(settings_.configuration, settings_.fidelity, memory));
+    MSQ_ASSIGN_OR_RETURN(machine_,
+                         hw::CreateMachine(settings_.configuration, settings_.fidelity, memory, hw::ModelChecks::kAll));
     return absl::OkStatus();
   }
 

@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "absl/strings/str_format.h"
 #include "backends/fpga/lowering/partition.h"
 #include "base/status.h"
 #include "hw/sim/tile_engines.h"
@@ -45,13 +44,9 @@ class LayerWalk {
  public:
   explicit LayerWalk(const Prediction* prediction) : prediction_(*prediction) {}
 
-  struct Layer {
-    int64_t tiles = 0;
-    int64_t dsp_steps = 0, lut_steps = 0;
-    int64_t cycles = 0;
-  };
-  Layer Next(const LayerRecord& record) {
-    Layer layer;
+  // Tiles, steps of the engines and cycles.
+  LayerPrediction Next(const LayerRecord& record) {
+    LayerPrediction layer;
     for (int64_t i = 0; i < record.convs; ++i) layer.tiles += NextConv().tiles;
     for (int64_t i = 0; i < layer.tiles; ++i, ++tile_) {
       if (prediction_.engines[tile_].dsp) layer.dsp_steps += prediction_.time.tile_steps[tile_];
@@ -79,50 +74,42 @@ class LayerWalk {
   uint64_t before_ = 0;
 };
 
-double Percent(int64_t part, int64_t whole) {
-  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-}
-
-// "24 fixed, 40 SP2" of a layer's rows; empty without weights.
-std::string RowsOf(const ir::Graph& graph, const std::string& name) {
+// The layer's rows of weights, if it has any.
+void CountRows(const ir::Graph& graph, LayerPrediction* layer) {
   for (const ir::Node& node : graph.nodes) {
-    const ir::Weights* weights = node.name == name ? ir::WeightsOf(node.op) : nullptr;
+    const ir::Weights* weights = node.name == layer->node ? ir::WeightsOf(node.op) : nullptr;
     if (weights == nullptr) continue;
-    const auto sp2 = std::count(weights->schemes.begin(), weights->schemes.end(), ir::Scheme::kSp2);
-    return absl::StrFormat("%d DSP, %d any", weights->rows - sp2, sp2);
+    layer->any_rows = std::count(weights->schemes.begin(), weights->schemes.end(), ir::Scheme::kSp2);
+    layer->dsp_rows = weights->rows - layer->any_rows;
+    return;
   }
-  return "";
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> TargetReport(const ir::Graph& graph, const hw::Configuration& configuration) {
+absl::StatusOr<TargetReport> PredictOnTarget(const ir::Graph& graph, const hw::Configuration& configuration) {
   MSQ_ASSIGN_OR_RETURN(const std::vector<Stage> stages, Partition(graph, configuration));
-  std::string text = absl::StrFormat("%-28s %-24s %-18s %6s %6s %10s %10s %7s %7s %10s\n", "layer", "kind",
-                                     "rows for lanes", "tiles", "passes", "steps", "cycles", "DSP", "LUT", "DRAM KB");
-  int64_t cycles = 0, bytes = 0;
+  TargetReport report;
   for (const Stage& stage : stages) {
     if (!stage.program) {
-      for (const ir::Node& node : stage.graph.nodes) text += absl::StrFormat("%-28s CPU\n", node.name.substr(0, 28));
+      for (const ir::Node& node : stage.graph.nodes) report.layers.push_back({.node = node.name, .kind = "CPU"});
       continue;
     }
     const Prediction prediction = Predict(*stage.program);
     LayerWalk walk(&prediction);
     for (const LayerRecord& record : stage.program->layers) {
-      const LayerWalk::Layer layer = walk.Next(record);
-      const int64_t moved = record.weight_bytes + kWordBytes * (record.load_words + record.store_words);
-      text += absl::StrFormat("%-28s %-24s %-18s %6d %6d %10d %10d %6.1f%% %6.1f%% %10.1f\n", record.node.substr(0, 28),
-                              record.kind.substr(0, 24), RowsOf(stage.graph, record.node), layer.tiles, record.passes,
-                              record.steps, layer.cycles, Percent(layer.dsp_steps, layer.cycles),
-                              Percent(layer.lut_steps, layer.cycles), 1e-3 * static_cast<double>(moved));
+      LayerPrediction& layer = report.layers.emplace_back(walk.Next(record));
+      layer.node = record.node;
+      layer.kind = record.kind;
+      layer.passes = record.passes;
+      layer.steps = record.steps;
+      layer.dram_bytes = record.weight_bytes + kWordBytes * (record.load_words + record.store_words);
+      CountRows(stage.graph, &layer);
     }
-    cycles += prediction.time.cycles;
-    bytes += 8 * (prediction.time.read_beats + prediction.time.write_beats);
+    report.cycles += static_cast<int64_t>(prediction.time.cycles);
+    report.dram_bytes += static_cast<int64_t>(8 * (prediction.time.read_beats + prediction.time.write_beats));
   }
-  text += absl::StrFormat("\n%s: %d cycles predicted, %.3f ms at 100 MHz, %.2f MB of DRAM\n",
-                          std::string(configuration.name), cycles, static_cast<double>(cycles) / 1e5,
-                          1e-6 * static_cast<double>(bytes));
-  return text;
+  return report;
 }
 
 }  // namespace msq::fpga

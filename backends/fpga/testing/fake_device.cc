@@ -23,7 +23,7 @@ constexpr size_t kMemoryBytes = 64 << 20;
 class FakeDevice final : public Device {
  public:
   FakeDevice(const hw::Configuration& c, std::string name)
-      : name_(std::move(name)), dram_(kMemoryBytes), allocator_(kBase, dram_.size()), model_(c) {
+      : name_(std::move(name)), dram_(kMemoryBytes), allocator_(kBase, dram_.size()), model_(c, hw::ModelChecks::kAll) {
     registers_[hw::kIdRegister] = hw::kIdValue;
     registers_[hw::kIsaVersionRegister] = hw::kIsaVersion;
     registers_[hw::kBuildIdRegister] = c.build_id;

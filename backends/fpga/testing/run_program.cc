@@ -47,7 +47,7 @@ absl::StatusOr<std::vector<std::vector<int32_t>>> RunProgram(const Program& prog
                    [](int32_t v) { return static_cast<std::byte>(v); });
     PackInput(program.inputs[i], codes, part(program.inputs[i]));
   }
-  hw::FunctionalModel model(program.configuration);
+  hw::FunctionalModel model(program.configuration, hw::ModelChecks::kAll);
   std::fill(model.words().begin(), model.words().end(), 0xa5a5a5a5a5a5a5a5u);
   const hw::ProgramEnd end = model.Run({dram, kBase}, kBase, order_seed);
   if (!end.ok()) {
