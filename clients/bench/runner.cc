@@ -222,7 +222,7 @@ class Bench {
     results_.compared += round.load.compared;
     results_.wrong += round.load.wrong;
     results_.spans.push_back({cell->backend, level, round.begin_s, round.end_s});
-    if (round.load.gave_up) {
+    if (round.load.seconds <= 0) {
       cell->given_up = true;
       server_is_gone_ = !client_.ServerLive().ok();
       if (server_is_gone_) results_.notes.push_back("the server went away: what was not measured by then is missing");
