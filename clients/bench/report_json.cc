@@ -69,7 +69,7 @@ json RowToJson(const Row& row) {
   if (row.level.open()) {
     result["rate_per_s"] = row.level.rate_per_s;
     result["offered_per_s"] = Number(row.OfferedPerSecond());
-    result["rate_reached"] = row.RateReached();
+    result["rate_reached"] = row.RateReached() ? json(*row.RateReached()) : json(nullptr);
     result["due"] = row.due;
     result["sent"] = row.sent;
     result["unsent"] = row.Unsent();
@@ -78,9 +78,10 @@ json RowToJson(const Row& row) {
     result["send_lag_p99_ms"] = Number(row.lags.QuantileMs(0.99));
   }
   result["rounds"] = json::array();
-  for (const RoundFigures& round : row.rounds) {
-    result["rounds"].push_back({{"images_per_s", Number(round.answers_per_s * static_cast<double>(row.batch))},
-                                {"p50_ms", round.p50_ms > 0 ? json(round.p50_ms) : json(nullptr)}});
+  for (const auto& round : row.rounds) {
+    result["rounds"].push_back(
+        {{"images_per_s", round ? json(round->answers_per_s * static_cast<double>(row.batch)) : json(nullptr)},
+         {"p50_ms", round.has_value() && round->p50_ms > 0 ? json(round->p50_ms) : json(nullptr)}});
   }
   result["phases_ms"] = json::object();
   for (const Phase& phase : row.phases) result["phases_ms"][phase.name] = phase.mean_ms;

@@ -17,7 +17,7 @@ using ::testing::Not;
 
 Row MakeRow(const std::string& backend, int concurrency, int answers) {
   Row row{.backend = backend, .level = {.concurrency = concurrency}};
-  row.rounds = {{answers / 2.0, 1.5}};
+  row.rounds = {RoundFigures{.answers_per_s = answers / 2.0, .p50_ms = 1.5}};
   row.rounds_used = 1;
   row.seconds = 2;
   row.answers = answers;
@@ -89,6 +89,18 @@ TEST(HtmlTest, APowerThatWasNeverReadIsADash) {
   EXPECT_THAT(page.substr(at + samples.size()), ::testing::StartsWith("<td>–</td><td>–</td><td>–</td>"));
 }
 
+TEST(ReportsTest, ARoundThatMeasuredNothingIsNoZero) {
+  Results results = MakeResults();
+  results.rows[0].rounds.push_back(std::nullopt);
+  const nlohmann::json rounds = ToJson(results)["rows"][0]["rounds"];
+  ASSERT_EQ(rounds.size(), 2u);
+  EXPECT_EQ(rounds[0]["images_per_s"], 25);
+  EXPECT_TRUE(rounds[1]["images_per_s"].is_null());
+  EXPECT_TRUE(rounds[1]["p50_ms"].is_null());
+  EXPECT_THAT(ToHtml(results), HasSubstr("<td>25.0</td><td>–</td>"));
+  EXPECT_THAT(TextRow(results.rows[0]), ::testing::EndsWith(" 1 of 2, not judged\n"));
+}
+
 TEST(HtmlTest, IsOneFileThatFetchesNothing) {
   const std::string page = ToHtml(MakeResults());
   for (const char* reference : {"http:", "https:", "src=", "href=", "@import", "<script"}) {
@@ -125,6 +137,7 @@ TEST(HtmlTest, ARateThatWasNotReachedIsNoHeadline) {
   results.rows[0].level = results.rows[1].level = {.rate_per_s = 7000};
   results.rows[0].due = 1000;
   results.rows[0].sent = 500;
+  results.rows[1].due = results.rows[1].sent = 1000;
   const std::string page = ToHtml(results);
   EXPECT_THAT(page, HasSubstr("(not reached)"));
   EXPECT_THAT(page, HasSubstr("no level was measured as it was to be"));  // cpu

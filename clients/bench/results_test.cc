@@ -24,7 +24,7 @@ Round MakeRound(int64_t answers, double joules) {
   Interval interval;
   interval.work["fpga"].counters = {.requests = double(answers),
                                     .images = double(answers),
-                                    .batches = double(answers) / 2,
+                                    .batch_sizes = {.sum = double(answers), .count = double(answers) / 2},
                                     .phases_s = {},
                                     .batches_up_to_size = {}};
   interval.energy[kFpga] = {.joules = joules, .images = double(answers), .active_joules = {}, .dropped = {}};
@@ -96,7 +96,7 @@ TEST(MakeRowTest, ARateThatWasNotReachedIsToldSo) {
   round.load.beyond_bound = 890;
   round.load.left = 100;
   const Row row = Make({round}, &notes, {.rate_per_s = 500});
-  EXPECT_FALSE(row.RateReached());
+  EXPECT_EQ(row.RateReached(), false);
   EXPECT_EQ(row.OfferedPerSecond(), 50);
   EXPECT_THAT(notes, ElementsAre(AllOf(HasSubstr("the rate was not reached: 50.0 requests a second"),
                                        HasSubstr("--max-under-way"))));
@@ -124,7 +124,7 @@ TEST(MakeRowTest, WhatWasNotSentIsToldHoweverLittle) {
   round.load.due = 1000;
   round.load.sent = 999;
   const Row row = Make({round}, &notes, {.rate_per_s = 500});
-  EXPECT_TRUE(row.RateReached());
+  EXPECT_EQ(row.RateReached(), true);
   EXPECT_THAT(UnsentNote({row, row}), AllOf(HasSubstr("percentiles and other latencies are of the others alone"),
                                             ::testing::EndsWith(": fpga, rate 500/s (1 of 1000); "
                                                                 "fpga, rate 500/s (1 of 1000)")));
@@ -149,6 +149,65 @@ TEST(MakeRowTest, OfNothingThereIsNoRate) {
   EXPECT_FALSE(row.ImagesPerSecond().has_value());
   EXPECT_EQ(row.ErrorCount(), 120);
   EXPECT_THAT(notes, ElementsAre(HasSubstr("ended early"), HasSubstr("120 times UNAVAILABLE")));
+}
+
+// The server worked on in it: none of that is the row's.
+TEST(MakeRowTest, ARoundThatEndedEarlyHasNoPartInAnyFigure) {
+  Round ended = MakeRound(20, 2000);
+  ended.load.seconds = 0;
+  ended.load.gave_up = true;
+  ended.load.end_cause = "device hung";
+  ended.load.errors["UNAVAILABLE"] = 100;
+  ended.server->work["fpga"].counters.batch_sizes.count = 1;
+  ended.server->work["fpga"].counters.phases_s["queue"] = {.sum = 500, .count = 20};
+  std::vector<Round> rounds(3, MakeRound(100, 4));
+  for (Round& round : rounds) round.server->work["fpga"].counters.phases_s["queue"] = {.sum = 1, .count = 100};
+  rounds.push_back(ended);
+  std::vector<std::string> notes;
+  const Row row = Make(rounds, &notes);
+  EXPECT_EQ(row.RoundsText(), "3 of 4, stable");
+  ASSERT_EQ(row.rounds.size(), 4u);
+  EXPECT_TRUE(row.rounds[2].has_value());
+  EXPECT_FALSE(row.rounds[3].has_value());
+  EXPECT_EQ(row.ImagesPerSecond(), 50);
+  ASSERT_EQ(row.energy.size(), 1u);
+  EXPECT_EQ(row.energy[0].JoulesPerImage(), 0.04);
+  EXPECT_EQ(row.batch_sizes->mean, 2);
+  EXPECT_DOUBLE_EQ(row.phases.at(0).mean_ms, 10);
+  EXPECT_THAT(notes, ElementsAre("fpga, concurrency 4: round 4 ended early and does not count: nothing but errors "
+                                 "came, the last one: device hung",
+                                 HasSubstr("100 times UNAVAILABLE")));
+  // One that has no figures of the server takes none away from those that have.
+  rounds[3].server.reset();
+  EXPECT_THAT(Make(rounds, &notes).energy, ::testing::SizeIs(1));
+}
+
+// 16, 24 and 20 requests were due, and all of them were answered.
+TEST(MakeRowTest, TheChanceOfAnOpenLoopIsNotTheServersInstability) {
+  std::vector<Round> rounds;
+  for (const int64_t due : {16, 24, 20}) {
+    rounds.push_back(MakeRound(due, 4));
+    rounds.back().load.due = rounds.back().load.sent = due;
+  }
+  std::vector<std::string> notes;
+  EXPECT_EQ(Make(rounds, &notes, {.rate_per_s = 10}).stability, Stability::kStable);
+  EXPECT_EQ(Make(rounds, &notes).stability, Stability::kUnstable);  // as a closed loop's throughput
+}
+
+TEST(MakeRowTest, WhereNothingWasDueNothingWasMeasured) {
+  Round round;
+  round.load.seconds = 1;
+  std::vector<std::string> notes;
+  Results results;
+  results.rows = {Make({round}, &notes, {.rate_per_s = 0.001})};
+  const Row& row = results.rows[0];
+  EXPECT_EQ(row.RateReached(), std::nullopt);
+  EXPECT_EQ(row.ImagesPerSecond(), std::nullopt);
+  EXPECT_EQ(row.OfferedPerSecond(), std::nullopt);
+  EXPECT_FALSE(row.rounds[0].has_value());
+  const std::string told = "fpga, rate 0.001/s: nothing was measured: no request was due within the measured time";
+  EXPECT_THAT(notes, ElementsAre(told));
+  EXPECT_EQ(Verdict(results), absl::UnavailableError(told));
 }
 
 TEST(PowerLineTest, ASensorThatVanishesLeavesAGapAndANote) {

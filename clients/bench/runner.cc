@@ -164,7 +164,7 @@ class Bench {
     for (const std::string& backend : options_.backends) cells.push_back({.backend = backend});
     for (int round = 0; round < options_.max_rounds && !server_is_gone_; ++round) {
       if (round >= options_.rounds) {
-        if (HaveSettled(cells)) break;
+        if (HaveSettled(level, cells)) break;
         rounds_planned_ += cells.size();
       }
       // There and back, so that what drifts on the machine meets all alike.
@@ -177,14 +177,10 @@ class Bench {
     return cells;
   }
 
-  bool HaveSettled(const std::vector<Cell>& cells) const {
+  bool HaveSettled(const Level& level, const std::vector<Cell>& cells) const {
     if (options_.stability_percent <= 0) return true;
-    return std::all_of(cells.begin(), cells.end(), [this](const Cell& cell) {
-      std::vector<RoundFigures> figures;
-      for (const Round& round : cell.rounds) {
-        figures.push_back({static_cast<double>(round.load.answers), round.load.latencies.QuantileMs(0.5).value_or(0)});
-      }
-      return cell.given_up || JudgeStability(figures, options_.stability_percent) != Stability::kUnstable;
+    return std::all_of(cells.begin(), cells.end(), [this, &level](const Cell& cell) {
+      return cell.given_up || JudgeRounds(level, cell.rounds, options_.stability_percent) != Stability::kUnstable;
     });
   }
 
@@ -283,8 +279,12 @@ absl::Status Verdict(const Results& results) {
     if (!row.first_error.empty()) return Unavailable("requests failed; the first one: ", row.first_error);
   }
   for (const Row& row : results.rows) {
-    if (!row.RateReached()) return Unavailable(row.Name(), ": ", row.RateText());
+    if (!row.RateReached().value_or(true)) return Unavailable(row.Name(), ": ", row.RateText());
   }
+  for (const Row& row : results.rows) {
+    if (row.answers == 0) return Unavailable(row.Name(), ": ", row.NothingText());
+  }
+  if (results.compared == 0) return Unavailable("no answer was compared");
   return absl::OkStatus();
 }
 

@@ -19,7 +19,8 @@ struct Total {
 };
 
 struct ModelCounters {
-  double requests = 0, images = 0, batches = 0;
+  double requests = 0, images = 0;
+  Total batch_sizes = {};
   std::map<std::string, Total> phases_s = {};        // by phase
   std::map<double, double> batches_up_to_size = {};  // cumulative, as the histogram has them
 };
