@@ -240,13 +240,25 @@ TEST(OptionsTest, LevelsAndBackends) {
   for (const char* bad : {"", "0", "2:1", "1:2:3", "1,", "x", "2000"})
     EXPECT_THAT(concurrencies(bad), IsEmpty()) << bad;
   EXPECT_EQ(ParseRates("100,2.5")->at(1).rate_per_s, 2.5);
-  for (const char* bad : {"", "0", "-1", "1e9", "nan", "1,,2"}) EXPECT_FALSE(ParseRates(bad).ok()) << bad;
+  for (const char* bad : {"", "0", "-1", "1e9", "1e-300", "nan", "inf", "1,,2"}) EXPECT_FALSE(ParseRates(bad).ok()) << bad;
   EXPECT_THAT(*ParseBackends(""), ElementsAre(""));
   EXPECT_THAT(*ParseBackends("cpu,fpga"), ElementsAre("cpu", "fpga"));
   for (const char* bad : {"cpu,", ",", "cpu,cpu"}) EXPECT_FALSE(ParseBackends(bad).ok()) << bad;
-  EXPECT_EQ(DefaultMetricsUrl("board:8001"), "http://board:8002/metrics");
-  EXPECT_EQ(DefaultMetricsUrl("[::1]:8001"), "http://[::1]:8002/metrics");
-  EXPECT_EQ(DefaultMetricsUrl("[::1]"), "http://[::1]:8002/metrics");
+}
+
+TEST(OptionsTest, MetricsAreSoughtAtTheServersHost) {
+  for (const char* url : {"board", "board:8001", "dns:board:8001", "dns:///board:8001", "dns:///board",
+                          "dns://192.0.2.1/board:8001", "dns://192.0.2.1:53/board:8001"}) {
+    EXPECT_EQ(DefaultMetricsUrl(url), "http://board:8002/metrics") << url;
+  }
+  for (const char* url : {"[::1]", "[::1]:8001", "::1", "ipv6:[::1]:8001", "ipv6:::1", "dns:///[::1]:8001"}) {
+    EXPECT_EQ(DefaultMetricsUrl(url), "http://[::1]:8002/metrics") << url;
+  }
+  EXPECT_EQ(DefaultMetricsUrl("ipv4:192.0.2.7:8001"), "http://192.0.2.7:8002/metrics");
+  for (const char* url : {"unix:/run/msqd", "unix:///run/msqd", "unix:msqd", "unix-abstract:msqd", "vsock:2:8001",
+                          "ipv4:192.0.2.7:8001,192.0.2.8:8001", "xds:///board:8001", "dns:", "dns://", "dns:///", ""}) {
+    EXPECT_EQ(DefaultMetricsUrl(url), "") << url;
+  }
 }
 
 }  // namespace
