@@ -158,7 +158,7 @@ json ToJson(const Results& results) {
                    {"duration_s", results.duration_s},
                    {"stability_percent", results.stability_percent},
                    {"answers_compared", results.compared},
-                   {"answers_wrong", results.wrong},
+                   {"answers_wrong", results.compared > 0 ? json(results.wrong) : json(nullptr)},
                    {"first_difference", results.first_difference},
                    {"cache_hits", results.cache.hits ? json(*results.cache.hits) : json(nullptr)},
                    {"facts", results.facts},

@@ -42,4 +42,9 @@ std::string TextRow(const Row& row) {
   return line;
 }
 
+std::string TextVerdict(const Results& results) {
+  if (results.compared == 0) return "no answer was compared\n";
+  return absl::StrFormat("%d answers compared, %d differ\n", results.compared, results.wrong);
+}
+
 }  // namespace msq::bench

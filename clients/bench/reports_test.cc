@@ -127,7 +127,9 @@ TEST(HtmlTest, NamesAreNoMarkup) {
 TEST(HtmlTest, ResultsWithoutAnyAnswerMakeAPage) {
   Results results;
   results.backends = {"cpu"};
-  EXPECT_THAT(ToHtml(results), HasSubstr("0 answers compared"));
+  EXPECT_THAT(ToHtml(results), AllOf(HasSubstr("✕ No answer was compared"), Not(HasSubstr("0 differ"))));
+  EXPECT_EQ(TextVerdict(results), "no answer was compared\n");
+  EXPECT_TRUE(ToJson(results)["answers_wrong"].is_null());
   results.rows = {Row{.backend = "cpu", .level = {.concurrency = 1}}};
   EXPECT_THAT(ToHtml(results), HasSubstr("no level was measured as it was to be"));
 }
