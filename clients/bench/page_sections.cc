@@ -302,7 +302,7 @@ std::string PowerSection(const Results& results) {
   std::string html =
       Section("Power over time",
               "As the server told it during the measurement. Shaded: which backend was under load. Where "
-              "a line is interrupted, the sensor could not be read.");
+              "a line is interrupted, the sensor could not be read, or the server did not answer.");
   if (results.power.empty()) return html + "<p>Not measured: the server told no power.</p>\n";
   std::vector<PlotBand> bands;
   for (const Span& span : results.spans) {

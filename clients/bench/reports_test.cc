@@ -89,6 +89,14 @@ TEST(HtmlTest, APowerThatWasNeverReadIsADash) {
   EXPECT_THAT(page.substr(at + samples.size()), ::testing::StartsWith("<td>–</td><td>–</td><td>–</td>"));
 }
 
+TEST(HtmlTest, APowerLineIsInterruptedAndSinglePointsAreSeen) {
+  Results results = MakeResults();
+  results.power = {{.key = {"fpga", "hwmon"}, .watts = {{0, 1.0}, {1, 2.0}, {2, std::nullopt}, {3, 2.0}}}};
+  const std::string page = ToHtml(results);
+  EXPECT_THAT(page, ::testing::ContainsRegex("<path d=\"M[0-9. ]+h0L[0-9. ]+M[0-9. ]+h0\" class=\"line c1\"/>"));
+  EXPECT_THAT(page, HasSubstr("<td>3</td><td>1</td><td>1.00</td>"));
+}
+
 TEST(ReportsTest, ARoundThatMeasuredNothingIsNoZero) {
   Results results = MakeResults();
   results.rows[0].rounds.push_back(std::nullopt);

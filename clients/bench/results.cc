@@ -271,7 +271,8 @@ std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history
     for (const ServerSnapshot& snapshot : history) {
       const std::optional<double> watts = PowerOf(snapshot, key, known);
       line.watts.emplace_back(snapshot.time_s, watts);
-      if (was_there && !watts.has_value() && !vanished_s.has_value()) vanished_s = snapshot.time_s;
+      const bool is_gone = was_there && !watts.has_value() && snapshot.missed.empty();
+      if (is_gone && !vanished_s.has_value()) vanished_s = snapshot.time_s;
       was_there = was_there || watts.has_value();
     }
     if (vanished_s.has_value()) {

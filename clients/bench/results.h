@@ -110,7 +110,8 @@ struct PowerLine {
   std::vector<std::pair<double, std::optional<double>>> watts = {};  // by seconds; empty: it could not be read
   bool IsEstimate() const { return key.source == "model"; }
 };
-// One for each backend and source that told its power at any time. Sensors that came or went are told in `notes`.
+// One for each backend and source that told its power at any time. Sensors that came or went are told in `notes`. A look
+// that failed is a gap.
 std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history, std::vector<std::string>* notes);
 
 // When which backend was under load.

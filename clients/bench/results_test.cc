@@ -225,6 +225,21 @@ TEST(PowerLineTest, ASensorThatVanishesLeavesAGapAndANote) {
   EXPECT_THAT(notes, ElementsAre("power of cpu by rapl: a sensor vanished after 1.0 s"));
 }
 
+TEST(PowerLineTest, ALookThatFailedIsAGapAndNoSensorThatVanished) {
+  std::vector<ServerSnapshot> history(4);
+  for (const size_t i : {0, 3}) history[i].rails[{"cpu", "rapl", "0", "package"}].power_w = 20;
+  history[1].missed = history[2].missed = "http://h:8002/metrics: Connection refused";
+  std::vector<std::string> notes;
+  const auto lines = MakePowerLines(history, &notes);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].watts[1].second, std::nullopt);
+  EXPECT_THAT(notes, IsEmpty());
+  EXPECT_EQ(MissedLooksNote(history),
+            "2 of 4 looks at the server's metrics failed: there is no power of these times. The first one: "
+            "http://h:8002/metrics: Connection refused");
+  EXPECT_EQ(MissedLooksNote(std::span(history).first(1)), "");
+}
+
 TEST(OptionsTest, LevelsAndBackends) {
   const auto concurrencies = [](const std::string& text) {
     std::vector<int> all;

@@ -239,6 +239,7 @@ class Bench {
     if (!has_metrics_) return;
     const std::vector<ServerSnapshot> history = monitor_.History();
     results_.power = MakePowerLines(history, &results_.notes);
+    if (std::string note = MissedLooksNote(history); !note.empty()) results_.notes.push_back(std::move(note));
     std::set<std::string> with_energy;
     for (const ServerSnapshot& snapshot : history) {
       for (const auto& [key, rail] : snapshot.rails) with_energy.insert(key.backend);

@@ -170,6 +170,19 @@ Interval Between(std::span<const ServerSnapshot> snapshots) {
   return interval;
 }
 
+std::string MissedLooksNote(std::span<const ServerSnapshot> history) {
+  size_t missed = 0;
+  std::string cause;
+  for (const ServerSnapshot& snapshot : history) {
+    if (snapshot.missed.empty()) continue;
+    ++missed;
+    if (cause.empty()) cause = snapshot.missed;
+  }
+  if (missed == 0) return "";
+  return absl::StrCat(missed, " of ", history.size(),
+                      " looks at the server's metrics failed: there is no power of these times. The first one: ", cause);
+}
+
 std::optional<double> PowerOf(const ServerSnapshot& snapshot, const EnergyKey& key, const std::vector<RailKey>& known) {
   double watts = 0;
   bool any = false;
