@@ -187,7 +187,7 @@ std::string ThroughputSection(const Results& results) {
                            "Wrong", "Rounds"},
                   .rows = {}};
   if (IsOpen(results)) {
-    const std::vector<std::string> more = {"Sent, requests/s", "Not sent, of those due"};
+    const std::vector<std::string> more = {"Sent, requests/s", "Not sent, of those due", "Sent late"};
     table.head.insert(table.head.begin() + 2, more.begin(), more.end());
   }
   for (const Row& row : results.rows) {
@@ -202,7 +202,8 @@ std::string ThroughputSection(const Results& results) {
                                       row.RoundsText()};
     if (IsOpen(results)) {
       const std::vector<std::string> more = {Digits(row.OfferedPerSecond()),
-                                             absl::StrCat(CountText(row.Unsent()), " of ", CountText(row.due))};
+                                             absl::StrCat(CountText(row.Unsent()), " of ", CountText(row.due)),
+                                             CountText(row.late)};
       cells.insert(cells.begin() + 2, more.begin(), more.end());
     }
     table.rows.push_back(std::move(cells));

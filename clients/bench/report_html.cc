@@ -25,10 +25,9 @@ std::string Head(const Results& results) {
 
 std::string Verdict(const Results& results) {
   const bool good = results.wrong == 0 && results.compared > 0;
-  std::string text =
-      results.compared == 0
-          ? "No answer was compared"
-          : absl::StrCat(CountText(results.compared), " answers compared, ", CountText(results.wrong), " differ");
+  std::string text = results.compared == 0 ? "No answer was compared"
+                                           : absl::StrCat(CountText(results.compared), " answers compared, ",
+                                                          CountText(results.wrong), " differ");
   if (!results.first_difference.empty()) absl::StrAppend(&text, ". The first one: ", results.first_difference);
   return absl::StrCat("<div class=\"verdict ", good ? "good\">✓ " : "bad\">✕ ", Escape(text), "</div>\n");
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "clients/bench/plot_axis.h"
 #include "clients/bench/report_numbers.h"
@@ -159,15 +160,23 @@ TEST(ReportsTest, AllTellWhatWasNotSentAndWhatPercentilesAreOf) {
   results.rows[1].level = {.rate_per_s = 1000};
   results.rows[1].due = 2003;
   results.rows[1].sent = 2000;
+  results.rows[1].beyond_bound = 2;
+  results.rows[1].late = 17;
+  for (int i = 0; i < 2000; ++i) results.rows[1].lags.Add(0.5);
   const nlohmann::json row = ToJson(results)["rows"][1];
   EXPECT_EQ(row["unsent"], 3);
+  EXPECT_EQ(row["late"], 17);
   EXPECT_EQ(row["latency_count"], 2000);
   EXPECT_EQ(ToJson(results)["rows"][0]["latency_count"], 50);
   EXPECT_FALSE(ToJson(results)["rows"][0].contains("unsent"));
   const std::vector<std::string> lines = absl::StrSplit(ToCsv(results), '\n');
-  EXPECT_THAT(lines[0], HasSubstr(",latency_count,due,sent,unsent,errors,"));
-  EXPECT_THAT(lines[1], HasSubstr(",50,,,,0,0,"));
-  EXPECT_THAT(lines[2], HasSubstr(",2000,2003,2000,3,0,0,"));
+  EXPECT_THAT(lines[0], HasSubstr(",latency_count,due,sent,unsent,beyond_bound,late,send_lag_p99_ms,errors,"));
+  EXPECT_THAT(lines[1], HasSubstr(",50,,,,,,,0,0,"));
+  EXPECT_THAT(lines[2],
+              HasSubstr(absl::StrFormat(",2000,2003,2000,3,2,17,%.9g,0,0,", row["send_lag_p99_ms"].get<double>())));
+  EXPECT_THAT(lines[0], HasSubstr(",offered_per_s,rate_reached,batch,seconds,answers,"));
+  EXPECT_THAT(lines[1], HasSubstr(",,,1,2,50,"));
+  EXPECT_THAT(lines[2], HasSubstr(",true,1,2,2000,"));
   EXPECT_EQ(std::count(lines[1].begin(), lines[1].end(), ','), std::count(lines[0].begin(), lines[0].end(), ','));
   const std::string head = TextHead(true), line = TextRow(results.rows[1]);
   const size_t end = head.find(" UNSENT") + 7;
@@ -175,7 +184,8 @@ TEST(ReportsTest, AllTellWhatWasNotSentAndWhatPercentilesAreOf) {
   EXPECT_EQ(TextHead(false).find("UNSENT"), std::string::npos);
   results.rows.erase(results.rows.begin());
   const std::string page = ToHtml(results);
-  EXPECT_THAT(page, HasSubstr("<td>3 of 2,003</td>"));
+  EXPECT_THAT(page, HasSubstr(">Sent late</th>"));
+  EXPECT_THAT(page, HasSubstr("<td>3 of 2,003</td><td>17</td>"));
   EXPECT_THAT(page, HasSubstr("those that were not sent have no part in it"));
   EXPECT_THAT(page, HasSubstr("<td>2,000</td>"));
 }

@@ -255,7 +255,8 @@ TEST(OptionsTest, LevelsAndBackends) {
   for (const char* bad : {"", "0", "2:1", "1:2:3", "1,", "x", "2000"})
     EXPECT_THAT(concurrencies(bad), IsEmpty()) << bad;
   EXPECT_EQ(ParseRates("100,2.5")->at(1).rate_per_s, 2.5);
-  for (const char* bad : {"", "0", "-1", "1e9", "1e-300", "nan", "inf", "1,,2"}) EXPECT_FALSE(ParseRates(bad).ok()) << bad;
+  for (const char* bad : {"", "0", "-1", "1e9", "1e-300", "nan", "inf", "1,,2"})
+    EXPECT_FALSE(ParseRates(bad).ok()) << bad;
   EXPECT_THAT(*ParseBackends(""), ElementsAre(""));
   EXPECT_THAT(*ParseBackends("cpu,fpga"), ElementsAre("cpu", "fpga"));
   for (const char* bad : {"cpu,", ",", "cpu,cpu"}) EXPECT_FALSE(ParseBackends(bad).ok()) << bad;

@@ -106,9 +106,9 @@ class Bench {
   absl::Status LookForMetrics(const absl::StatusOr<ServerSnapshot>& before) {
     absl::Status status = before.status();
     if (options_.metrics_url.empty()) {
-      results_.notes.push_back(absl::StrCat("no figures of the server and no energy: ",
-                                            options_.metrics_required ? "--metrics-url is empty"
-                                                                      : "--metrics-url says where they are"));
+      results_.notes.push_back(
+          absl::StrCat("no figures of the server and no energy: ",
+                       options_.metrics_required ? "--metrics-url is empty" : "--metrics-url says where they are"));
       return absl::OkStatus();
     }
     if (status.ok()) {

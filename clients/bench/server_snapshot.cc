@@ -179,8 +179,9 @@ std::string MissedLooksNote(std::span<const ServerSnapshot> history) {
     if (cause.empty()) cause = snapshot.missed;
   }
   if (missed == 0) return "";
-  return absl::StrCat(missed, " of ", history.size(),
-                      " looks at the server's metrics failed: there is no power of these times. The first one: ", cause);
+  return absl::StrCat(
+      missed, " of ", history.size(),
+      " looks at the server's metrics failed: there is no power of these times. The first one: ", cause);
 }
 
 std::optional<double> PowerOf(const ServerSnapshot& snapshot, const EnergyKey& key, const std::vector<RailKey>& known) {
