@@ -61,7 +61,10 @@ class Round {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return under_way_ == 0; });
     const bool nothing_but_errors = result_.compared == 0 && !result_.errors.empty();
-    result_.seconds = result_.gave_up || nothing_but_errors ? 0 : options_.duration_s;
+    // Such as those of a server that died shortly before the end.
+    const bool ended_in_errors = errors_in_a_row_ >= kHopelessErrors;
+    result_.seconds = result_.gave_up || nothing_but_errors || ended_in_errors ? 0 : options_.duration_s;
+    if (!ended_in_errors) result_.end_cause = result_.seconds > 0 ? "" : result_.first_error;
     return std::move(result_);
   }
 
@@ -144,11 +147,10 @@ class Round {
     if (!answer.status.ok()) {
       ++result_.errors[absl::StatusCodeToString(answer.status.code())];
       if (result_.first_error.empty()) result_.first_error = std::string(Message(answer.status));
-      const bool is_hopeless = ++errors_in_a_row_ >= kHopelessErrors && now - last_success_ > kHopelessTime;
-      // What fails after the end, as calls that were left over, ends nothing: all was measured by then.
-      if (is_hopeless && now < end_ && !result_.gave_up) {
+      if (now >= end_) return;  // a call that was left over: all was measured by then
+      if (++errors_in_a_row_ == kHopelessErrors) result_.end_cause = std::string(Message(answer.status));
+      if (errors_in_a_row_ >= kHopelessErrors && now - last_success_ > kHopelessTime) {
         result_.gave_up = true;
-        result_.end_cause = std::string(Message(answer.status));
         given_up_.notify_all();
       }
       return;
@@ -173,7 +175,7 @@ class Round {
   std::condition_variable idle_, given_up_;
   LoadResult result_;
   int under_way_ = 0;
-  int64_t errors_in_a_row_ = 0;
+  int64_t errors_in_a_row_ = 0;  // within the round
   Time last_success_;
 };
 

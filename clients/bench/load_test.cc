@@ -210,6 +210,24 @@ TEST(LoadTest, GivesUpWhereOnlyErrorsCome) {
   EXPECT_LT(SteadyClock::now() - begin, std::chrono::seconds(20));
 }
 
+TEST(LoadTest, ARoundThatEndsInErrorsMeasuredNothing) {
+  for (const bool recovers : {false, true}) {
+    const auto begin = SteadyClock::now();
+    std::atomic<int> sent{0};
+    const Ask ask = [&](size_t, const std::function<void(const Answer&)>& done) {
+      std::this_thread::sleep_for(milliseconds(1));
+      const bool is_dead = SteadyClock::now() - begin > milliseconds(400) && !(recovers && ++sent > 150);
+      done({is_dead ? absl::UnavailableError("connection reset") : absl::OkStatus(), true});
+    };
+    const LoadResult result = GenerateLoad({.rate_per_s = 500, .warmup_s = 0, .duration_s = 1}, ask, LoadHooks());
+    EXPECT_GT(result.answers, 50);
+    EXPECT_GE(result.errors.at("UNAVAILABLE"), 150);
+    EXPECT_FALSE(result.gave_up);
+    EXPECT_EQ(result.seconds, recovers ? 1 : 0);
+    EXPECT_EQ(result.end_cause, recovers ? "" : "connection reset");
+  }
+}
+
 TEST(LoadTest, WhatFailsAfterTheEndDoesNotEndTheRoundEarly) {
   const auto begin = SteadyClock::now();
   std::mutex mutex;

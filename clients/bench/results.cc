@@ -101,12 +101,8 @@ void NoteUnmeasured(const Row& row, const std::vector<Round>& rounds, std::vecto
   for (size_t i = 0; i < rounds.size(); ++i) {
     const LoadResult& load = rounds[i].load;
     if (load.seconds > 0) continue;
-    const std::string name = absl::StrCat(row.Name(), ": round ", i + 1);
-    notes->push_back(
-        load.gave_up
-            ? absl::StrCat(name,
-                           " ended early and does not count: nothing but errors came, the last one: ", load.end_cause)
-            : absl::StrCat(name, " does not count: nothing but errors came, the first one: ", load.first_error));
+    notes->push_back(absl::StrCat(row.Name(), ": round ", i + 1, load.gave_up ? " ended early and" : "",
+                                  " does not count: nothing but errors came in the end, such as: ", load.end_cause));
   }
   if (row.seconds > 0 && row.answers == 0) notes->push_back(absl::StrCat(row.Name(), ": ", row.NothingText()));
 }

@@ -175,7 +175,7 @@ TEST(MakeRowTest, ARoundThatEndedEarlyHasNoPartInAnyFigure) {
   EXPECT_EQ(row.batch_sizes->mean, 2);
   EXPECT_DOUBLE_EQ(row.phases.at(0).mean_ms, 10);
   EXPECT_THAT(notes, ElementsAre("fpga, concurrency 4: round 4 ended early and does not count: nothing but errors "
-                                 "came, the last one: device hung",
+                                 "came in the end, such as: device hung",
                                  HasSubstr("100 times UNAVAILABLE")));
   // One that has no figures of the server takes none away from those that have.
   rounds[3].server.reset();
