@@ -50,8 +50,8 @@ class MetricsServer {
       EXPECT_GT(recv(connection, buffer, sizeof buffer, 0), 0);
       const std::string labels = "{backend=\"cpu\",device=\"p\",source=\"rapl\"} ";
       const std::string answer = broken_ ? "HTTP/1.1 503 Service Unavailable\r\n\r\n"
-                                         : "HTTP/1.1 200 OK\r\n\r\nmsq_power_watts" + labels +
-                                               "20\nmsq_energy_joules_total" + labels + std::to_string(joules) + "\n";
+                                         : absl::StrCat("HTTP/1.1 200 OK\r\n\r\nmsq_power_watts", labels,
+                                                        "20\nmsq_energy_joules_total", labels, joules, "\n");
       send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
       close(connection);
     }
