@@ -60,8 +60,11 @@ class Round {
     if (sender.joinable()) sender.join();
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return under_way_ == 0; });
-    if (result_.compared == 0 && !result_.errors.empty()) result_.gave_up = true;  // it does not answer at all
-    result_.seconds = result_.gave_up ? 0 : options_.duration_s;
+    const bool nothing_but_errors = result_.compared == 0 && !result_.errors.empty();
+    // Such as those of a server that died shortly before the end.
+    const bool ended_in_errors = errors_in_a_row_ >= kHopelessErrors;
+    result_.seconds = result_.gave_up || nothing_but_errors || ended_in_errors ? 0 : options_.duration_s;
+    if (!ended_in_errors) result_.end_cause = result_.seconds > 0 ? "" : result_.first_error;
     return std::move(result_);
   }
 
@@ -70,7 +73,7 @@ class Round {
     std::unique_lock lock(mutex_);
     while (SteadyClock::now() < time && !result_.gave_up) {
       given_up_.wait_until(lock, std::min(time, SteadyClock::now() + std::chrono::milliseconds(100)));
-      const int64_t answers = all_answers_;
+      const int64_t answers = result_.compared;
       lock.unlock();
       hooks.tick(answers);
       lock.lock();
@@ -141,11 +144,12 @@ class Round {
 
   // With mutex_ held. Every answer is compared; what was answered, and how late, is counted for the measured time.
   void Count(const Answer& answer, Time now, bool answer_counts, bool latency_counts, double ms) {
-    ++all_answers_;
     if (!answer.status.ok()) {
       ++result_.errors[absl::StatusCodeToString(answer.status.code())];
       if (result_.first_error.empty()) result_.first_error = std::string(Message(answer.status));
-      if (++errors_in_a_row_ >= kHopelessErrors && now - last_success_ > kHopelessTime) {
+      if (now >= end_) return;  // a call that was left over: all was measured by then
+      if (++errors_in_a_row_ == kHopelessErrors) result_.end_cause = std::string(Message(answer.status));
+      if (errors_in_a_row_ >= kHopelessErrors && now - last_success_ > kHopelessTime) {
         result_.gave_up = true;
         given_up_.notify_all();
       }
@@ -171,7 +175,7 @@ class Round {
   std::condition_variable idle_, given_up_;
   LoadResult result_;
   int under_way_ = 0;
-  int64_t all_answers_ = 0, errors_in_a_row_ = 0;
+  int64_t errors_in_a_row_ = 0;  // within the round
   Time last_success_;
 };
 

@@ -32,14 +32,15 @@ struct LoadOptions {
 };
 
 struct LoadResult {
-  double seconds = 0;   // that were measured; 0 of a round that was ended early
+  double seconds = 0;  // that were measured; 0 of a round to which nothing but errors came, from some time on or at all
   int64_t answers = 0;  // OK, and came within them
   Latencies latencies;  // closed loop: of these; open loop: of the requests that were due within them
   // Of the whole round, warm-up included:
   int64_t compared = 0, wrong = 0;
   std::map<std::string, int64_t> errors = {};  // by status code
   std::string first_error = {};
-  bool gave_up = false;  // nothing but errors came for a while, so the round was ended
+  bool gave_up = false;        // nothing but errors came for a while, so the round was ended before its time
+  std::string end_cause = {};  // one of the errors after which no answer came any more
   // Open loop: of the requests due within the measured time.
   int64_t due = 0, sent = 0;
   int64_t beyond_bound = 0;  // not sent because as many as may be were under way
@@ -52,7 +53,7 @@ struct LoadHooks {
   // At the edges of the measured time, on the caller's thread, while the load goes on.
   std::function<void()> begin = [] {};
   std::function<void()> end = [] {};
-  // Every tenth of a second, on the caller's thread, with the answers (OK or not) so far.
+  // Every tenth of a second, on the caller's thread, with the answers (OK ones) so far.
   std::function<void(int64_t answers)> tick = [](int64_t) {};
 };
 

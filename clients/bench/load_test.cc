@@ -206,7 +206,67 @@ TEST(LoadTest, GivesUpWhereOnlyErrorsCome) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_TRUE(result.gave_up);
   EXPECT_EQ(result.seconds, 0);  // nothing was measured
+  EXPECT_EQ(result.end_cause, "connection refused");
   EXPECT_LT(SteadyClock::now() - begin, std::chrono::seconds(20));
+}
+
+TEST(LoadTest, ARoundThatEndsInErrorsMeasuredNothing) {
+  for (const bool recovers : {false, true}) {
+    const auto begin = SteadyClock::now();
+    std::atomic<int> sent{0};
+    const Ask ask = [&](size_t, const std::function<void(const Answer&)>& done) {
+      std::this_thread::sleep_for(milliseconds(1));
+      const bool is_dead = SteadyClock::now() - begin > milliseconds(400) && !(recovers && ++sent > 150);
+      done({is_dead ? absl::UnavailableError("connection reset") : absl::OkStatus(), true});
+    };
+    const LoadResult result = GenerateLoad({.rate_per_s = 500, .warmup_s = 0, .duration_s = 1}, ask, LoadHooks());
+    EXPECT_GT(result.answers, 50);
+    EXPECT_GE(result.errors.at("UNAVAILABLE"), 150);
+    EXPECT_FALSE(result.gave_up);
+    EXPECT_EQ(result.seconds, recovers ? 1 : 0);
+    EXPECT_EQ(result.end_cause, recovers ? "" : "connection reset");
+  }
+}
+
+TEST(LoadTest, WhatFailsAfterTheEndDoesNotEndTheRoundEarly) {
+  const auto begin = SteadyClock::now();
+  std::mutex mutex;
+  std::vector<std::function<void(const Answer&)>> left_over;
+  std::vector<std::thread> threads;
+  const Ask ask = [&](size_t, std::function<void(const Answer&)> done) {
+    std::lock_guard lock(mutex);
+    if (SteadyClock::now() - begin > milliseconds(250)) return left_over.push_back(std::move(done));
+    threads.emplace_back([done = std::move(done)] {
+      std::this_thread::sleep_for(milliseconds(20));
+      done({absl::OkStatus(), true});
+    });
+  };
+  std::thread deadline([&] {
+    std::this_thread::sleep_for(milliseconds(1500));
+    std::lock_guard lock(mutex);
+    for (const auto& done : left_over) done({absl::DeadlineExceededError("too late"), true});
+  });
+  const LoadResult result = GenerateLoad({.concurrency = 110, .warmup_s = 0.05, .duration_s = 0.4}, ask, LoadHooks());
+  deadline.join();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(result.errors.at("DEADLINE_EXCEEDED"), 110);
+  EXPECT_FALSE(result.gave_up);
+  EXPECT_EQ(result.seconds, 0.4);
+  EXPECT_GT(result.answers, 110);
+}
+
+TEST(LoadTest, TicksCountWhatWasAnsweredAndNoErrors) {
+  std::atomic<int> number{0};
+  const Ask ask = [&](size_t, const std::function<void(const Answer&)>& done) {
+    std::this_thread::sleep_for(milliseconds(1));
+    done({number++ % 10 == 0 ? absl::OkStatus() : absl::UnavailableError("queue full"), true});
+  };
+  int64_t told = 0;
+  LoadHooks hooks;
+  hooks.tick = [&](int64_t answers) { told = answers; };
+  const LoadResult result = GenerateLoad({.rate_per_s = 400, .warmup_s = 0, .duration_s = 0.5}, ask, hooks);
+  EXPECT_GT(told, 0);
+  EXPECT_LE(told, result.compared);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // How the command line's levels and backends are spelled.
 #include <algorithm>
-#include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "base/status.h"
@@ -11,7 +11,17 @@ namespace msq::bench {
 namespace {
 
 constexpr int kLargestConcurrency = 1024;
-constexpr double kLargestRate = 1e6;
+constexpr double kLeastRate = 1e-4, kLargestRate = 1e6;
+
+// The host of HOST[:PORT], in brackets where it is an IPv6 address.
+std::string HostOf(const std::string& address) {
+  if (!address.empty() && address[0] == '[') return address.substr(0, address.find(']') + 1);
+  const size_t colon = address.find(':');
+  if (colon != std::string::npos && address.find(':', colon + 1) != std::string::npos) {
+    return absl::StrCat("[", address, "]");
+  }
+  return address.substr(0, colon);
+}
 
 }  // namespace
 
@@ -42,8 +52,8 @@ absl::StatusOr<std::vector<Level>> ParseRates(const std::string& text) {
   std::vector<Level> levels;
   for (const auto& part : absl::StrSplit(text, ',')) {
     double rate = 0;
-    if (!absl::SimpleAtod(part, &rate) || !(rate > 0) || rate > kLargestRate) {
-      return InvalidArgument("rate '", text, "' is neither R nor R,R,...: requests per second, up to ", kLargestRate);
+    if (!absl::SimpleAtod(part, &rate) || !(rate >= kLeastRate && rate <= kLargestRate)) {
+      return InvalidArgument("rate '", text, "' is neither R nor R,R,...: requests per second, 0.0001 to 1000000");
     }
     levels.push_back({.rate_per_s = rate});
   }
@@ -63,9 +73,19 @@ absl::StatusOr<std::vector<std::string>> ParseBackends(const std::string& text) 
 }
 
 std::string DefaultMetricsUrl(const std::string& url) {
-  const size_t colon = url.rfind(':');
-  const bool has_port = colon != std::string::npos && url.find(']', colon) == std::string::npos;
-  return absl::StrCat("http://", has_port ? url.substr(0, colon) : url, ":8002/metrics");
+  std::string address = url;
+  for (const std::string scheme : {"dns:", "ipv4:", "ipv6:"}) {
+    if (!absl::StartsWith(url, scheme)) continue;
+    address = url.substr(scheme.size());
+    // dns://RESOLVER/HOST:PORT
+    if (absl::StartsWith(address, "//")) address.erase(0, std::min(address.find('/', 2), address.size() - 1) + 1);
+  }
+  // A path, an address of another kind, or several servers.
+  for (const char* scheme : {"unix:", "unix-abstract:", "vsock:", "xds:"}) {
+    if (absl::StartsWith(address, scheme)) return "";
+  }
+  if (address.empty() || address.find_first_of("/,") != std::string::npos) return "";
+  return absl::StrCat("http://", HostOf(address), ":8002/metrics");
 }
 
 }  // namespace msq::bench

@@ -35,13 +35,13 @@ std::string LevelTitle(const Results& results) {
 std::vector<const Row*> RowsOf(const Results& results, const std::string& backend) {
   std::vector<const Row*> rows;
   for (const Row& row : results.rows) {
-    if (row.BackendName() == backend && row.answers > 0 && row.RateReached()) rows.push_back(&row);
+    if (row.BackendName() == backend && row.Measured()) rows.push_back(&row);
   }
   return rows;
 }
 
 std::string LevelCell(const Row& row) {
-  return LevelNumber(row.level) + (row.RateReached() ? "" : " (not reached)");
+  return LevelNumber(row.level) + (row.RateReached().value_or(true) ? "" : " (not reached)");
 }
 
 double LevelValue(const Level& level) {
@@ -105,10 +105,6 @@ LinePlot ThroughputByLevel(const Results& results) {
   return plot;
 }
 
-std::string RoundsText(const Row& row) {
-  return absl::StrCat(row.rounds_used, " of ", row.rounds.size(), ", ", std::string(StabilityName(row.stability)));
-}
-
 // A point for each share of answers of every backend at one level.
 LinePlot Distribution(const Results& results, const Level& level) {
   LinePlot plot{.name = absl::StrCat("Latency distribution, ", LevelName(level)),
@@ -119,7 +115,7 @@ LinePlot Distribution(const Results& results, const Level& level) {
                 .width = 400,
                 .height = 280};
   for (const Row& row : results.rows) {
-    if (LevelName(row.level) != LevelName(level) || row.latencies.count() == 0 || !row.RateReached()) continue;
+    if (LevelName(row.level) != LevelName(level) || row.latencies.count() == 0 || !row.Measured()) continue;
     PlotSeries series{.name = row.BackendName(), .colour = ColourOf(results, row.BackendName()), .dots = false};
     for (const auto& [q, ms] : row.latencies.Curve()) series.points.push_back({q, ms, "", ""});
     plot.series.push_back(std::move(series));
@@ -191,7 +187,7 @@ std::string ThroughputSection(const Results& results) {
                            "Wrong", "Rounds"},
                   .rows = {}};
   if (IsOpen(results)) {
-    const std::vector<std::string> more = {"Sent, requests/s", "Not sent, of those due"};
+    const std::vector<std::string> more = {"Sent, requests/s", "Not sent, of those due", "Sent late"};
     table.head.insert(table.head.begin() + 2, more.begin(), more.end());
   }
   for (const Row& row : results.rows) {
@@ -203,10 +199,11 @@ std::string ThroughputSection(const Results& results) {
                                       CountText(row.answers),
                                       CountText(row.ErrorCount()),
                                       CountText(row.wrong),
-                                      RoundsText(row)};
+                                      row.RoundsText()};
     if (IsOpen(results)) {
       const std::vector<std::string> more = {Digits(row.OfferedPerSecond()),
-                                             absl::StrCat(CountText(row.Unsent()), " of ", CountText(row.due))};
+                                             absl::StrCat(CountText(row.Unsent()), " of ", CountText(row.due)),
+                                             CountText(row.late)};
       cells.insert(cells.begin() + 2, more.begin(), more.end());
     }
     table.rows.push_back(std::move(cells));
@@ -225,7 +222,7 @@ std::string DistributionSection(const Results& results) {
   std::vector<std::string> drawn;
   for (const Row& row : results.rows) {
     const std::string name = LevelName(row.level);
-    if (row.latencies.count() == 0 || !row.RateReached() || std::find(drawn.begin(), drawn.end(), name) != drawn.end())
+    if (row.latencies.count() == 0 || !row.Measured() || std::find(drawn.begin(), drawn.end(), name) != drawn.end())
       continue;
     drawn.push_back(name);
     std::string title = name;
@@ -306,7 +303,7 @@ std::string PowerSection(const Results& results) {
   std::string html =
       Section("Power over time",
               "As the server told it during the measurement. Shaded: which backend was under load. Where "
-              "a line is interrupted, the sensor could not be read.");
+              "a line is interrupted, the sensor could not be read, or the server did not answer.");
   if (results.power.empty()) return html + "<p>Not measured: the server told no power.</p>\n";
   std::vector<PlotBand> bands;
   for (const Span& span : results.spans) {

@@ -110,7 +110,9 @@ class LineDrawing {
         pen_is_down = false;
         continue;
       }
-      absl::StrAppend(&path, pen_is_down ? "L" : "M", Px(x_.Position(point.x)), " ", Px(y_.Position(point.y)));
+      // A point between two gaps is a line without length, which its round ends show.
+      absl::StrAppend(&path, pen_is_down ? "L" : "M", Px(x_.Position(point.x)), " ", Px(y_.Position(point.y)),
+                      pen_is_down ? "" : "h0");
       pen_is_down = true;
     }
     absl::StrAppend(svg, "<path d=\"", path, "\" class=\"line c", series.colour, series.dashed ? " dashed" : "",

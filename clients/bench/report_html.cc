@@ -25,8 +25,9 @@ std::string Head(const Results& results) {
 
 std::string Verdict(const Results& results) {
   const bool good = results.wrong == 0 && results.compared > 0;
-  std::string text =
-      absl::StrCat(CountText(results.compared), " answers compared, ", CountText(results.wrong), " differ");
+  std::string text = results.compared == 0 ? "No answer was compared"
+                                           : absl::StrCat(CountText(results.compared), " answers compared, ",
+                                                          CountText(results.wrong), " differ");
   if (!results.first_difference.empty()) absl::StrAppend(&text, ". The first one: ", results.first_difference);
   return absl::StrCat("<div class=\"verdict ", good ? "good\">✓ " : "bad\">✕ ", Escape(text), "</div>\n");
 }
@@ -61,7 +62,7 @@ std::string Card(const Results& results, const std::string& backend) {
   AddItem("p99", MsText(best->latencies.QuantileMs(0.99)), &html);
   const Row* first = nullptr;
   for (const Row& row : results.rows) {
-    if (row.BackendName() == backend && first == nullptr && row.answers > 0 && row.RateReached()) first = &row;
+    if (row.BackendName() == backend && first == nullptr && row.Measured()) first = &row;
   }
   if (first != nullptr && first != best) {
     AddItem(absl::StrCat("Latency at ", LevelName(first->level), ", p50"), MsText(first->latencies.QuantileMs(0.5)),
@@ -91,8 +92,13 @@ std::string RoundsTable(const Results& results) {
   for (const Row& row : results.rows) {
     std::vector<std::string> cells = {row.BackendName(), LevelName(row.level)};
     for (size_t i = 0; i < most; ++i) {
-      cells.push_back(i < row.rounds.size() ? Digits(row.rounds[i].answers_per_s * static_cast<double>(row.batch))
-                                            : "");
+      if (i >= row.rounds.size()) {
+        cells.push_back("");
+      } else {
+        std::optional<double> images_per_s;
+        if (row.rounds[i]) images_per_s = row.rounds[i]->answers_per_s * static_cast<double>(row.batch);
+        cells.push_back(Digits(images_per_s));
+      }
     }
     table.rows.push_back(std::move(cells));
   }

@@ -69,7 +69,7 @@ json RowToJson(const Row& row) {
   if (row.level.open()) {
     result["rate_per_s"] = row.level.rate_per_s;
     result["offered_per_s"] = Number(row.OfferedPerSecond());
-    result["rate_reached"] = row.RateReached();
+    result["rate_reached"] = row.RateReached() ? json(*row.RateReached()) : json(nullptr);
     result["due"] = row.due;
     result["sent"] = row.sent;
     result["unsent"] = row.Unsent();
@@ -78,9 +78,10 @@ json RowToJson(const Row& row) {
     result["send_lag_p99_ms"] = Number(row.lags.QuantileMs(0.99));
   }
   result["rounds"] = json::array();
-  for (const RoundFigures& round : row.rounds) {
-    result["rounds"].push_back({{"images_per_s", Number(round.answers_per_s * static_cast<double>(row.batch))},
-                                {"p50_ms", round.p50_ms > 0 ? json(round.p50_ms) : json(nullptr)}});
+  for (const auto& round : row.rounds) {
+    result["rounds"].push_back(
+        {{"images_per_s", round ? json(round->answers_per_s * static_cast<double>(row.batch)) : json(nullptr)},
+         {"p50_ms", round.has_value() && round->p50_ms > 0 ? json(round->p50_ms) : json(nullptr)}});
   }
   result["phases_ms"] = json::object();
   for (const Phase& phase : row.phases) result["phases_ms"][phase.name] = phase.mean_ms;
@@ -104,8 +105,9 @@ struct CsvColumns {
 
 std::string CsvHead(const CsvColumns& columns) {
   std::string head =
-      "model,backend,mode,concurrency,rate_per_s,offered_per_s,batch,answers,images_per_s,mean_ms,min_ms,p50_ms,p90_ms,"
-      "p95_ms,p99_ms,p999_ms,max_ms,latency_count,due,sent,unsent,errors,wrong,stability,rounds_used,mean_batch_size";
+      "model,backend,mode,concurrency,rate_per_s,offered_per_s,rate_reached,batch,seconds,answers,images_per_s,mean_ms,"
+      "min_ms,p50_ms,p90_ms,p95_ms,p99_ms,p999_ms,max_ms,latency_count,due,sent,unsent,beyond_bound,late,"
+      "send_lag_p99_ms,errors,wrong,stability,rounds_used,mean_batch_size";
   for (const std::string& phase : columns.phases) absl::StrAppend(&head, ",", CsvField(absl::StrCat(phase, "_ms")));
   for (const EnergyKey& key : columns.energy) {
     const std::string name = absl::StrCat(key.backend, "_", key.source);
@@ -115,17 +117,28 @@ std::string CsvHead(const CsvColumns& columns) {
   return head + "\n";
 }
 
+std::string CsvFlag(const std::optional<bool>& value) {
+  if (!value.has_value()) return "";
+  return *value ? "true" : "false";
+}
+
+// From `due` to `send_lag_p99_ms`.
+std::string CsvSending(const Row& row) {
+  if (!row.level.open()) return ",,,,,";
+  return absl::StrCat(row.due, ",", row.sent, ",", row.Unsent(), ",", row.beyond_bound, ",", row.late, ",",
+                      CsvNumber(row.lags.QuantileMs(0.99)));
+}
+
 std::string CsvRow(const Results& results, const Row& row, const CsvColumns& columns) {
   const Latencies& latencies = row.latencies;
-  std::string line = absl::StrCat(
-      CsvField(results.model), ",", CsvField(row.backend), ",", row.level.open() ? "open," : "closed,",
-      row.level.open() ? "" : LevelNumber(row.level), ",", row.level.open() ? LevelNumber(row.level) : "", ",",
-      CsvNumber(row.OfferedPerSecond()), ",", row.batch, ",", row.answers, ",", CsvNumber(row.ImagesPerSecond()));
+  std::string line =
+      absl::StrCat(CsvField(results.model), ",", CsvField(row.backend), ",", row.level.open() ? "open," : "closed,",
+                   row.level.open() ? "" : LevelNumber(row.level), ",", row.level.open() ? LevelNumber(row.level) : "",
+                   ",", CsvNumber(row.OfferedPerSecond()), ",", CsvFlag(row.RateReached()), ",", row.batch, ",",
+                   CsvNumber(row.seconds), ",", row.answers, ",", CsvNumber(row.ImagesPerSecond()));
   absl::StrAppend(&line, ",", CsvNumber(latencies.MeanMs()), ",", CsvNumber(latencies.MinMs()));
   for (const double q : {0.5, 0.9, 0.95, 0.99, 0.999}) absl::StrAppend(&line, ",", CsvNumber(latencies.QuantileMs(q)));
-  absl::StrAppend(&line, ",", CsvNumber(latencies.MaxMs()), ",", latencies.count(), ",");
-  if (row.level.open()) absl::StrAppend(&line, row.due, ",", row.sent, ",", row.Unsent(), ",");
-  if (!row.level.open()) absl::StrAppend(&line, ",,,");
+  absl::StrAppend(&line, ",", CsvNumber(latencies.MaxMs()), ",", latencies.count(), ",", CsvSending(row), ",");
   absl::StrAppend(&line, row.ErrorCount(), ",", row.wrong, ",", std::string(StabilityName(row.stability)), ",",
                   row.rounds_used, ",", row.batch_sizes.has_value() ? CsvNumber(row.batch_sizes->mean) : "");
   for (const std::string& name : columns.phases) {
@@ -157,7 +170,7 @@ json ToJson(const Results& results) {
                    {"duration_s", results.duration_s},
                    {"stability_percent", results.stability_percent},
                    {"answers_compared", results.compared},
-                   {"answers_wrong", results.wrong},
+                   {"answers_wrong", results.compared > 0 ? json(results.wrong) : json(nullptr)},
                    {"first_difference", results.first_difference},
                    {"cache_hits", results.cache.hits ? json(*results.cache.hits) : json(nullptr)},
                    {"facts", results.facts},

@@ -38,9 +38,13 @@ std::string TextRow(const Row& row) {
     absl::StrAppend(&line, Column(joules, 9));
   }
   if (row.level.open()) absl::StrAppendFormat(&line, " %7d", row.Unsent());
-  absl::StrAppendFormat(&line, " %7d %6d  %d, %s\n", row.ErrorCount(), row.wrong, row.rounds.size(),
-                        StabilityName(row.stability));
+  absl::StrAppendFormat(&line, " %7d %6d  %s\n", row.ErrorCount(), row.wrong, row.RoundsText());
   return line;
+}
+
+std::string TextVerdict(const Results& results) {
+  if (results.compared == 0) return "no answer was compared\n";
+  return absl::StrFormat("%d answers compared, %d differ\n", results.compared, results.wrong);
 }
 
 }  // namespace msq::bench

@@ -12,6 +12,8 @@ namespace msq::bench {
 // For the terminal: the head of the table, and one line a row.
 std::string TextHead(bool open_loop);
 std::string TextRow(const Row& row);
+// "85303 answers compared, 0 differ", or that none was.
+std::string TextVerdict(const Results& results);
 
 // docs/load_tests.md lists the keys. What was not measured is null.
 nlohmann::json ToJson(const Results& results);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "clients/bench/plot_axis.h"
 #include "clients/bench/report_numbers.h"
@@ -17,7 +18,7 @@ using ::testing::Not;
 
 Row MakeRow(const std::string& backend, int concurrency, int answers) {
   Row row{.backend = backend, .level = {.concurrency = concurrency}};
-  row.rounds = {{answers / 2.0, 1.5}};
+  row.rounds = {RoundFigures{.answers_per_s = answers / 2.0, .p50_ms = 1.5}};
   row.rounds_used = 1;
   row.seconds = 2;
   row.answers = answers;
@@ -89,6 +90,26 @@ TEST(HtmlTest, APowerThatWasNeverReadIsADash) {
   EXPECT_THAT(page.substr(at + samples.size()), ::testing::StartsWith("<td>–</td><td>–</td><td>–</td>"));
 }
 
+TEST(HtmlTest, APowerLineIsInterruptedAndSinglePointsAreSeen) {
+  Results results = MakeResults();
+  results.power = {{.key = {"fpga", "hwmon"}, .watts = {{0, 1.0}, {1, 2.0}, {2, std::nullopt}, {3, 2.0}}}};
+  const std::string page = ToHtml(results);
+  EXPECT_THAT(page, ::testing::ContainsRegex("<path d=\"M[0-9. ]+h0L[0-9. ]+M[0-9. ]+h0\" class=\"line c1\"/>"));
+  EXPECT_THAT(page, HasSubstr("<td>3</td><td>1</td><td>1.00</td>"));
+}
+
+TEST(ReportsTest, ARoundThatMeasuredNothingIsNoZero) {
+  Results results = MakeResults();
+  results.rows[0].rounds.push_back(std::nullopt);
+  const nlohmann::json rounds = ToJson(results)["rows"][0]["rounds"];
+  ASSERT_EQ(rounds.size(), 2u);
+  EXPECT_EQ(rounds[0]["images_per_s"], 25);
+  EXPECT_TRUE(rounds[1]["images_per_s"].is_null());
+  EXPECT_TRUE(rounds[1]["p50_ms"].is_null());
+  EXPECT_THAT(ToHtml(results), HasSubstr("<td>25.0</td><td>–</td>"));
+  EXPECT_THAT(TextRow(results.rows[0]), ::testing::EndsWith(" 1 of 2, not judged\n"));
+}
+
 TEST(HtmlTest, IsOneFileThatFetchesNothing) {
   const std::string page = ToHtml(MakeResults());
   for (const char* reference : {"http:", "https:", "src=", "href=", "@import", "<script"}) {
@@ -115,7 +136,9 @@ TEST(HtmlTest, NamesAreNoMarkup) {
 TEST(HtmlTest, ResultsWithoutAnyAnswerMakeAPage) {
   Results results;
   results.backends = {"cpu"};
-  EXPECT_THAT(ToHtml(results), HasSubstr("0 answers compared"));
+  EXPECT_THAT(ToHtml(results), AllOf(HasSubstr("✕ No answer was compared"), Not(HasSubstr("0 differ"))));
+  EXPECT_EQ(TextVerdict(results), "no answer was compared\n");
+  EXPECT_TRUE(ToJson(results)["answers_wrong"].is_null());
   results.rows = {Row{.backend = "cpu", .level = {.concurrency = 1}}};
   EXPECT_THAT(ToHtml(results), HasSubstr("no level was measured as it was to be"));
 }
@@ -125,6 +148,7 @@ TEST(HtmlTest, ARateThatWasNotReachedIsNoHeadline) {
   results.rows[0].level = results.rows[1].level = {.rate_per_s = 7000};
   results.rows[0].due = 1000;
   results.rows[0].sent = 500;
+  results.rows[1].due = results.rows[1].sent = 1000;
   const std::string page = ToHtml(results);
   EXPECT_THAT(page, HasSubstr("(not reached)"));
   EXPECT_THAT(page, HasSubstr("no level was measured as it was to be"));  // cpu
@@ -136,15 +160,23 @@ TEST(ReportsTest, AllTellWhatWasNotSentAndWhatPercentilesAreOf) {
   results.rows[1].level = {.rate_per_s = 1000};
   results.rows[1].due = 2003;
   results.rows[1].sent = 2000;
+  results.rows[1].beyond_bound = 2;
+  results.rows[1].late = 17;
+  for (int i = 0; i < 2000; ++i) results.rows[1].lags.Add(0.5);
   const nlohmann::json row = ToJson(results)["rows"][1];
   EXPECT_EQ(row["unsent"], 3);
+  EXPECT_EQ(row["late"], 17);
   EXPECT_EQ(row["latency_count"], 2000);
   EXPECT_EQ(ToJson(results)["rows"][0]["latency_count"], 50);
   EXPECT_FALSE(ToJson(results)["rows"][0].contains("unsent"));
   const std::vector<std::string> lines = absl::StrSplit(ToCsv(results), '\n');
-  EXPECT_THAT(lines[0], HasSubstr(",latency_count,due,sent,unsent,errors,"));
-  EXPECT_THAT(lines[1], HasSubstr(",50,,,,0,0,"));
-  EXPECT_THAT(lines[2], HasSubstr(",2000,2003,2000,3,0,0,"));
+  EXPECT_THAT(lines[0], HasSubstr(",latency_count,due,sent,unsent,beyond_bound,late,send_lag_p99_ms,errors,"));
+  EXPECT_THAT(lines[1], HasSubstr(",50,,,,,,,0,0,"));
+  EXPECT_THAT(lines[2],
+              HasSubstr(absl::StrFormat(",2000,2003,2000,3,2,17,%.9g,0,0,", row["send_lag_p99_ms"].get<double>())));
+  EXPECT_THAT(lines[0], HasSubstr(",offered_per_s,rate_reached,batch,seconds,answers,"));
+  EXPECT_THAT(lines[1], HasSubstr(",,,1,2,50,"));
+  EXPECT_THAT(lines[2], HasSubstr(",true,1,2,2000,"));
   EXPECT_EQ(std::count(lines[1].begin(), lines[1].end(), ','), std::count(lines[0].begin(), lines[0].end(), ','));
   const std::string head = TextHead(true), line = TextRow(results.rows[1]);
   const size_t end = head.find(" UNSENT") + 7;
@@ -152,7 +184,8 @@ TEST(ReportsTest, AllTellWhatWasNotSentAndWhatPercentilesAreOf) {
   EXPECT_EQ(TextHead(false).find("UNSENT"), std::string::npos);
   results.rows.erase(results.rows.begin());
   const std::string page = ToHtml(results);
-  EXPECT_THAT(page, HasSubstr("<td>3 of 2,003</td>"));
+  EXPECT_THAT(page, HasSubstr(">Sent late</th>"));
+  EXPECT_THAT(page, HasSubstr("<td>3 of 2,003</td><td>17</td>"));
   EXPECT_THAT(page, HasSubstr("those that were not sent have no part in it"));
   EXPECT_THAT(page, HasSubstr("<td>2,000</td>"));
 }

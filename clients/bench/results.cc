@@ -11,20 +11,39 @@
 namespace msq::bench {
 namespace {
 
+// Of some rounds those that were ended early, or to which nothing but errors came, are none.
+std::vector<const Round*> MeasuredOf(const std::vector<Round>& rounds) {
+  std::vector<const Round*> measured;
+  for (const Round& round : rounds) {
+    if (round.load.seconds > 0) measured.push_back(&round);
+  }
+  return measured;
+}
+
+// Of a round that measured something.
+RoundFigures FiguresOf(const Level& level, const LoadResult& load) {
+  RoundFigures figures{.answers_per_s = static_cast<double>(load.answers) / load.seconds,
+                       .p50_ms = load.latencies.QuantileMs(0.5).value_or(0)};
+  if (level.open() && load.due > 0) {
+    figures.answered_share = static_cast<double>(load.latencies.count()) / static_cast<double>(load.due);
+  }
+  return figures;
+}
+
 // Energy of the rounds that count; a source has a figure when each of them has one.
-void AddEnergy(std::span<const Round> rounds, Row* row, std::vector<std::string>* notes) {
+void AddEnergy(std::span<const Round* const> rounds, Row* row, std::vector<std::string>* notes) {
   std::map<EnergyKey, EnergyFigure> figures;
   std::map<EnergyKey, std::string> dropped;
-  for (const Round& round : rounds) {
-    for (const auto& [key, energy] : round.server->energy) {
+  for (const Round* round : rounds) {
+    for (const auto& [key, energy] : round->server->energy) {
       if (!row->backend.empty() && key.backend != row->backend) continue;
       figures.try_emplace(key, EnergyFigure{.key = key, .joules = 0, .images = 0, .active_joules = 0});
     }
   }
   for (auto& [key, figure] : figures) {
-    for (const Round& round : rounds) {
-      const auto found = round.server->energy.find(key);
-      if (found == round.server->energy.end()) {
+    for (const Round* round : rounds) {
+      const auto found = round->server->energy.find(key);
+      if (found == round->server->energy.end()) {
         dropped[key] = "the sensor was not there all the time";
         continue;
       }
@@ -47,10 +66,10 @@ void AddEnergy(std::span<const Round> rounds, Row* row, std::vector<std::string>
   }
 }
 
-void AddServerWork(std::span<const Round> rounds, Row* row, std::vector<std::string>* notes) {
-  for (const Round& round : rounds) {
-    if (!round.server.has_value() || !round.server->dropped.empty()) {
-      const std::string& cause = round.server.has_value() ? round.server->dropped : round.no_server;
+void AddServerWork(std::span<const Round* const> rounds, Row* row, std::vector<std::string>* notes) {
+  for (const Round* round : rounds) {
+    if (!round->server.has_value() || !round->server->dropped.empty()) {
+      const std::string& cause = round->server.has_value() ? round->server->dropped : round->no_server;
       if (!cause.empty()) {
         notes->push_back(absl::StrCat(row->Name(), ": no figures of the server and no energy: ", cause));
       }
@@ -58,8 +77,8 @@ void AddServerWork(std::span<const Round> rounds, Row* row, std::vector<std::str
     }
   }
   ServerWork all;
-  for (const Round& round : rounds) {
-    for (const auto& [backend, work] : round.server->work) {
+  for (const Round* round : rounds) {
+    for (const auto& [backend, work] : round->server->work) {
       if (row->backend.empty() || row->backend == backend) all.Add(work);
     }
   }
@@ -76,6 +95,16 @@ void NoteErrors(const Row& row, std::vector<std::string>* notes) {
   }
   notes->push_back(absl::StrCat(row.Name(), ": requests failed (", counts,
                                 "); they have no part in the latencies. The ", "first one: ", row.first_error));
+}
+
+void NoteUnmeasured(const Row& row, const std::vector<Round>& rounds, std::vector<std::string>* notes) {
+  for (size_t i = 0; i < rounds.size(); ++i) {
+    const LoadResult& load = rounds[i].load;
+    if (load.seconds > 0) continue;
+    notes->push_back(absl::StrCat(row.Name(), ": round ", i + 1, load.gave_up ? " ended early and" : "",
+                                  " does not count: nothing but errors came in the end, such as: ", load.end_cause));
+  }
+  if (row.seconds > 0 && row.answers == 0) notes->push_back(absl::StrCat(row.Name(), ": ", row.NothingText()));
 }
 
 }  // namespace
@@ -95,13 +124,22 @@ std::optional<double> EnergyFigure::ActiveJoulesPerImage() const {
 }
 
 std::optional<double> Row::ImagesPerSecond() const {
-  if (seconds <= 0) return std::nullopt;
+  if (seconds <= 0 || answers == 0) return std::nullopt;
   return static_cast<double>(answers * batch) / seconds;
 }
 
 std::optional<double> Row::OfferedPerSecond() const {
-  if (!level.open() || seconds <= 0) return std::nullopt;
+  if (!level.open() || seconds <= 0 || due == 0) return std::nullopt;
   return static_cast<double>(left) / seconds;
+}
+
+std::optional<bool> Row::RateReached() const {
+  if (due == 0) return std::nullopt;
+  return static_cast<double>(sent) >= 0.98 * static_cast<double>(due);
+}
+
+std::string Row::RoundsText() const {
+  return absl::StrCat(rounds_used, " of ", rounds.size(), ", ", std::string(StabilityName(stability)));
 }
 
 std::string Row::RateText() const {
@@ -111,10 +149,21 @@ std::string Row::RateText() const {
                              : "for this machine cannot send faster");
 }
 
+std::string Row::NothingText() const {
+  return absl::StrCat("nothing was measured: ", level.open() && due == 0 ? "no request was due" : "no answer came",
+                      " within the measured time");
+}
+
 int64_t Row::ErrorCount() const {
   int64_t count = 0;
   for (const auto& [code, errors_of_code] : errors) count += errors_of_code;
   return count;
+}
+
+Stability JudgeRounds(const Level& level, const std::vector<Round>& rounds, double stability_percent) {
+  std::vector<RoundFigures> figures;
+  for (const Round* round : MeasuredOf(rounds)) figures.push_back(FiguresOf(level, round->load));
+  return JudgeStability(figures, stability_percent);
 }
 
 Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const std::vector<Round>& rounds,
@@ -122,35 +171,33 @@ Row MakeRow(const std::string& backend, const Level& level, int64_t batch, const
   Row row{.backend = backend, .level = level, .batch = batch};
   for (const Round& round : rounds) {
     const LoadResult& load = round.load;
-    row.rounds.push_back({load.seconds > 0 ? static_cast<double>(load.answers) / load.seconds : 0,
-                          load.latencies.QuantileMs(0.5).value_or(0)});
+    const bool measured = load.seconds > 0 && (!level.open() || load.due > 0);
+    row.rounds.push_back(measured ? std::optional(FiguresOf(level, load)) : std::nullopt);
     row.wrong += load.wrong;
     for (const auto& [code, count] : load.errors) row.errors[code] += count;
     if (row.first_error.empty()) row.first_error = load.first_error;
-    if (load.gave_up) {
-      notes->push_back(absl::StrCat(row.Name(), ": a round was ended early, nothing but errors came"));
-    }
   }
-  row.stability = JudgeStability(row.rounds, stability_percent);
-  std::span<const Round> used(rounds);
+  row.stability = JudgeRounds(level, rounds, stability_percent);
+  const std::vector<const Round*> measured = MeasuredOf(rounds);
+  std::span<const Round* const> used(measured);
   if (row.stability == Stability::kStable) {
-    used = used.last(std::min(rounds.size(), static_cast<size_t>(std::max(rounds_wanted, kStableRounds))));
+    used = used.last(std::min(used.size(), static_cast<size_t>(std::max(rounds_wanted, kStableRounds))));
   }
   row.rounds_used = static_cast<int>(used.size());
-  for (const Round& round : used) {
-    if (round.load.seconds <= 0) continue;  // ended early: nothing of it was measured
-    row.seconds += round.load.seconds;
-    row.answers += round.load.answers;
-    row.latencies.Merge(round.load.latencies);
-    row.due += round.load.due;
-    row.sent += round.load.sent;
-    row.beyond_bound += round.load.beyond_bound;
-    row.late += round.load.late;
-    row.left += round.load.left;
-    row.lags.Merge(round.load.lags);
+  for (const Round* round : used) {
+    row.seconds += round->load.seconds;
+    row.answers += round->load.answers;
+    row.latencies.Merge(round->load.latencies);
+    row.due += round->load.due;
+    row.sent += round->load.sent;
+    row.beyond_bound += round->load.beyond_bound;
+    row.late += round->load.late;
+    row.left += round->load.left;
+    row.lags.Merge(round->load.lags);
   }
+  NoteUnmeasured(row, rounds, notes);
   NoteErrors(row, notes);
-  if (!row.RateReached()) {
+  if (!row.RateReached().value_or(true)) {
     notes->push_back(absl::StrCat(row.Name(), ": ", row.RateText(), ". The figures are no measurement at that rate"));
   }
   AddServerWork(used, &row, notes);
@@ -172,7 +219,7 @@ std::string UnstableNote(const std::vector<Row>& rows, double stability_percent)
 std::string LateNote(const std::vector<Row>& rows) {
   std::string names;
   for (const Row& row : rows) {
-    if (!row.level.open() || !row.RateReached() || row.late * 20 <= row.sent) continue;
+    if (!row.RateReached().value_or(false) || row.late * 20 <= row.sent) continue;
     absl::StrAppendFormat(&names, "%s%s (%.0f %%)", names.empty() ? "" : "; ", row.Name(),
                           100.0 * static_cast<double>(row.late) / static_cast<double>(row.sent));
   }
@@ -221,7 +268,8 @@ std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history
     for (const ServerSnapshot& snapshot : history) {
       const std::optional<double> watts = PowerOf(snapshot, key, known);
       line.watts.emplace_back(snapshot.time_s, watts);
-      if (was_there && !watts.has_value() && !vanished_s.has_value()) vanished_s = snapshot.time_s;
+      const bool is_gone = was_there && !watts.has_value() && snapshot.missed.empty();
+      if (is_gone && !vanished_s.has_value()) vanished_s = snapshot.time_s;
       was_there = was_there || watts.has_value();
     }
     if (vanished_s.has_value()) {

@@ -43,13 +43,16 @@ struct EnergyFigure {
   bool IsEstimate() const { return key.source == "model"; }
 };
 
+// Whether the rounds that measured anything have settled.
+Stability JudgeRounds(const Level& level, const std::vector<Round>& rounds, double stability_percent);
+
 // One backend at one level: the rounds that count, together.
 struct Row {
   std::string backend = {};  // empty: the server's choice
   Level level;
   int64_t batch = 1;
-  std::vector<RoundFigures> rounds = {};  // all of them
-  int rounds_used = 0;                    // the last so many
+  std::vector<std::optional<RoundFigures>> rounds = {};  // all of them; empty: nothing was measured
+  int rounds_used = 0;                                   // the last so many of those that measured anything
   Stability stability = Stability::kNotJudged;
   double seconds = 0;
   int64_t answers = 0;
@@ -66,13 +69,20 @@ struct Row {
   std::optional<BatchSizes> batch_sizes = {};
   std::vector<EnergyFigure> energy = {};
 
+  // Without any answer there is no rate.
   std::optional<double> ImagesPerSecond() const;
-  std::optional<double> OfferedPerSecond() const;  // requests that really left
+  std::optional<double> OfferedPerSecond() const;  // requests that really left, where any was due
   // Why the rate was not reached, and how far it came.
   std::string RateText() const;
+  // Why there are no figures, where no answer came.
+  std::string NothingText() const;
   int64_t Unsent() const { return due - sent; }
-  // False: more than 2 % of what was due was not sent.
-  bool RateReached() const { return static_cast<double>(sent) >= 0.98 * static_cast<double>(due); }
+  // Open loop. False: more than 2 % of what was due was not sent. Empty: nothing was due.
+  std::optional<bool> RateReached() const;
+  // There are answers, to the load that was asked for.
+  bool Measured() const { return answers > 0 && (!level.open() || RateReached().value_or(false)); }
+  // "3 of 5, stable": the rounds that count, of all.
+  std::string RoundsText() const;
   int64_t ErrorCount() const;
   std::string BackendName() const { return backend.empty() ? "any" : backend; }
   std::string Name() const { return BackendName() + ", " + LevelName(level); }
@@ -100,7 +110,8 @@ struct PowerLine {
   std::vector<std::pair<double, std::optional<double>>> watts = {};  // by seconds; empty: it could not be read
   bool IsEstimate() const { return key.source == "model"; }
 };
-// One for each backend and source that told its power at any time. Sensors that came or went are told in `notes`.
+// One for each backend and source that told its power at any time. Sensors that came or went are told in `notes`. A look
+// that failed is a gap.
 std::vector<PowerLine> MakePowerLines(const std::vector<ServerSnapshot>& history, std::vector<std::string>* notes);
 
 // When which backend was under load.

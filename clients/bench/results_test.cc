@@ -24,7 +24,7 @@ Round MakeRound(int64_t answers, double joules) {
   Interval interval;
   interval.work["fpga"].counters = {.requests = double(answers),
                                     .images = double(answers),
-                                    .batches = double(answers) / 2,
+                                    .batch_sizes = {.sum = double(answers), .count = double(answers) / 2},
                                     .phases_s = {},
                                     .batches_up_to_size = {}};
   interval.energy[kFpga] = {.joules = joules, .images = double(answers), .active_joules = {}, .dropped = {}};
@@ -96,7 +96,7 @@ TEST(MakeRowTest, ARateThatWasNotReachedIsToldSo) {
   round.load.beyond_bound = 890;
   round.load.left = 100;
   const Row row = Make({round}, &notes, {.rate_per_s = 500});
-  EXPECT_FALSE(row.RateReached());
+  EXPECT_EQ(row.RateReached(), false);
   EXPECT_EQ(row.OfferedPerSecond(), 50);
   EXPECT_THAT(notes, ElementsAre(AllOf(HasSubstr("the rate was not reached: 50.0 requests a second"),
                                        HasSubstr("--max-under-way"))));
@@ -124,7 +124,7 @@ TEST(MakeRowTest, WhatWasNotSentIsToldHoweverLittle) {
   round.load.due = 1000;
   round.load.sent = 999;
   const Row row = Make({round}, &notes, {.rate_per_s = 500});
-  EXPECT_TRUE(row.RateReached());
+  EXPECT_EQ(row.RateReached(), true);
   EXPECT_THAT(UnsentNote({row, row}), AllOf(HasSubstr("percentiles and other latencies are of the others alone"),
                                             ::testing::EndsWith(": fpga, rate 500/s (1 of 1000); "
                                                                 "fpga, rate 500/s (1 of 1000)")));
@@ -151,6 +151,65 @@ TEST(MakeRowTest, OfNothingThereIsNoRate) {
   EXPECT_THAT(notes, ElementsAre(HasSubstr("ended early"), HasSubstr("120 times UNAVAILABLE")));
 }
 
+// The server worked on in it: none of that is the row's.
+TEST(MakeRowTest, ARoundThatEndedEarlyHasNoPartInAnyFigure) {
+  Round ended = MakeRound(20, 2000);
+  ended.load.seconds = 0;
+  ended.load.gave_up = true;
+  ended.load.end_cause = "device hung";
+  ended.load.errors["UNAVAILABLE"] = 100;
+  ended.server->work["fpga"].counters.batch_sizes.count = 1;
+  ended.server->work["fpga"].counters.phases_s["queue"] = {.sum = 500, .count = 20};
+  std::vector<Round> rounds(3, MakeRound(100, 4));
+  for (Round& round : rounds) round.server->work["fpga"].counters.phases_s["queue"] = {.sum = 1, .count = 100};
+  rounds.push_back(ended);
+  std::vector<std::string> notes;
+  const Row row = Make(rounds, &notes);
+  EXPECT_EQ(row.RoundsText(), "3 of 4, stable");
+  ASSERT_EQ(row.rounds.size(), 4u);
+  EXPECT_TRUE(row.rounds[2].has_value());
+  EXPECT_FALSE(row.rounds[3].has_value());
+  EXPECT_EQ(row.ImagesPerSecond(), 50);
+  ASSERT_EQ(row.energy.size(), 1u);
+  EXPECT_EQ(row.energy[0].JoulesPerImage(), 0.04);
+  EXPECT_EQ(row.batch_sizes->mean, 2);
+  EXPECT_DOUBLE_EQ(row.phases.at(0).mean_ms, 10);
+  EXPECT_THAT(notes, ElementsAre("fpga, concurrency 4: round 4 ended early and does not count: nothing but errors "
+                                 "came in the end, such as: device hung",
+                                 HasSubstr("100 times UNAVAILABLE")));
+  // One that has no figures of the server takes none away from those that have.
+  rounds[3].server.reset();
+  EXPECT_THAT(Make(rounds, &notes).energy, ::testing::SizeIs(1));
+}
+
+// 16, 24 and 20 requests were due, and all of them were answered.
+TEST(MakeRowTest, TheChanceOfAnOpenLoopIsNotTheServersInstability) {
+  std::vector<Round> rounds;
+  for (const int64_t due : {16, 24, 20}) {
+    rounds.push_back(MakeRound(due, 4));
+    rounds.back().load.due = rounds.back().load.sent = due;
+  }
+  std::vector<std::string> notes;
+  EXPECT_EQ(Make(rounds, &notes, {.rate_per_s = 10}).stability, Stability::kStable);
+  EXPECT_EQ(Make(rounds, &notes).stability, Stability::kUnstable);  // as a closed loop's throughput
+}
+
+TEST(MakeRowTest, WhereNothingWasDueNothingWasMeasured) {
+  Round round;
+  round.load.seconds = 1;
+  std::vector<std::string> notes;
+  Results results;
+  results.rows = {Make({round}, &notes, {.rate_per_s = 0.001})};
+  const Row& row = results.rows[0];
+  EXPECT_EQ(row.RateReached(), std::nullopt);
+  EXPECT_EQ(row.ImagesPerSecond(), std::nullopt);
+  EXPECT_EQ(row.OfferedPerSecond(), std::nullopt);
+  EXPECT_FALSE(row.rounds[0].has_value());
+  const std::string told = "fpga, rate 0.001/s: nothing was measured: no request was due within the measured time";
+  EXPECT_THAT(notes, ElementsAre(told));
+  EXPECT_EQ(Verdict(results), absl::UnavailableError(told));
+}
+
 TEST(PowerLineTest, ASensorThatVanishesLeavesAGapAndANote) {
   std::vector<ServerSnapshot> history(3);
   for (size_t i = 0; i < 3; ++i) history[i].time_s = static_cast<double>(i);
@@ -164,6 +223,21 @@ TEST(PowerLineTest, ASensorThatVanishesLeavesAGapAndANote) {
   EXPECT_EQ(lines[0].watts[1].second, std::nullopt);
   EXPECT_EQ(lines[0].watts[2].second, 30);
   EXPECT_THAT(notes, ElementsAre("power of cpu by rapl: a sensor vanished after 1.0 s"));
+}
+
+TEST(PowerLineTest, ALookThatFailedIsAGapAndNoSensorThatVanished) {
+  std::vector<ServerSnapshot> history(4);
+  for (const size_t i : {0, 3}) history[i].rails[{"cpu", "rapl", "0", "package"}].power_w = 20;
+  history[1].missed = history[2].missed = "http://h:8002/metrics: Connection refused";
+  std::vector<std::string> notes;
+  const auto lines = MakePowerLines(history, &notes);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].watts[1].second, std::nullopt);
+  EXPECT_THAT(notes, IsEmpty());
+  EXPECT_EQ(MissedLooksNote(history),
+            "2 of 4 looks at the server's metrics failed: there is no power of these times. The first one: "
+            "http://h:8002/metrics: Connection refused");
+  EXPECT_EQ(MissedLooksNote(std::span(history).first(1)), "");
 }
 
 TEST(OptionsTest, LevelsAndBackends) {
@@ -181,13 +255,26 @@ TEST(OptionsTest, LevelsAndBackends) {
   for (const char* bad : {"", "0", "2:1", "1:2:3", "1,", "x", "2000"})
     EXPECT_THAT(concurrencies(bad), IsEmpty()) << bad;
   EXPECT_EQ(ParseRates("100,2.5")->at(1).rate_per_s, 2.5);
-  for (const char* bad : {"", "0", "-1", "1e9", "nan", "1,,2"}) EXPECT_FALSE(ParseRates(bad).ok()) << bad;
+  for (const char* bad : {"", "0", "-1", "1e9", "1e-300", "nan", "inf", "1,,2"})
+    EXPECT_FALSE(ParseRates(bad).ok()) << bad;
   EXPECT_THAT(*ParseBackends(""), ElementsAre(""));
   EXPECT_THAT(*ParseBackends("cpu,fpga"), ElementsAre("cpu", "fpga"));
   for (const char* bad : {"cpu,", ",", "cpu,cpu"}) EXPECT_FALSE(ParseBackends(bad).ok()) << bad;
-  EXPECT_EQ(DefaultMetricsUrl("board:8001"), "http://board:8002/metrics");
-  EXPECT_EQ(DefaultMetricsUrl("[::1]:8001"), "http://[::1]:8002/metrics");
-  EXPECT_EQ(DefaultMetricsUrl("[::1]"), "http://[::1]:8002/metrics");
+}
+
+TEST(OptionsTest, MetricsAreSoughtAtTheServersHost) {
+  for (const char* url : {"board", "board:8001", "dns:board:8001", "dns:///board:8001", "dns:///board",
+                          "dns://192.0.2.1/board:8001", "dns://192.0.2.1:53/board:8001"}) {
+    EXPECT_EQ(DefaultMetricsUrl(url), "http://board:8002/metrics") << url;
+  }
+  for (const char* url : {"[::1]", "[::1]:8001", "::1", "ipv6:[::1]:8001", "ipv6:::1", "dns:///[::1]:8001"}) {
+    EXPECT_EQ(DefaultMetricsUrl(url), "http://[::1]:8002/metrics") << url;
+  }
+  EXPECT_EQ(DefaultMetricsUrl("ipv4:192.0.2.7:8001"), "http://192.0.2.7:8002/metrics");
+  for (const char* url : {"unix:/run/msqd", "unix:///run/msqd", "unix:msqd", "unix-abstract:msqd", "vsock:2:8001",
+                          "ipv4:192.0.2.7:8001,192.0.2.8:8001", "xds:///board:8001", "dns:", "dns://", "dns:///", ""}) {
+    EXPECT_EQ(DefaultMetricsUrl(url), "") << url;
+  }
 }
 
 }  // namespace

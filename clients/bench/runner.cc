@@ -106,7 +106,9 @@ class Bench {
   absl::Status LookForMetrics(const absl::StatusOr<ServerSnapshot>& before) {
     absl::Status status = before.status();
     if (options_.metrics_url.empty()) {
-      results_.notes.push_back("no figures of the server and no energy: --metrics-url is empty");
+      results_.notes.push_back(
+          absl::StrCat("no figures of the server and no energy: ",
+                       options_.metrics_required ? "--metrics-url is empty" : "--metrics-url says where they are"));
       return absl::OkStatus();
     }
     if (status.ok()) {
@@ -164,7 +166,7 @@ class Bench {
     for (const std::string& backend : options_.backends) cells.push_back({.backend = backend});
     for (int round = 0; round < options_.max_rounds && !server_is_gone_; ++round) {
       if (round >= options_.rounds) {
-        if (HaveSettled(cells)) break;
+        if (HaveSettled(level, cells)) break;
         rounds_planned_ += cells.size();
       }
       // There and back, so that what drifts on the machine meets all alike.
@@ -177,14 +179,10 @@ class Bench {
     return cells;
   }
 
-  bool HaveSettled(const std::vector<Cell>& cells) const {
+  bool HaveSettled(const Level& level, const std::vector<Cell>& cells) const {
     if (options_.stability_percent <= 0) return true;
-    return std::all_of(cells.begin(), cells.end(), [this](const Cell& cell) {
-      std::vector<RoundFigures> figures;
-      for (const Round& round : cell.rounds) {
-        figures.push_back({static_cast<double>(round.load.answers), round.load.latencies.QuantileMs(0.5).value_or(0)});
-      }
-      return cell.given_up || JudgeStability(figures, options_.stability_percent) != Stability::kUnstable;
+    return std::all_of(cells.begin(), cells.end(), [this, &level](const Cell& cell) {
+      return cell.given_up || JudgeRounds(level, cell.rounds, options_.stability_percent) != Stability::kUnstable;
     });
   }
 
@@ -222,7 +220,7 @@ class Bench {
     results_.compared += round.load.compared;
     results_.wrong += round.load.wrong;
     results_.spans.push_back({cell->backend, level, round.begin_s, round.end_s});
-    if (round.load.gave_up) {
+    if (round.load.seconds <= 0) {
       cell->given_up = true;
       server_is_gone_ = !client_.ServerLive().ok();
       if (server_is_gone_) results_.notes.push_back("the server went away: what was not measured by then is missing");
@@ -241,6 +239,7 @@ class Bench {
     if (!has_metrics_) return;
     const std::vector<ServerSnapshot> history = monitor_.History();
     results_.power = MakePowerLines(history, &results_.notes);
+    if (std::string note = MissedLooksNote(history); !note.empty()) results_.notes.push_back(std::move(note));
     std::set<std::string> with_energy;
     for (const ServerSnapshot& snapshot : history) {
       for (const auto& [key, rail] : snapshot.rails) with_energy.insert(key.backend);
@@ -270,7 +269,6 @@ class Bench {
 
 absl::StatusOr<Results> RunBench(client::Client* client, const BenchOptions& options,
                                  const std::function<void(const Row&)>& on_row) {
-  if (options.max_rounds < options.rounds) return InvalidArgument("--max-rounds is less than --rounds");
   return Bench(client, options).Run(on_row);
 }
 
@@ -283,8 +281,12 @@ absl::Status Verdict(const Results& results) {
     if (!row.first_error.empty()) return Unavailable("requests failed; the first one: ", row.first_error);
   }
   for (const Row& row : results.rows) {
-    if (!row.RateReached()) return Unavailable(row.Name(), ": ", row.RateText());
+    if (!row.RateReached().value_or(true)) return Unavailable(row.Name(), ": ", row.RateText());
   }
+  for (const Row& row : results.rows) {
+    if (row.answers == 0) return Unavailable(row.Name(), ": ", row.NothingText());
+  }
+  if (results.compared == 0) return Unavailable("no answer was compared");
   return absl::OkStatus();
 }
 

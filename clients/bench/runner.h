@@ -23,7 +23,7 @@ struct BenchOptions {
   double stability_percent = 10;  // 0: not judged, and no round more than `rounds`
   int max_under_way = 4096;       // open loop
   std::string metrics_url;        // "": none is looked at
-  bool metrics_required = false;  // else: where there are none, the report says so
+  bool metrics_required = false;  // the user named it; else: where there are none, the report says so
   double sample_interval_s = 0.5;
 };
 
@@ -33,7 +33,8 @@ absl::StatusOr<std::vector<Level>> ParseConcurrency(const std::string& text);
 absl::StatusOr<std::vector<Level>> ParseRates(const std::string& text);
 // "cpu,fpga"; "" is the server's choice. INVALID_ARGUMENT for one that is named twice.
 absl::StatusOr<std::vector<std::string>> ParseBackends(const std::string& text);
-// "http://HOST:8002/metrics" for a server at HOST:PORT.
+// "http://HOST:8002/metrics" for a server at HOST:PORT, or at a gRPC target that names one host, as dns:///HOST:PORT and
+// ipv4:ADDRESS:PORT do. Empty for others, such as unix:PATH.
 std::string DefaultMetricsUrl(const std::string& url);
 
 // Calls `on_row` for each row, in order, as soon as it is measured. An error means that nothing was measured; requests
@@ -42,7 +43,8 @@ std::string DefaultMetricsUrl(const std::string& url);
 absl::StatusOr<Results> RunBench(client::Client* client, const BenchOptions& options,
                                  const std::function<void(const Row&)>& on_row);
 
-// What is wrong with the results, for the exit status: wrong answers, failed requests, a rate that was not reached.
+// What is wrong with the results, for the exit status: wrong answers, failed requests, a rate that was not reached,
+// nothing measured.
 absl::Status Verdict(const Results& results);
 
 }  // namespace msq::bench

@@ -1,7 +1,7 @@
 #include "clients/bench/server_monitor.h"
 
 #include <algorithm>
-#include <span>
+#include <iterator>
 #include <utility>
 
 #include "base/status.h"
@@ -50,34 +50,44 @@ void ServerMonitor::Sample(double interval_s) {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, std::chrono::duration<double>(interval_s), [this] { return stopping_; })) {
     lock.unlock();
-    // A page that could not be had is a gap; the edges of the rounds say so where it matters.
-    Take().IgnoreError();
+    const double time_s = Now();
+    auto snapshot = Look();
     lock.lock();
+    // The history has one that failed, too; the edges of the rounds say so where it matters.
+    Record(time_s, std::move(snapshot)).IgnoreError();
   }
 }
 
-absl::Status ServerMonitor::Take() {
-  MSQ_ASSIGN_OR_RETURN(ServerSnapshot snapshot, Look());
-  std::lock_guard lock(mutex_);
-  history_.push_back(std::move(snapshot));
+absl::Status ServerMonitor::Record(double time_s, absl::StatusOr<ServerSnapshot> snapshot) {
+  if (!snapshot.ok()) {
+    history_.emplace_back();
+    history_.back().time_s = time_s;
+    history_.back().missed = std::string(Message(snapshot.status()));
+    return snapshot.status();
+  }
+  history_.push_back(*std::move(snapshot));
   return absl::OkStatus();
 }
 
 void ServerMonitor::BeginRound() {
+  const double time_s = Now();
   auto snapshot = Look();
   std::lock_guard lock(mutex_);
-  round_status_ = snapshot.status();
   round_begin_ = history_.size();
-  if (snapshot.ok()) history_.push_back(*std::move(snapshot));
+  round_status_ = Record(time_s, std::move(snapshot));
 }
 
 absl::StatusOr<Interval> ServerMonitor::EndRound() {
+  const double time_s = Now();
   auto snapshot = Look();
   std::lock_guard lock(mutex_);
+  const absl::Status status = Record(time_s, std::move(snapshot));
   MSQ_RETURN_IF_ERROR(round_status_);
-  MSQ_RETURN_IF_ERROR(snapshot.status());
-  history_.push_back(*std::move(snapshot));
-  return Between(std::span(history_).subspan(round_begin_));
+  MSQ_RETURN_IF_ERROR(status);
+  std::vector<ServerSnapshot> seen;
+  std::copy_if(history_.begin() + static_cast<ptrdiff_t>(round_begin_), history_.end(), std::back_inserter(seen),
+               [](const ServerSnapshot& one) { return one.missed.empty(); });
+  return Between(seen);
 }
 
 std::vector<ServerSnapshot> ServerMonitor::History() const {

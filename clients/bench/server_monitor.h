@@ -36,12 +36,13 @@ class ServerMonitor {
   // UNAVAILABLE when the page could not be had at either edge.
   absl::StatusOr<Interval> EndRound();
 
-  // All snapshots so far, in order.
+  // All looks so far in order, those that failed included.
   std::vector<ServerSnapshot> History() const;
 
  private:
   void Sample(double interval_s);
-  absl::Status Take();
+  // Adds what came of the look at `time_s` to the history; with mutex_ held.
+  absl::Status Record(double time_s, absl::StatusOr<ServerSnapshot> snapshot);
 
   const std::string url_, model_;
   const std::chrono::steady_clock::time_point begin_;
@@ -49,7 +50,7 @@ class ServerMonitor {
   std::condition_variable wake_;
   bool stopping_ = false;
   std::vector<ServerSnapshot> history_;
-  size_t round_begin_ = 0;
+  size_t round_begin_ = 0;  // in history_
   absl::Status round_status_;
   std::thread sampler_;
 };

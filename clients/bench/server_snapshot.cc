@@ -17,7 +17,8 @@ constexpr std::array<std::string_view, 5> kPhases = {"decode", "queue", "gather"
 void TakeModelSeries(const Series& series, ModelCounters* counters) {
   if (series.name == "msq_requests_total") counters->requests += series.value;
   if (series.name == "msq_images_total") counters->images += series.value;
-  if (series.name == "msq_batch_size_count") counters->batches += series.value;
+  if (series.name == "msq_batch_size_count") counters->batch_sizes.count += series.value;
+  if (series.name == "msq_batch_size_sum") counters->batch_sizes.sum += series.value;
   if (series.name == "msq_request_duration_seconds_sum") counters->phases_s[series.Label("phase")].sum += series.value;
   if (series.name == "msq_request_duration_seconds_count") {
     counters->phases_s[series.Label("phase")].count += series.value;
@@ -42,7 +43,8 @@ void TakeRailSeries(const Series& series, std::map<RailKey, Rail>* rails) {
 ModelCounters Difference(const ModelCounters& last, const ModelCounters& first) {
   ModelCounters result{.requests = last.requests - first.requests,
                        .images = last.images - first.images,
-                       .batches = last.batches - first.batches,
+                       .batch_sizes = {.sum = last.batch_sizes.sum - first.batch_sizes.sum,
+                                       .count = last.batch_sizes.count - first.batch_sizes.count},
                        .phases_s = last.phases_s,
                        .batches_up_to_size = last.batches_up_to_size};
   for (auto& [phase, total] : result.phases_s) {
@@ -101,7 +103,8 @@ ServerSnapshot MakeSnapshot(const std::vector<Series>& series, const std::string
 void ServerWork::Add(const ServerWork& other) {
   counters.requests += other.counters.requests;
   counters.images += other.counters.images;
-  counters.batches += other.counters.batches;
+  counters.batch_sizes.sum += other.counters.batch_sizes.sum;
+  counters.batch_sizes.count += other.counters.batch_sizes.count;
   for (const auto& [phase, total] : other.counters.phases_s) {
     counters.phases_s[phase].sum += total.sum;
     counters.phases_s[phase].count += total.count;
@@ -110,8 +113,9 @@ void ServerWork::Add(const ServerWork& other) {
 }
 
 std::optional<BatchSizes> ServerWork::Batches() const {
-  if (counters.batches <= 0) return std::nullopt;
-  BatchSizes sizes{.mean = counters.images / counters.batches, .buckets = {}};
+  const auto& [sum, count] = counters.batch_sizes;
+  if (sum <= 0 || count <= 0) return std::nullopt;
+  BatchSizes sizes{.mean = sum / count, .buckets = {}};
   double before = 0;
   for (const auto& [bound, cumulative] : counters.batches_up_to_size) {
     if (cumulative > before) sizes.buckets.emplace_back(bound, cumulative - before);
@@ -141,7 +145,7 @@ Interval Between(std::span<const ServerSnapshot> snapshots) {
   for (const auto& [backend, counters] : last.models) {
     const auto before = first.models.find(backend);
     const ModelCounters work = Difference(counters, before == first.models.end() ? ModelCounters() : before->second);
-    if (work.requests < 0 || work.images < 0 || work.batches < 0) {
+    if (work.requests < 0 || work.images < 0 || work.batch_sizes.count < 0) {
       interval.dropped = "the model's counters were set back, as by loading it anew";
       interval.work.clear();
       return interval;
@@ -164,6 +168,20 @@ Interval Between(std::span<const ServerSnapshot> snapshots) {
     if (work != interval.work.end()) energy.images = work->second.counters.images;
   }
   return interval;
+}
+
+std::string MissedLooksNote(std::span<const ServerSnapshot> history) {
+  size_t missed = 0;
+  std::string cause;
+  for (const ServerSnapshot& snapshot : history) {
+    if (snapshot.missed.empty()) continue;
+    ++missed;
+    if (cause.empty()) cause = snapshot.missed;
+  }
+  if (missed == 0) return "";
+  return absl::StrCat(
+      missed, " of ", history.size(),
+      " looks at the server's metrics failed: there is no power of these times. The first one: ", cause);
 }
 
 std::optional<double> PowerOf(const ServerSnapshot& snapshot, const EnergyKey& key, const std::vector<RailKey>& known) {

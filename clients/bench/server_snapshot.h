@@ -19,7 +19,8 @@ struct Total {
 };
 
 struct ModelCounters {
-  double requests = 0, images = 0, batches = 0;
+  double requests = 0, images = 0;
+  Total batch_sizes = {};
   std::map<std::string, Total> phases_s = {};        // by phase
   std::map<double, double> batches_up_to_size = {};  // cumulative, as the histogram has them
 };
@@ -41,6 +42,7 @@ struct ServerSnapshot {
   std::map<std::string, ModelCounters> models = {};  // by backend
   std::map<RailKey, Rail> rails = {};
   double process_start_s = 0;  // another value: another process
+  std::string missed = {};     // why the page could not be had, if it could not: then there is only the time
 };
 
 // Versions of the model are added up.
@@ -89,6 +91,9 @@ struct Interval {
 // Of at least two snapshots in order, the first and the last of which are the edges. A rail that any of them lacks and
 // another one has takes its source's figure away, as do counters that fall.
 Interval Between(std::span<const ServerSnapshot> snapshots);
+
+// Of looks some of which may have been missed; empty where none was.
+std::string MissedLooksNote(std::span<const ServerSnapshot> history);
 
 // Power of one backend by one source at one moment; none where a rail that `known` has is missing.
 std::optional<double> PowerOf(const ServerSnapshot& snapshot, const EnergyKey& key, const std::vector<RailKey>& known);

@@ -25,6 +25,7 @@ std::string Page(int images, double first_rail_j, double second_rail_j) {
   page += "msq_images_total" + labels + "} " + std::to_string(images) + "\n";
   page += "msq_images_total{model=\"other\",version=\"1\",backend=\"fpga\"} 1000000\n";
   page += "msq_requests_total" + labels + "} " + std::to_string(images) + "\n";
+  page += "msq_batch_size_sum" + labels + "} " + std::to_string(images) + "\n";
   page += "msq_batch_size_count" + labels + "} " + std::to_string(images / 4) + "\n";
   page += "msq_batch_size_bucket" + labels + ",le=\"2\"} 0\n";
   page += "msq_batch_size_bucket" + labels + ",le=\"4\"} " + std::to_string(images / 4) + "\n";
@@ -62,6 +63,20 @@ TEST(ServerSnapshotTest, WorkAndEnergyAreWhatCountersDifferBy) {
   EXPECT_EQ(energy.joules, 6);
   EXPECT_EQ(energy.images, 200);
   EXPECT_FALSE(energy.active_joules.has_value());
+}
+
+// Images count when they are answered, batches when they are formed: a look may come between the two.
+TEST(ServerSnapshotTest, TheMeanSizeIsThatOfTheBatchesThemselves) {
+  const auto page = [](int images, int sum, int count) {
+    const std::string labels = "{model=\"net\",version=\"1\",backend=\"cpu\"} ";
+    return Parse("msq_images_total" + labels + std::to_string(images) + "\nmsq_batch_size_sum" + labels +
+                 std::to_string(sum) + "\nmsq_batch_size_count" + labels + std::to_string(count) + "\n");
+  };
+  const auto batches = [](const std::vector<ServerSnapshot>& snapshots) {
+    return Between(snapshots).work.at("cpu").Batches();
+  };
+  EXPECT_EQ(batches({page(100, 100, 20), page(180, 188, 42)})->mean, 4);
+  EXPECT_FALSE(batches({page(100, 104, 21), page(104, 104, 21)}).has_value());
 }
 
 TEST(ServerSnapshotTest, ARailThatVanishesTakesTheFigureAway) {

@@ -7,12 +7,20 @@
 namespace msq::bench {
 namespace {
 
-bool Agree(std::span<const RoundFigures> rounds, double RoundFigures::*figure, double percent) {
+double Throughput(const RoundFigures& round) {
+  return round.answered_share.value_or(round.answers_per_s);
+}
+
+double Latency(const RoundFigures& round) {
+  return round.p50_ms;
+}
+
+bool Agree(std::span<const RoundFigures> rounds, double (*figure)(const RoundFigures&), double percent) {
   double sum = 0;
-  for (const RoundFigures& round : rounds) sum += round.*figure;
+  for (const RoundFigures& round : rounds) sum += figure(round);
   const double mean = sum / static_cast<double>(rounds.size());
   return mean > 0 && std::all_of(rounds.begin(), rounds.end(), [&](const RoundFigures& round) {
-           return round.*figure > 0 && std::abs(round.*figure - mean) <= mean * percent / 100;
+           return figure(round) > 0 && std::abs(figure(round) - mean) <= mean * percent / 100;
          });
 }
 
@@ -33,8 +41,7 @@ std::string_view StabilityName(Stability stability) {
 Stability JudgeStability(const std::vector<RoundFigures>& rounds, double percent) {
   if (rounds.size() < kStableRounds || percent <= 0) return Stability::kNotJudged;
   const auto last = std::span(rounds).last(kStableRounds);
-  const bool settled =
-      Agree(last, &RoundFigures::answers_per_s, percent) && Agree(last, &RoundFigures::p50_ms, percent);
+  const bool settled = Agree(last, Throughput, percent) && Agree(last, Latency, percent);
   return settled ? Stability::kStable : Stability::kUnstable;
 }
 

@@ -1,6 +1,7 @@
 // Whether a measurement has settled: its last three rounds agree, in throughput and in latency.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +10,9 @@ namespace msq::bench {
 struct RoundFigures {
   double answers_per_s = 0;
   double p50_ms = 0;
+  // Open loop: answers a request due. How many are due in a round is the schedule's chance and says nothing of the
+  // server, so that this is what is judged there instead of answers a second.
+  std::optional<double> answered_share = {};
 };
 
 enum class Stability { kNotJudged, kUnstable, kStable };

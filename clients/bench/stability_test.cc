@@ -22,6 +22,11 @@ TEST(StabilityTest, JudgesThroughputAndLatency) {
   EXPECT_EQ(JudgeStability({{100, 1}, {100, 1.4}, {100, 1}}, 10), Stability::kUnstable);
 }
 
+TEST(StabilityTest, JudgesWhatWasAnsweredOfWhatWasDue) {
+  EXPECT_EQ(JudgeStability({{16, 1, 1.0}, {24, 1, 1.0}, {20, 1, 1.0}}, 10), Stability::kStable);
+  EXPECT_EQ(JudgeStability({{20, 1, 1.0}, {20, 1, 0.7}, {20, 1, 1.0}}, 10), Stability::kUnstable);
+}
+
 TEST(StabilityTest, RoundsWithoutAnswersAreNotStable) {
   EXPECT_EQ(JudgeStability({{0, 0}, {0, 0}, {0, 0}}, 10), Stability::kUnstable);
 }

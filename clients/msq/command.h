@@ -10,11 +10,27 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "clients/cpp/client.h"
 
 namespace msq::client {
 
 using Run = std::function<absl::Status()>;
+
+// CLI::Range, but nan is in no range.
+inline CLI::Validator NumberBetween(double least, double largest) {
+  const std::string range = absl::StrCat("[", least, " - ", largest, "]");
+  return CLI::Validator(
+      [least, largest, range](const std::string& text) {
+        double number = 0;
+        if (absl::SimpleAtod(text, &number) && number >= least && number <= largest) return std::string();
+        return absl::StrCat("'", text, "' is not a number in ", range);
+      },
+      range);
+}
+
+constexpr double kDaySeconds = 86400;
 
 // What every subcommand takes.
 struct CommonOptions {
@@ -27,7 +43,7 @@ inline void AddCommonOptions(CLI::App* command, CommonOptions* options) {
   command->add_option("--url", options->url, "HOST:PORT of the server's gRPC endpoint")->capture_default_str();
   command->add_option("--timeout-seconds", options->timeout_seconds, "longest that one call may take")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(NumberBetween(0.001, kDaySeconds));
   command->add_flag("--json", options->json, "print JSON");
 }
 

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import json
 import pathlib
-import re
 import shutil
 import threading
 import unittest
@@ -69,7 +68,8 @@ class BenchTest(unittest.TestCase):
 
     def bench(self, *arguments, duration=0.5, metrics=True):
         """The process, and its JSON if it wrote some."""
-        files = ["--json", self.reports / "r.json", "--csv", self.reports / "r.csv", "--html", self.reports / "r.html"]
+        files = [part for kind in ("json", "csv", "html") if f"--{kind}" not in arguments
+                 for part in (f"--{kind}", self.reports / f"r.{kind}")]
         where = ["--metrics-url", f"http://{self.daemon.metrics_url}/metrics"] if metrics else []
         result = msq("bench", "sample", "--url", self.daemon.url, *where, *files, *QUICK,
                      "--duration", duration, *arguments)
@@ -215,13 +215,9 @@ class BenchTest(unittest.TestCase):
     def test_bad_input(self):
         for text, *arguments in [
                 ("no backend 'gpu'", "--backend", "cpu,gpu"),
-                ("'cpu' is named twice", "--backend", "cpu,cpu"),
-                ("concurrency '4:2' is neither", "--concurrency", "4:2"),
-                ("rate '0' is neither", "--rate", "0"),
                 ("batches of", "--batch", "100000"),
-                ("--max-rounds is less than --rounds", "--rounds", 4, "--max-rounds", 3),
                 ("http://127.0.0.1:1/metrics: Connection refused", "--metrics-url", "http://127.0.0.1:1/metrics"),
-                ("cannot write", "--html", self.reports / "no" / "such.html")]:
+                ("such.html: No such file or directory", "--html", self.reports / "no" / "such.html")]:
             result = msq("bench", "sample", "--url", self.daemon.url, *arguments)
             self.assertEqual((result.returncode, result.stdout), (1, ""), arguments)
             self.assertIn(text, result.stderr)
@@ -229,9 +225,64 @@ class BenchTest(unittest.TestCase):
         result = msq("bench", "sample", "--url", "127.0.0.1:1")
         self.assertEqual((result.returncode, result.stdout, result.stderr),
                          (1, "", "msq: 127.0.0.1:1: no server answers there\n"))
-        result = msq("bench", "sample", "--url", self.daemon.url, "--rate", 5, "--concurrency", 5)
-        self.assertEqual(result.returncode, 2)
-        self.assertTrue(re.search("excludes", result.stderr))
+
+    def test_what_cannot_be_asked_for(self):
+        old = self.reports / "r.json"
+        old.write_text("of another day")
+        for text, *arguments in [
+                ("excludes", "--rate", 5, "--concurrency", 5),
+                ("'cpu' is named twice", "--backend", "cpu,cpu"),
+                ("concurrency '4:2' is neither", "--concurrency", "4:2"),
+                ("concurrency '2000000000' is neither N nor FIRST:LAST nor N,N,... in 1..1024", "--concurrency", 2000000000),
+                *[(f"rate '{rate}' is neither R nor R,R,...: requests per second, 0.0001 to 1000000", "--rate", rate)
+                  for rate in ("", "0", "nan", "inf", "1e300", "1e-300")],
+                *[(f"{option}: '{number}' is not a number in [{least} - 86400]", option, number)
+                  for option, least in (("--duration", 0.01), ("--warmup", 0), ("--timeout-seconds", 0.001))
+                  for number in ("1e300", "inf", "nan", "86401", "-1")],
+                ("'nan' is not a number in [0 - 100]", "--stability-percent", "nan"),
+                ("'nan' is not a number in [0.05 - 3600]", "--sample-interval-seconds", "nan"),
+                ("'2000000000' is not a number in [1 - 1000]", "--rounds", 2000000000),
+                ("'0' is not a number in [1 - 1000]", "--max-rounds", 0),
+                ("'100001' is not a number in [1 - 100000]", "--max-under-way", 100001),
+                ("--max-rounds is less than --rounds", "--rounds", 4, "--max-rounds", 3),
+                ("two reports cannot be written to one file", "--json", old, "--csv", f"{self.reports}/./r.json"),
+                ("two reports cannot be written to one file", "--csv", self.reports / "new", "--html",
+                 self.reports / "no" / ".." / "new")]:
+            result = msq("bench", "sample", "--url", self.daemon.url, *arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)
+            self.assertIn(text, result.stderr)
+        self.assertEqual(old.read_text(), "of another day")
+        self.assertEqual([file.name for file in self.reports.iterdir() if file.is_file()], ["r.json"])
+
+    def test_a_report_that_cannot_be_written_loses_no_other(self):
+        result, document = self.bench("--concurrency", 1, "--csv", "/dev/full")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("msq: cannot write /dev/full: No space left on device\n", result.stderr)
+        self.assertEqual(document["answers_wrong"], 0)
+        self.assertIn("Written by msq bench", (self.reports / "r.html").read_text())
+
+    def test_a_rate_at_which_nothing_is_due(self):
+        result, document = self.bench("--rate", 0.001)
+        self.assertEqual((result.returncode, result.stdout.splitlines()[-1]), (1, "no answer was compared"))
+        nothing = "any, rate 0.001/s: nothing was measured: no request was due within the measured time\n"
+        self.assertIn(f"note: {nothing}", result.stderr)
+        self.assertIn(f"msq: {nothing}", result.stderr)
+        (row,) = document["rows"]
+        self.assertEqual((row["due"], row["rate_reached"], row["images_per_s"], document["answers_wrong"]),
+                         (0, None, None, None))
+        self.assertIn("No answer was compared", (self.reports / "r.html").read_text())
+
+    def test_an_open_loop_whose_server_goes_away(self):
+        timer = threading.Timer(1, self.daemon.process.kill)
+        timer.start()
+        result, document = self.bench("--rate", 200, duration=5)
+        timer.join()
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, "note: any, rate 200/s: round 1 ended early and does not count: nothing but "
+                                        "errors came in the end, such as: .*127.0.0.1")
+        (row,) = document["rows"]
+        self.assertEqual((row["due"], row["rate_reached"], row["rounds"], row["rounds_used"]),
+                         (0, None, [{"images_per_s": None, "p50_ms": None}], 0))
 
 
 if __name__ == "__main__":
